@@ -1,0 +1,1 @@
+"""The library of The Statue Within, a course on magnitude pruning."""

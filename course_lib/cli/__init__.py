@@ -1,0 +1,70 @@
+"""The `course` command: build, run, test and grade the course.
+
+Each command lives in a module of its own and is imported only when it is used, so that
+`course --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+# command: (module, one line for the help page)
+COMMANDS = {
+    "book": ("book", "Build the book and serve it on this machine."),
+    "lab": ("lab", "Open JupyterLab on the course."),
+    "run": ("run", "Run chapters and store their outputs."),
+    "test": ("test", "Run every check of the course."),
+    "bench": ("bench.command", "Measure what the course promises about time."),
+    "evidence": ("evidence", "List the claims of the chapters, as measured."),
+    "release": ("release", "Make the student's version of assignments."),
+    "check": ("check", "Check a student's notebook with the visible checks."),
+    "grade": ("grade", "Grade a folder of submissions in a jail."),
+    "mutants": ("mutants", "Show that each known mistake loses its points."),
+    "doctor": ("doctor", "Say what this machine has and lacks."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command; a missing package becomes a sentence, not a traceback."""
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            module = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}")
+        except ModuleNotFoundError as error:
+            raise _lacking(error, f"`course {cmd_name}`") from error
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a package that turns out to be missing becomes a sentence."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise _lacking(error, "this command") from error
+
+
+def _lacking(error: ModuleNotFoundError, what: str) -> click.ClickException:
+    return click.ClickException(
+        f"{what} needs the Python module {error.name!r}, which is not installed here. "
+        'In the course folder: pip install -c constraints.txt -e ".[all]" (or use make).'
+    )
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="course_lib", prog_name="course")
+def main() -> None:
+    """The Statue Within: a hands-on course on magnitude pruning."""

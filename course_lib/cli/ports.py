@@ -1,0 +1,45 @@
+"""Find a free port."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+
+TRIES = 50
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of the local machine.
+
+    Raises:
+        click.ClickException: the system forbids the port to this user.
+    """
+    with socket.socket() as trial:
+        # As the servers do: a port that a server left a second ago is free again.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except PermissionError as error:
+            raise click.ClickException(
+                f"this user may not listen on port {port}: choose one from 1024 up with --port."
+            ) from error
+        except OSError:
+            return False
+        return True
+
+
+def free_port(wanted: int) -> int:
+    """Return `wanted` or, said on stderr, the next free port after it.
+
+    Raises:
+        click.ClickException: none of the next ports is free.
+    """
+    for port in range(wanted, min(wanted + TRIES, 65536)):
+        if is_free(port):
+            if port != wanted:
+                click.echo(f"Port {wanted} is busy; using {port}.", err=True)
+            return port
+    raise click.ClickException(
+        f"port {wanted} and the {TRIES - 1} after it are all busy: choose another with --port."
+    )

@@ -1,0 +1,40 @@
+"""`course release`: make the student's version of assignments."""
+
+from __future__ import annotations
+
+import click
+
+from course_lib.cli.place import course_root
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--check", is_flag=True, help="Write nothing; see whether the release is up to date.")
+def release(names: tuple[str, ...], check: bool) -> None:
+    """Make exercises/release/NAME and dist/NAME-student.zip, for all assignments if none named."""
+    from course_lib.grading import release as making
+    from course_lib.grading.assignment import Assignment, assignments
+    from course_lib.grading.tasks import Refusal
+
+    root = course_root()
+    old = []
+    try:
+        for name in names or assignments(root / "exercises"):
+            assignment = Assignment(root / "exercises", name)
+            if check:
+                old += [f"{name}/{file}" for file in making.differing(assignment)]
+                continue
+            changed = making.release(assignment)
+            click.echo(f"{name}: {', '.join(changed) or 'nothing'} changed in exercises/release")
+            target = root / "dist" / f"{name}-student.zip"
+            files = making.archive(root, target)
+            size = target.stat().st_size / 2**20
+            click.echo(f"{target.relative_to(root)}: {len(files)} files, {size:.1f} MB")
+    except Refusal as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    if old:
+        raise click.ClickException(
+            f"exercises/release is not what its sources give: {', '.join(old)}. Run: course release"
+        )
+    if check:
+        click.echo("exercises/release is up to date.")

@@ -1,0 +1,174 @@
+"""`course run`: the only writer of the outputs that the notebooks store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from course_lib.cli.offline import AsyncOfflineKernelManager, namespace
+from course_lib.cli.place import chapters
+
+CELL_SECONDS = 600
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    # No version: the same outputs are stored from Python 3.11 as from 3.12.
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+
+
+class NotebookFailed(Exception):
+    """A notebook cannot be run, or shows what must not be stored; the message names the cell."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took: seconds, the kernel's peak memory in MiB (None: not known), any change."""
+
+    seconds: float
+    peak: float | None
+    changed: bool
+
+
+def run_notebook(path: Path) -> Cost:
+    """Execute the notebook in a fresh kernel with no network, then store its outputs.
+
+    The file is replaced in one step, and only after everything went well.
+
+    Raises:
+        NotebookFailed: it is no notebook, a cell raised, ran too long or wrote to stderr, or the
+            kernel died.
+    """
+    nb, before = read(path)
+    peak: list[float | None] = [None]
+
+    def measure(**_: object) -> None:
+        peak[0] = _peak_memory(getattr(getattr(client.km, "provisioner", None), "pid", None))
+
+    client = NotebookClient(
+        nb,
+        kernel_manager_class=AsyncOfflineKernelManager,
+        kernel_name="python3",
+        timeout=CELL_SECONDS,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_executed=measure,  # the system counts up the peak; the last call has it all
+    )
+    start = time.perf_counter()
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        where = f"cell {_failed_cell(nb)}: " if _failed_cell(nb) else ""
+        raise NotebookFailed(f"{where}{error.ename}: {error.evalue}".strip()) from error
+    except CellTimeoutError as error:
+        raise NotebookFailed(f"a cell took more than {CELL_SECONDS} s: {error}") from error
+    except DeadKernelError as error:
+        raise NotebookFailed("the kernel died (out of memory, or it was killed)") from error
+    except RuntimeError as error:
+        raise NotebookFailed(f"no kernel could be started: {error}") from error
+    seconds = time.perf_counter() - start
+    normalise(nb)
+    after = nbformat.writes(nb) + "\n"
+    if after != before:
+        _replace(path, after)
+    return Cost(seconds, peak[0], after != before)
+
+
+def read(path: Path) -> tuple[NotebookNode, str]:
+    """Return the notebook and its text.
+
+    Raises:
+        NotebookFailed: the file is not a notebook of format 4.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        nb = nbformat.reads(text, as_version=4)
+        nbformat.validate(nb)
+    except Exception as error:  # nbformat raises whatever its converters stumble over
+        raise NotebookFailed(f"it is not a notebook that can be read ({error})") from error
+    return nb, text
+
+
+def normalise(nb: NotebookNode) -> None:
+    """Keep of a freshly run notebook only what another run on this machine would write again.
+
+    Raises:
+        NotebookFailed: a cell wrote to stderr (a warning, a progress bar).
+    """
+    nb.metadata = nbformat.from_dict(METADATA)
+    for number, cell in enumerate(nb.cells, start=1):
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        if "live" in cell.metadata.get("tags", []):
+            cell.outputs = []
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stderr":
+                raise NotebookFailed(
+                    f"cell {number} writes to stderr, which a page must not show: "
+                    f"{output.text.strip().splitlines()[0]}"
+                )
+
+
+def _failed_cell(nb: NotebookNode) -> int | None:
+    for number, cell in enumerate(nb.cells, start=1):
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            return number
+    return None
+
+
+def _peak_memory(pid: int | None) -> float | None:
+    """Return the highest resident memory of a process in MiB, None where /proc does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return int(line.split()[1]) / 1024 if line else None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the file, then rename: a reader sees the old text or the new, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, path.stat().st_mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+def run(names: tuple[str, ...]) -> None:
+    """Run chapters and store their outputs: all, or NAMES (01, 01_sparse_approximation, a path).
+
+    Each runs in a fresh kernel with no network. A notebook is replaced only if all cells ran.
+    """
+    lock = "own network namespace" if namespace() else "guard inside Python only"
+    click.echo(f"network: none ({lock})")
+    failed = []
+    for path in chapters(names):
+        try:
+            cost = run_notebook(path)
+        except NotebookFailed as error:
+            failed.append(path.name)
+            click.echo(f"{path.name}: FAILED, file left as it was. {error}", err=True)
+            continue
+        peak = "memory not known" if cost.peak is None else f"{cost.peak:.0f} MiB at its peak"
+        stored = "outputs changed" if cost.changed else "outputs unchanged"
+        click.echo(f"{path.name}: {cost.seconds:.1f} s, {peak}, {stored}")
+    if failed:
+        raise click.ClickException(f"could not run: {', '.join(failed)}.")

@@ -1,0 +1,259 @@
+"""An assignment as its author wrote it (notebook, spec, mutants), and what is released of it."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+import runpy
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import nbformat
+from nbformat import NotebookNode
+
+from course_lib.grading.jail import Limits
+from course_lib.grading.submission import CHECK
+from course_lib.grading.tasks import Refusal, Task, Variant, material
+
+
+def assignments(exercises: Path) -> list[str]:
+    """Return the names of all assignments, in order."""
+    found = sorted((exercises / "source").glob("*/*.ipynb"))
+    return [path.stem for path in found if path.stem == path.parent.name]
+
+
+class Assignment:
+    """The assignment `name` of the folder `exercises`.
+
+    Raises:
+        Refusal: a part of it is not there, cannot be read, or does not fit the others.
+    """
+
+    def __init__(self, exercises: Path, name: str) -> None:
+        self.name, self.folder = name, exercises / "source" / name
+        self.released = exercises / "release" / name
+        if name not in (known := assignments(exercises)):
+            raise Refusal(
+                f"there is no assignment {name!r}. The assignments are: "
+                f"{', '.join(known) or 'none'}."
+            )
+        self.notebook_path = self.folder / f"{name}.ipynb"
+        self.spec_path = exercises / "specs" / f"{name}.py"
+        self.mutants_path = exercises / "mutants" / f"{name}.py"
+        for path in (self.notebook_path, self.spec_path, self.mutants_path):
+            if not path.is_file():
+                raise Refusal(f"the assignment {name} has no {path}")
+        self.source = nbformat.read(self.notebook_path, as_version=4)
+        try:
+            spec = runpy.run_path(str(self.spec_path))
+        except Exception as error:
+            raise Refusal(f"{self.spec_path} fails: {type(error).__name__}: {error}") from error
+        self.tasks: list[Task] = list(spec.get("TASKS", []))
+        self.needs: list[str] = list(spec.get("NEEDS", []))
+        self.limits: Limits = spec.get("LIMITS", Limits())
+        if problems := list(self._problems()):
+            lines = "".join(f"\n  - {problem}" for problem in problems)
+            raise Refusal(f"the notebook, the spec and the mutants of {name} do not fit:{lines}")
+
+    @property
+    def data(self) -> list[Path]:
+        """Files that lie beside the source notebook: they are released, and seen in the jail."""
+        return sorted(p for p in self.folder.iterdir() if p.is_file() and p != self.notebook_path)
+
+    def _problems(self) -> Iterator[str]:
+        if not self.tasks:
+            yield f"{self.spec_path.name} of the specs has no TASKS"
+        cells = {_mark(c)["grade_id"]: c for c in self.source.cells if _mark(c)}
+        if len(cells) < sum(bool(_mark(c)) for c in self.source.cells):
+            yield "two cells have the same grade_id"
+        for task in self.tasks:
+            solution, check = cells.get(task.name), cells.get(CHECK + task.name)
+            if solution is None or not _mark(solution).get("solution"):
+                yield f"{task.name} has no solution cell whose grade_id is {task.name}"
+            elif "### BEGIN SOLUTION" not in solution.source:
+                yield f"the solution cell {task.name} has no line '### BEGIN SOLUTION'"
+            elif task.name not in defined(solution.source):
+                yield f"the solution cell {task.name} defines no function {task.name}"
+            if check is None or not _mark(check).get("grade") or _mark(check).get("solution"):
+                yield f"{task.name} has no autograded cell {CHECK}{task.name} (its grade_id)"
+            else:
+                if f'check("{task.name}")' not in check.source:
+                    yield f'the cell {CHECK}{task.name} does not call check("{task.name}")'
+                if (worth := float(_mark(check).get("points", 0))) != task.points:
+                    yield (
+                        f"the cell {CHECK}{task.name} is worth {worth:g} points, "
+                        f"the checks of {task.name} {task.points:g}"
+                    )
+            ids = [c.id for c in task.checks]
+            if len(set(ids)) < len(ids):
+                yield f"two checks of {task.name} have the same id"
+            if not any(c.visible for c in task.checks):
+                yield f"{task.name} has no visible check"
+        names = {task.name for task in self.tasks}
+        for key, cell in cells.items():
+            if _is_check(cell) and key.removeprefix(CHECK) not in names:
+                yield f"the autograded cell {key} belongs to no task of the spec"
+        for cell in self.source.cells:
+            if cell.cell_type == "code" and not _is_check(cell):
+                for room in sorted(rooms(cell.source) - set(self.needs)):
+                    yield (
+                        f"a cell imports course_lib.{room}, which is not there in grading. "
+                        "Do without, or name the room in the spec's NEEDS"
+                    )
+        checks = {task.name: {c.id for c in task.checks} for task in self.tasks}
+        for v in self._variants():
+            if v["task"] not in checks:
+                yield f"{v['key']} is a version of {v['task']}, which is no task"
+            elif missing := set(v.get("loses", ())) - checks[v["task"]]:
+                yield f"{v['key']} loses checks that {v['task']} has not: {sorted(missing)}"
+        for path in self.data:
+            if path.suffix in (".py", ".ipynb") or path.name.endswith(".check.json"):
+                yield f"{path.name} lies beside the notebook: it would be given to students"
+
+    def _variants(self) -> list[dict[str, Any]]:
+        """Read the decorated functions of the mutants file, each as source with its task's name."""
+        text = self.mutants_path.read_text(encoding="utf-8")
+        names: dict[str, Any] = {"__name__": "mutants"}
+        try:
+            exec(compile(text, str(self.mutants_path), "exec"), names)
+        except Exception as error:
+            raise Refusal(f"{self.mutants_path} fails: {type(error).__name__}: {error}") from error
+        found: list[dict[str, Any]] = []
+        for node in ast.parse(text).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            what, old = getattr(names[node.name], "variant", None), node.name
+            if what is None:
+                continue
+            if any(v["key"] == old for v in found):
+                raise Refusal(f"{self.mutants_path} defines {old} twice")
+            node.decorator_list, node.name = [], what["task"]
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name) and inner.id == old:
+                    inner.id = what["task"]
+            found.append({**what, "key": old, "source": ast.unparse(node) + "\n"})
+        return found
+
+    @cached_property
+    def reference(self) -> dict[str, Any]:
+        """The names that the source notebook defines when its cells (all but the checks) have run.
+
+        Raises:
+            Refusal: a cell of it fails.
+        """
+        os.environ.setdefault("MPLBACKEND", "agg")
+        names: dict[str, Any] = {"__name__": "__main__"}
+        for number, cell in enumerate(self.source.cells):
+            if cell.cell_type == "code" and not _is_check(cell):
+                try:
+                    with contextlib.redirect_stdout(io.StringIO()):
+                        exec(compile(cell.source, f"{self.name}, cell {number}", "exec"), names)
+                except Exception as error:
+                    what = f"{type(error).__name__}: {error}"
+                    raise Refusal(f"cell {number} of {self.notebook_path} fails: {what}") from error
+        return names
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """The mutants and alternatives, each living among the names of the notebook."""
+        found = []
+        for v in self._variants():
+            names = dict(self.reference)
+            exec(compile(v["source"], f"mutant {v['key']}", "exec"), names)
+            found.append(Variant(function=names[v["task"]], **v))
+        return found
+
+    def mutants(self, task: str) -> list[Variant]:
+        """Return the wrong versions of a task."""
+        return [v for v in self.variants if v.task == task and v.message]
+
+    def alternatives(self, task: str) -> list[Variant]:
+        """Return the right versions of a task."""
+        return [v for v in self.variants if v.task == task and not v.message]
+
+    def materials(self, seed: int, *, visible_only: bool = False) -> dict[str, dict[str, Any]]:
+        """Return the material of every task; see `tasks.material`."""
+        return {
+            task.name: material(
+                task,
+                self.reference[task.name],
+                self.mutants(task.name),
+                seed,
+                visible_only=visible_only,
+                needs=self.needs,
+            )
+            for task in self.tasks
+        }
+
+    @cached_property
+    def student_notebook(self) -> NotebookNode:
+        """The notebook as released: no solution, locked cells locked, no output."""
+        from nbgrader import preprocessors
+
+        book: NotebookNode = nbformat.from_dict(json.loads(json.dumps(self.source)))
+        clear = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "ClearOutput")
+        for name in (*clear, "LockCells", "CheckCellMetadata"):
+            book, _ = getattr(preprocessors, name)().preprocess(book, {})
+        for number, cell in enumerate(book.cells):
+            cell.id = _mark(cell).get("grade_id", f"cell-{number}")
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        book.metadata = NotebookNode(
+            kernelspec=kernel, language_info={"name": "python"}, course={"assignment": self.name}
+        )
+        book.nbformat, book.nbformat_minor = 4, 5
+        nbformat.validate(book)
+        return book
+
+    @property
+    def written(self) -> list[dict[str, Any]]:
+        """The answers that a person grades: [{"name", "total"}]."""
+        marks = [_mark(c) for c in self.source.cells if _mark(c).get("solution")]
+        return [{"name": m["grade_id"], "total": m["points"]} for m in marks if m.get("grade")]
+
+    def files(self) -> dict[str, bytes]:
+        """Return what is released: {file name: content}, the same at every call."""
+        book = nbformat.writes(self.student_notebook) + "\n"
+        found = {f"{self.name}.ipynb": book.encode()}
+        found |= {path.name: path.read_bytes() for path in self.data}
+        seed = crc32(self.name.encode())
+        for name, content in self.materials(seed, visible_only=True).items():
+            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+            found[f"{name}.check.json"] = text.encode()
+        return found
+
+
+def defined(source: str) -> set[str]:
+    """Return the names of the functions and classes that a cell defines at its top level."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return set()
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
+    return {node.name for node in body if isinstance(node, kinds)}
+
+
+def _mark(cell: NotebookNode) -> dict[str, Any]:
+    return dict(cell.metadata.get("nbgrader", {}))
+
+
+def _is_check(cell: NotebookNode) -> bool:
+    return bool(_mark(cell).get("grade") and not _mark(cell).get("solution"))
+
+
+def rooms(source: str) -> set[str]:
+    """Return the rooms of course_lib that a cell imports."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return set()
+    paths = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    for n in nodes:
+        if isinstance(n, ast.ImportFrom) and n.module:
+            paths += [f"{n.module}.{a.name}" for a in n.names]
+    return {p.split(".")[1] for p in paths if p.startswith("course_lib.")}

@@ -1,0 +1,433 @@
+"""A kernel for students' code, in a bubblewrap jail (for `course check`: without one).
+
+The jail sees the system's read-only files, this Python, the assignment's data and nothing else: no
+network, no home, no other submission. The kernel is spoken to over ipc sockets, and dies with the
+grader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import platform
+import secrets
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import zmq
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
+
+from course_lib.grading.tasks import Refusal
+
+MB = 1 << 20
+HOME = "/assignment"  # the folder in which a jailed notebook runs
+# As root, each jail gets a user id of its own: limits on processes bind, and jails cannot meet.
+UIDS = range(61184, 65520)  # the range that systemd takes for dynamic users
+_turn = itertools.count()
+
+STUB = '''"""Stands for course_lib while a notebook is graded."""
+import sys
+
+ROOMS = {rooms!r}
+
+
+def refuse(room):
+    raise ImportError(
+        f"course_lib.{{room}} cannot be imported while this notebook is graded, for the course's "
+        "own functions would be the answer. Write the function yourself, with what the notebook "
+        "imports."
+    )
+
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        parts = name.split(".")
+        if parts[0] == "course_lib" and len(parts) > 1 and parts[1] not in ROOMS:
+            refuse(parts[1])
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    refuse(name)
+
+
+sys.meta_path.insert(0, Finder)
+'''
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    memory_mb: data of one process; all of them together may hold twice as much.
+    cpu_s: processor time of one process.
+    processes: processes and threads.
+    files_mb: each of its three scratch folders, in memory.
+    cell_s, total_s: wall-clock time for one cell, and for the notebook.
+    output_mb: what it may print or show.
+    """
+
+    memory_mb: int = 2048
+    cpu_s: int = 120
+    processes: int = 64
+    files_mb: int = 256
+    cell_s: float = 30
+    total_s: float = 180
+    output_mb: int = 20
+
+
+class KernelLost(Exception):
+    """The kernel is dead, or was stopped because it did not keep to its limits."""
+
+
+def library(folder: Path, needs: Iterable[str]) -> None:
+    """Write the stub of course_lib into `folder`, with the real rooms that an assignment needs."""
+    package, real = folder / "course_lib", Path(__file__).resolve().parents[1]
+    (package / "grading").mkdir(parents=True)
+    (package / "__init__.py").write_text(STUB.format(rooms=["grading", *needs]))
+    (package / "grading" / "__init__.py").write_text("def check(*args, **kwargs):\n    pass\n")
+    for room in needs:
+        shutil.copytree(real / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+# System calls that a notebook has no use for: they make namespaces and mounts, hold memory that no
+# limit sees, look into other processes, or have a history of holes. {name: (x86_64, aarch64)}
+FORBIDDEN = {
+    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39),
+    "pivot_root": (155, 41), "open_tree": (428, 428), "move_mount": (429, 429),
+    "fsopen": (430, 430), "bpf": (321, 280), "keyctl": (250, 219), "add_key": (248, 217),
+    "request_key": (249, 218), "io_uring_setup": (425, 425), "userfaultfd": (323, 282),
+    "perf_event_open": (298, 241), "ptrace": (101, 117), "process_vm_writev": (311, 271),
+    "memfd_create": (319, 279), "shmget": (29, 194),
+}  # fmt: skip
+
+
+def filter_of(machine: str) -> bytes:
+    """Return the seccomp filter of a machine (x86_64, aarch64), as bubblewrap reads it.
+
+    Raises:
+        Refusal: it is another machine.
+    """
+    machines = {"x86_64": (0xC000003E, 56), "aarch64": (0xC00000B7, 220)}
+    if machine not in machines:
+        raise Refusal(
+            f"the jail knows {' and '.join(machines)}, not {machine}. Grade on one of them."
+        )
+    column, (arch, clone) = list(machines).index(machine), machines[machine]
+    load, equal, above, bits, end = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF: LD, JEQ, JGE, JSET, RET
+    denied = [numbers[column] for numbers in FORBIDDEN.values()]
+    rules = [(load, 0, 0, 4), (equal, 1, 0, arch), (end, 0, 0, 0x80000000)]  # other ABI: killed
+    rules += [(load, 0, 0, 0), (above, 0, 1, 0x40000000), (end, 0, 0, 0x80000000)]  # x32: killed
+    for number in denied:
+        rules += [(equal, 0, 1, number), (end, 0, 0, 0x00050000 | errno.EPERM)]
+    # clone3 hides its flags in memory: without it the C library takes clone, whose flags show.
+    rules += [(equal, 0, 1, 435), (end, 0, 0, 0x00050000 | errno.ENOSYS)]
+    rules += [(equal, 0, 3, clone), (load, 0, 0, 16), (bits, 0, 1, 0x7E020000)]  # new namespaces
+    rules += [(end, 0, 0, 0x00050000 | errno.EPERM), (end, 0, 0, 0x7FFF0000)]
+    return b"".join(struct.pack("HBBI", *rule) for rule in rules)
+
+
+@dataclass
+class Jail:
+    """The walls of one jail: what is seen inside, and as whom the command runs.
+
+    read: paths seen at their own place, read-only. write: the same, writable.
+    data: files seen in the folder of the notebook, read-only.
+    path: where Python looks for modules first.
+    """
+
+    limits: Limits
+    read: Iterable[Path] = ()
+    write: Iterable[Path] = ()
+    data: Iterable[Path] = ()
+    path: Path | str = ""
+
+    def __post_init__(self) -> None:
+        self.root = os.geteuid() == 0
+        self.uid = UIDS[(os.getpid() * 61 + next(_turn)) % len(UIDS)] if self.root else os.getuid()
+
+    def start(self, command: list[str], **kwargs: Any) -> subprocess.Popen[str]:
+        """Start `command` in this jail; the other arguments are those of `subprocess.Popen`."""
+        with tempfile.TemporaryFile() as rules:
+            rules.write(filter_of(platform.machine()))
+            rules.seek(0)
+            number = rules.fileno()
+            args = self._around(["--seccomp", str(number), "--", *self._drop(), *command])
+            return subprocess.Popen(args, text=True, pass_fds=[number], **kwargs)
+
+    def _around(self, command: list[str]) -> list[str]:
+        args = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+        args += ["--unshare-cgroup-try", "--die-with-parent", "--new-session"]
+        args += ["--hostname", "grader"]
+        if not self.root:
+            args += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
+        return args + self._environment() + self._files() + command
+
+    def _environment(self) -> list[str]:
+        variables = {
+            "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+            "PYTHONPATH": str(self.path),
+            "HOME": HOME,
+            "USER": "student",
+            "LANG": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "OMP_NUM_THREADS": "1",
+            "IPYTHONDIR": "/tmp/ipython",
+            "MPLCONFIGDIR": "/tmp/matplotlib",
+            "MPLBACKEND": "agg",
+        }
+        pairs = [("--setenv", key, value) for key, value in variables.items()]
+        return ["--clearenv", *(word for pair in pairs for word in pair)]
+
+    def _files(self) -> list[str]:
+        """Bind an allow-list: whatever is not named here is not there."""
+        python = Path(sys.executable).resolve().parents[1]
+        system = [Path("/etc/ld.so.cache"), Path("/etc/alternatives")]
+        wanted = [*system, Path(sys.prefix), Path(sys.base_prefix), python, *self.read]
+        seen = dict.fromkeys(p for p in wanted if p.exists() and not p.is_relative_to("/usr"))
+        args = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"]
+        args += ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
+        args += ["--proc", "/proc", "--dev", "/dev"]
+        for folder in ("/dev/shm", "/tmp", HOME):
+            size = str(self.limits.files_mb * MB)
+            args += ["--size", size, "--perms", "1777", "--tmpfs", folder]
+        made = {Path("/"), Path("/tmp")}
+        for kind, paths in (("--ro-bind", seen), ("--bind", self.write)):
+            for path in paths:
+                for parent in reversed(path.parents):  # bubblewrap alone would close them to others
+                    if parent not in made and not any(parent.is_relative_to(p) for p in seen):
+                        args += ["--perms", "0755", "--dir", str(parent)]
+                        made.add(parent)
+                args += [kind, str(path), str(path)]
+        for path in self.data:
+            args += ["--ro-bind", str(path), f"{HOME}/{path.name}"]
+        return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
+
+    def _drop(self) -> list[str]:
+        """Inside: leave root's user id (its files are bound by now), then take on the limits."""
+        limits, args = self.limits, []
+        if self.root:
+            args = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
+            args += ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+        args += ["prlimit", f"--data={limits.memory_mb * MB}", f"--cpu={limits.cpu_s}", "--core=0"]
+        args += [f"--nproc={limits.processes}", f"--fsize={limits.files_mb * MB}", "--nofile=1024"]
+        return [*args, "--"]
+
+
+def ready() -> None:
+    """See whether a jail can be made here.
+
+    Raises:
+        Refusal: it cannot, with the remedy.
+    """
+    no = "grading refuses to run students' code without a jail"
+    if not sys.platform.startswith("linux"):
+        raise Refusal(f"{no}, and only Linux has it. Grade on Linux.")
+    tools = {"bwrap": "bubblewrap", "setpriv": "util-linux", "prlimit": "util-linux"}
+    for tool, package in tools.items():
+        if not shutil.which(tool):
+            sudo = "" if os.geteuid() == 0 else "sudo "
+            raise Refusal(
+                f"{no}, and {tool} is not installed here. "
+                f"Run: {sudo}apt-get update && {sudo}apt-get install -y {package}"
+            )
+    pipe = subprocess.PIPE
+    trial = Jail(Limits()).start([sys.executable, "-c", ""], stderr=pipe, stdin=subprocess.DEVNULL)
+    why = trial.communicate()[1].strip()
+    if trial.returncode:
+        raise Refusal(
+            f"{no}, and bubblewrap cannot make one here ({why or 'no reason given'}). "
+            "It needs version 0.8 or newer, and leave to make namespaces: in Docker --security-opt "
+            "seccomp=unconfined --cap-add SYS_ADMIN; on Ubuntu 24.04 "
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0."
+        )
+
+
+def _memory(process: psutil.Process) -> int:
+    """Return the bytes that a process holds, its share of what forks have in common."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.AccessDenied:
+        return int(process.memory_info().rss)
+
+
+class Kernel:
+    """A Python kernel and the line to it; a context manager that ends it.
+
+    limits: what it may use. data: files for its folder. needs: rooms of course_lib it may import.
+    jailed: False for a student's own notebook on the student's own machine (`course check`).
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        data: Iterable[Path] = (),
+        needs: Iterable[str] = (),
+        jailed: bool = True,
+    ) -> None:
+        self.limits = limits
+        self._seen, self._checked = 0, 0.0
+        # Short, for a socket's path has at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="jail.", dir="/tmp" if jailed else None))
+        self.sockets, lib = self.folder / "s", self.folder / "lib"
+        try:
+            self.sockets.mkdir()
+            library(lib, needs)
+            self.jail = Jail(limits, [lib], [self.sockets], data, lib) if jailed else None
+            if not jailed:
+                for path in data:
+                    shutil.copy(path, self.folder)
+            self._start(lib)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, lib: Path) -> None:
+        file = str(self.sockets / "kernel.json")
+        key = secrets.token_hex(16).encode()
+        if self.jail:
+            write_connection_file(file, key=key, transport="ipc", ip=str(self.sockets / "k"))
+        else:
+            write_connection_file(file, key=key)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
+        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        if self.jail is None:
+            env = {**os.environ, "PYTHONPATH": str(lib), "MPLBACKEND": "agg"}
+            self.process = subprocess.Popen(command, cwd=self.folder, env=env, text=True, **quiet)
+        else:
+            if self.jail.root:
+                for path in (self.sockets, Path(file)):
+                    os.chown(path, self.jail.uid, self.jail.uid)
+            self.process = self.jail.start(command, **quiet)
+        self.context = zmq.Context()
+        self.context.setsockopt(zmq.MAXMSGSIZE, 8 * MB)  # what a kernel may pile up here is bounded
+        self.context.setsockopt(zmq.RCVHWM, 50)
+        self.client = BlockingKernelClient(connection_file=file, context=self.context)
+        self.client.load_connection_file()
+        self.client.start_channels(stdin=False, hb=False)
+        self._greet()
+        if self.jail and self.jail.root:
+            os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
+
+    def _greet(self, seconds: float = 60) -> None:
+        """Wait until the kernel answers on both lines.
+
+        Raises:
+            KernelLost: it did not.
+        """
+        end, heard = time.monotonic() + seconds, set()  # type: float, set[str]
+        while heard != {"shell", "iopub"}:
+            if time.monotonic() > end:
+                raise KernelLost(f"the kernel did not start in {seconds:g} s")
+            self.client.kernel_info()
+            heard |= {channel for channel, _ in self._messages(0.2)}
+
+    def _messages(self, seconds: float) -> list[tuple[str, dict[str, Any]]]:
+        """Return what arrives within `seconds`; see that the kernel lives and keeps its limits."""
+        self._guard()
+        poller, found = zmq.Poller(), []
+        lines = {"shell": self.client.shell_channel, "iopub": self.client.iopub_channel}
+        for channel in lines.values():
+            poller.register(channel.socket, zmq.POLLIN)
+        ready = dict(poller.poll(int(seconds * 1000)))
+        for name, channel in lines.items():
+            if channel.socket in ready:
+                try:
+                    message = channel.get_msg(timeout=0)
+                    if not isinstance(message["content"], dict):
+                        raise TypeError
+                    self._seen += len(str(message["content"])) if name == "iopub" else 0
+                except (
+                    Exception
+                ) as error:  # not JSON, too deep, not signed: not from an honest kernel
+                    raise KernelLost("it sent what is no message") from error
+                found.append((name, message))
+        if self._seen > self.limits.output_mb * MB:
+            raise KernelLost(f"it put out more than {self.limits.output_mb} MB")
+        return found
+
+    def _guard(self) -> None:
+        if self.process.poll() is not None:
+            raise KernelLost("it ended the Python process")
+        if self.jail is None or time.monotonic() - self._checked < 0.2:
+            return
+        self._checked, memory, files = time.monotonic(), 0, []
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    memory += _memory(process)
+        if memory > 2 * self.limits.memory_mb * MB:
+            raise KernelLost(f"it held more than {2 * self.limits.memory_mb} MB of memory")
+        with contextlib.suppress(OSError):
+            files = [path.lstat().st_size for path in self.sockets.iterdir()]
+        if len(files) > 20 or sum(files) > MB:
+            raise KernelLost("it wrote files into the folder of its sockets")
+
+    def execute(
+        self,
+        source: str,
+        seconds: float,
+        expression: str = "",
+        shown: Callable[[dict[str, Any]], None] = lambda message: None,
+    ) -> dict[str, Any]:
+        """Run source, or evaluate an expression; return the content of the kernel's reply.
+
+        shown: called with each message of output. A cell that runs longer than `seconds` is
+        interrupted, and the reply says so.
+
+        Raises:
+            KernelLost: the kernel ended, hangs, or broke its limits.
+        """
+        quiet = {"silent": True, "user_expressions": {"it": expression}} if expression else {}
+        sent = self.client.execute(source, allow_stdin=False, stop_on_error=False, **quiet)
+        end, reply, idle = time.monotonic() + seconds, None, False
+        interrupted = False
+        while reply is None or not (idle or expression):
+            if time.monotonic() > end:
+                if reply is not None:
+                    break
+                if interrupted or expression:
+                    raise KernelLost(f"it was still running after {seconds:g} s")
+                interrupted, end = True, time.monotonic() + 3
+                control = self.client.control_channel
+                control.send(self.client.session.msg("interrupt_request", {}))
+            for channel, message in self._messages(0.1):
+                if message["parent_header"].get("msg_id") != sent:
+                    continue
+                if channel == "shell":
+                    reply, end = message["content"], min(end, time.monotonic() + 2)
+                elif message["content"].get("execution_state") == "idle":
+                    idle = True
+                else:
+                    shown(message)
+        return {**reply, "interrupted": interrupted}
+
+    def close(self) -> None:
+        """End the kernel and all that it started, and remove its folder."""
+        if hasattr(self, "process"):
+            self.process.kill()  # bubblewrap's end is the end of its whole process namespace
+            self.process.wait()
+        if hasattr(self, "client"):
+            self.client.stop_channels()
+            self.context.destroy(linger=0)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

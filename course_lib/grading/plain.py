@@ -1,0 +1,197 @@
+"""Plain data in, plain data out.
+
+The judge uses this file to write inputs, a student's `check()` uses it in JupyterLab, and its
+source is sent into the kernel that is graded. So it stands alone (standard library and numpy),
+holds no secret, and nothing that it does in a kernel is trusted.
+
+A *node* is a JSON-able description of a value:
+    {"type": "int", "value": 3}                                 also bool, float, str, NoneType
+    {"type": "list", "items": [node, ...]}                      also tuple
+    {"type": "dict", "pairs": [key, value, key, value, ...]}
+    {"type": "torch.Tensor", "dtype": "float32", "shape": [2], "bytes": "<base64>"}  also numpy
+    {"type": "some.Class"}                                      anything else: its type's name
+An *expression* is written by the judge only, and evaluated in the kernel:
+    {"expr": "name", "name": "f"}    {"expr": "module", "name": "torch.nn"}
+    {"expr": "attr", "of": expression, "name": "x"}
+    {"expr": "helper", "name": "f", "source": "def f(): ..."}
+    {"expr": "call", "of": e, "args": [...], "kwargs": {...}}
+"""
+
+import base64
+import contextlib
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Node = dict[str, Any]
+Names = dict[str, Any]
+
+LIMIT = 4 << 20  # bytes of JSON that one request may bring back
+
+
+def name_of(kind: type) -> str:
+    """The full name of a type: `list`, `numpy.ndarray`, `torch.Tensor`."""
+    where = kind.__module__
+    return kind.__qualname__ if where == "builtins" else f"{where}.{kind.__qualname__}"
+
+
+def encode(x: Any, depth: int = 0) -> Node:
+    """Return the node of x; of an object of an unknown type, its type's name alone.
+
+    It asks for types, not with isinstance: an object can lie about its class.
+    """
+    kind: type = type(x)
+    node: Node = {"type": name_of(kind)}
+    if x is None or kind in (bool, int, float, str):
+        node["value"] = x
+    elif issubclass(kind, (list, tuple)) and depth < 6:
+        node["items"] = [encode(v, depth + 1) for v in x]
+    elif issubclass(kind, dict) and depth < 6:
+        node["pairs"] = [encode(v, depth + 1) for pair in x.items() for v in pair]
+    else:
+        torch = sys.modules.get("torch")
+        if torch and issubclass(kind, torch.Tensor):
+            node["type"], node["dtype"] = "torch.Tensor", str(x.dtype).removeprefix("torch.")
+            x = x.detach().cpu()
+            x = x.to_dense() if x.layout != torch.strided else x
+            x = (x.float() if x.dtype == torch.bfloat16 else x).resolve_conj().resolve_neg().numpy()
+        if issubclass(type(x), (np.ndarray, np.generic)) and x.dtype.kind in "biufc":
+            node.setdefault("dtype", str(x.dtype))
+            node["shape"] = list(x.shape)
+            if x.nbytes < LIMIT // 2:
+                node["bytes"] = base64.b64encode(np.asarray(x, order="C").tobytes()).decode()
+    return node
+
+
+def decode(node: Node, names: Names) -> Any:
+    """Return the value of a node or expression: one that the judge wrote, never an answer."""
+    if "expr" in node:
+        return evaluate(node, names)
+    if "bytes" in node:
+        stored = "float32" if node["dtype"] == "bfloat16" else node["dtype"]
+        a = np.frombuffer(base64.b64decode(node["bytes"]), stored).reshape(node["shape"]).copy()
+        if node["type"] != "torch.Tensor":
+            return a if node["type"] == "numpy.ndarray" else a[()]
+        import torch
+
+        return torch.from_numpy(a).to(getattr(torch, node["dtype"]))
+    if "value" in node:
+        return node["value"]
+    items = [decode(v, names) for v in node.get("items") or node.get("pairs", [])]
+    if "pairs" in node:
+        return dict(zip(items[::2], items[1::2], strict=True))
+    return tuple(items) if node["type"] == "tuple" else items
+
+
+def evaluate(node: Node, names: Names) -> Any:
+    """Return the value of an expression, with `names` for the notebook's variables."""
+    kind = node["expr"]
+    if kind == "call":
+        args = [decode(a, names) for a in node["args"]]
+        kwargs = {key: decode(a, names) for key, a in node["kwargs"].items()}
+        return decode(node["of"], names)(*args, **kwargs)
+    if kind == "attr":
+        return getattr(decode(node["of"], names), node["name"])
+    if kind == "module":
+        return importlib.import_module(node["name"])
+    if kind == "helper":
+        return load(node)
+    if node["name"] not in names:
+        raise NameError(f"{node['name']} is not defined")
+    return names[node["name"]]
+
+
+def load(node: Node) -> Callable[..., Any]:
+    """Return the function of which a node holds the name and the source."""
+    names: Names = {"np": np}
+    exec(node["source"], names)
+    function: Callable[..., Any] = names[node["name"]]
+    return function
+
+
+def answer(case: Node, names: Names) -> Node:
+    """Evaluate one case, a call: {"value": node} or {"raised": [type names], "text": message}.
+
+    "changed" is added if the call changed some of its inputs: the indices of those.
+    """
+    given = [*case["args"], *case["kwargs"].values()]
+    try:
+        args = [decode(a, names) for a in given]
+        split = len(case["args"])
+        kwargs = dict(zip(case["kwargs"], args[split:], strict=True))
+        out = {"value": encode(decode(case["of"], names)(*args[:split], **kwargs))}
+    except Exception as e:
+        return {"raised": [name_of(t) for t in type(e).__mro__[:-2]], "text": str(e)[:300]}
+    changed = [
+        i
+        for i, (node, a) in enumerate(zip(given, args, strict=True))
+        if "expr" not in node
+        and json.dumps(encode(a)) != json.dumps(node)  # as JSON nan equals nan
+    ]
+    return {**out, "changed": changed} if changed else out
+
+
+def answers(request: Node, names: Names, write: Callable[[bytes], object]) -> None:
+    """Answer the cases of a request one by one; each goes out at once as a JSON line."""
+    for case in request["cases"]:
+        out = answer(case, names)
+        write((json.dumps(out) + "\n").encode())
+        if "shape" in out.get("value", ()) and "bytes" not in out["value"]:
+            return  # far too large: enough seen
+
+
+def serve(text: str) -> str:
+    """In the kernel: answer the cases in a forked copy of it.
+
+    An exit, a crash, an endless loop, a print or a kept state ends there. The answers that arrived
+    come back as JSON lines, with the reason if there are fewer than cases.
+    """
+    import __main__
+
+    request, names = json.loads(base64.b64decode(text)), vars(__main__)
+    if sys.platform != "linux":  # a student's own machine: `course check`; no jail there
+        parts = []
+        answers(request, names, parts.append)
+        return base64.b64encode(
+            json.dumps([b"".join(parts).decode().split("\n")[:-1], None]).encode()
+        ).decode()
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setpgid(0, 0)
+            null = os.open(os.devnull, os.O_RDWR)
+            for fd in (0, 1, 2):
+                os.dup2(null, fd)
+            sys.stdout = sys.stderr = open(os.devnull, "w")
+            with os.fdopen(w, "wb", 0) as pipe:
+                answers(request, names, pipe.write)
+        finally:
+            os._exit(0)
+    os.close(w)
+    got, end, why = b"", time.monotonic() + request["seconds"], None
+    while why is None:
+        ready = select.select([r], [], [], max(0, end - time.monotonic()))[0]
+        part = os.read(r, 1 << 16) if ready else b""
+        got += part
+        if not ready:
+            why = f"it was still running after {request['seconds']:.1f} s"
+        elif not part:
+            why = "it ended the Python process"
+        elif len(got) > LIMIT:
+            why = f"it returned more than {LIMIT >> 20} MB"
+    os.close(r)
+    for kill in (os.kill, os.killpg):  # it, and what it started
+        with contextlib.suppress(OSError):
+            kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    lines = got[:LIMIT].decode(errors="replace").split("\n")[:-1][: len(request["cases"])]
+    return base64.b64encode(json.dumps([lines, why]).encode()).decode()

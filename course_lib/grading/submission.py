@@ -1,0 +1,149 @@
+"""Reads what a student hands in, and fits it to the notebook that was released."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+
+from course_lib.grading.judge import Step
+from course_lib.grading.tasks import Refusal
+
+LARGEST = 50 << 20  # bytes of a notebook
+CHECK = "check_"  # the check cell of task NAME is called check_NAME
+NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+
+
+def read(path: Path) -> NotebookNode:
+    """Return the notebook of a file that anybody may have written: sources, ids, claims, no more.
+
+    Raises:
+        Refusal: it is no notebook, and why.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise Refusal(f"{path.name} is not a file")
+    if path.stat().st_size > LARGEST:
+        raise Refusal(f"{path.name} is larger than {LARGEST >> 20} MB; clear its outputs")
+    no = f"{path.name} is not a notebook"
+    try:
+        with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids
+            given = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)["cells"]
+        cells = [NEW[cell["cell_type"]](str(cell["source"])) for cell in given]
+        for cell, old in zip(cells, given, strict=True):
+            cell.id, claim = str(old.get("id")), old.get("metadata", {}).get("nbgrader")
+            cell.metadata["claim"] = str(claim.get("grade_id")) if isinstance(claim, dict) else ""
+    except UnicodeDecodeError:
+        raise Refusal(f"{no}: it is not text in UTF-8") from None
+    except (json.JSONDecodeError, nbformat.reader.NotJSONError):
+        raise Refusal(f"{no}: it is not JSON, or only a part") from None
+    except Exception as error:  # nbformat raises many kinds, for many kinds of nonsense
+        raise Refusal(f"{no}: {type(error).__name__}") from None
+    book: NotebookNode = new_notebook(cells=cells)
+    return book
+
+
+@dataclass
+class Fitted:
+    """A submission in the order in which it runs; `notes` say where it differs from the release."""
+
+    steps: list[Step]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def notebook(self) -> NotebookNode:
+        """The notebook as graded, with nbgrader's metadata as released."""
+        book: NotebookNode = new_notebook(cells=[step.cell for step in self.steps])
+        return book
+
+
+Named = list[tuple[str, NotebookNode]]  # the name of the released cell, or "", and the cell
+
+
+def fit(submitted: NotebookNode, released: NotebookNode) -> Fitted:
+    """Put the student's cells and the released ones together.
+
+    Of the student's metadata nothing counts but which released cell a cell claims to be (its
+    grade_id, or its id if that is lost). Locked cells are as released; a student's edit of one runs
+    too, as a cell of its own. Check cells do not run: their place says when a task is marked, which
+    is never before its solution cell.
+    """
+    official = {_mark(cell).get("grade_id", cell.id): cell for cell in released.cells}
+    notes: list[str] = []
+    cells = _recognise(submitted, official, notes)
+    _put_back(cells, official, notes)
+    for key in [key for key, _ in cells if key.startswith(CHECK)]:
+        names = [name for name, _ in cells]
+        check, task = names.index(key), key.removeprefix(CHECK)
+        if task in names and names.index(task) > check:
+            cells.insert(names.index(task), cells.pop(check))
+    steps = []
+    for number, (key, old) in enumerate(cells):
+        cell = nbformat.from_dict({**old, "id": f"cell-{number}"})
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        steps.append(Step(cell, key.removeprefix(CHECK) if key.startswith(CHECK) else ""))
+    return Fitted(steps, notes)
+
+
+def _recognise(
+    submitted: NotebookNode, official: dict[str, NotebookNode], notes: list[str]
+) -> Named:
+    """Name the student's cells; each name is given once. Locked ones become as released."""
+    by_id = {cell.id: key for key, cell in official.items()}
+    cells: Named = []
+    for cell in submitted.cells:
+        claim = cell.metadata.pop("claim")
+        key = claim if claim in official else by_id.get(cell.id, "")
+        if key in (name for name, _ in cells if name):
+            notes.append(f"there is a second cell {key}: it ran as an ordinary cell")
+            key = ""
+        if not key or official[key].cell_type != cell.cell_type:
+            cells.append(("", cell))
+        elif not _locked(official[key]):
+            cell.metadata = official[key].metadata
+            cells.append((key, cell))
+        elif cell.source.strip() == official[key].source.strip():
+            cells.append((key, official[key]))
+        else:
+            notes.append(f"the locked cell {key} was edited: it was put back, and the edit ran too")
+            both: Named = [(key, official[key]), ("", cell)]
+            cells += reversed(both) if key.startswith(CHECK) else both
+    return cells
+
+
+def _put_back(cells: Named, official: dict[str, NotebookNode], notes: list[str]) -> None:
+    """Insert the locked and graded cells that are missing; a missing solution is only noted.
+
+    (The student's function may be in a cell that lost its name: the stub must not replace it.)
+    """
+    order = list(official)
+    for place, (key, cell) in enumerate(official.items()):
+        names = [name for name, _ in cells]
+        if key in names:
+            continue
+        graded = _mark(cell).get("grade")
+        if not (_locked(cell) or graded):
+            if _mark(cell).get("solution"):
+                notes.append(f"the cell {key} is missing, or has lost its name")
+            continue
+        if cell.cell_type == "code" or graded:
+            notes.append(f"the cell {key} is missing: it was put back")
+        before = [names.index(k) + 1 for k in order[:place] if k in names]
+        if graded and order[place - 1] not in names:  # nothing says where: at the end
+            before = [len(cells)]
+        cells.insert(max(before, default=0), (key, cell))
+
+
+def _mark(cell: NotebookNode) -> dict[str, Any]:
+    return dict(cell.metadata.get("nbgrader", {}))
+
+
+def _locked(cell: NotebookNode) -> bool:
+    mark = _mark(cell)
+    return bool(mark.get("locked") or (mark.get("grade") and not mark.get("solution")))

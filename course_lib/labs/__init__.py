@@ -1,0 +1,1 @@
+"""Labs: one module for each chapter that visits another field."""

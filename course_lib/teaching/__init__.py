@@ -1,0 +1,25 @@
+"""The apparatus of teaching: evidence, figures, sliders, quizzes. It knows nothing of pruning."""
+
+from course_lib.teaching.evidence import Claim, ClaimFailed, collect, evidence, interval
+from course_lib.teaching.figures import figure, show
+from course_lib.teaching.page import Html, say, source
+from course_lib.teaching.quiz import choice, number, quiz
+from course_lib.teaching.slider import live, slider
+
+__all__ = [
+    "Claim",
+    "ClaimFailed",
+    "Html",
+    "choice",
+    "collect",
+    "evidence",
+    "figure",
+    "interval",
+    "live",
+    "number",
+    "quiz",
+    "say",
+    "show",
+    "slider",
+    "source",
+]

@@ -1,0 +1,146 @@
+"""A small Sphinx extension for the pages of the book that show what the chapters have stored.
+
+`{ledger}` is the table of all measured claims, and `{slider} NAME` the first slider of a chapter.
+Both are read from stored outputs, so they can say nothing that a cell has not said. Used by
+`book/evidence.md` and `book/welcome.md`. The released assignments are put beside the pages that
+link to them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+from course_lib.teaching.evidence import VERDICTS, Claim, collect
+
+COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
+
+
+class Ledger(SphinxDirective):
+    """`{ledger}`: one row a claim, in order, with its verdict and measurement.
+
+    Raises:
+        ExtensionError: the stored evidence cannot be read; `collect` says why.
+    """
+
+    def run(self) -> list[nodes.Node]:
+        """Return a sentence of summary, and the table."""
+        folder = Path(self.env.srcdir) / "notebooks"
+        for path in (folder, *folder.glob("*.ipynb")):  # the folder too: a chapter may be new
+            self.env.note_dependency(str(path))
+        try:
+            claims = collect(folder)
+        except ValueError as error:
+            raise ExtensionError(f"the ledger cannot be made: {error}") from error
+        group = nodes.tgroup("", cols=len(COLUMNS))
+        group += [nodes.colspec("", colwidth=width) for width in COLUMNS.values()]
+        group += nodes.thead("", _row(*([nodes.Text(name)] for name in COLUMNS)))
+        group += nodes.tbody("", *(self.claim_row(claim) for claim in claims))
+        return [nodes.paragraph("", _summary(claims)), nodes.table("", group, classes=["ledger"])]
+
+    def claim_row(self, claim: Claim) -> nodes.row:
+        """Return one claim: where it stands, what it says, the verdict, what was measured."""
+        statement, problems = self.parse_inline(claim.statement)
+        page = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{claim.chapter}")
+        link = nodes.reference("", claim.id, refuri=f"{page}#{claim.id}", internal=True)
+        word = claim.verdict.replace(" ", "-")
+        verdict = nodes.inline("", claim.verdict, classes=["verdict", f"verdict-{word}"])
+        over = f", over {claim.over}" if claim.over else ""
+        clock = " (a claim about the clock)" if claim.clock else ""
+        measured = nodes.Text(f"{claim.measured_text}{over}{clock}")
+        return _row([link], [*statement, *problems], [verdict], [measured])
+
+
+class StoredSlider(SphinxDirective):
+    """`{slider} NAME`: the first slider that the chapter NAME stores.
+
+    Raises:
+        ExtensionError: there is no such chapter, or it stores no slider.
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the slider as it stands in the chapter."""
+        path = Path(self.env.srcdir) / "notebooks" / f"{self.arguments[0]}.ipynb"
+        self.env.note_dependency(str(path))
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
+        for cell in cells:
+            for output in cell.get("outputs", []):
+                html = "".join(output.get("data", {}).get("text/html", ""))
+                if "sw-slider" in html:
+                    return [nodes.raw("", html, format="html")]
+        raise ExtensionError(f"{path.name} is missing or stores no slider: `course run` stores it.")
+
+
+def _summary(claims: list[Claim]) -> str:
+    """Return how many claims stand under each verdict."""
+    counts = Counter(claim.verdict for claim in claims)
+    said = ", ".join(f"{counts[verdict]} “{verdict}”" for verdict in VERDICTS if counts[verdict])
+    return f"Claims measured so far: {len(claims)}" + (f" ({said})." if said else ".")
+
+
+def _row(*cells: list[nodes.Node]) -> nodes.row:
+    """Return a table row of these cells, each a list of inline nodes."""
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+
+
+def _visit_citation(translator: Any, node: nodes.citation) -> None:
+    """Open an entry of the bibliography, and their list before the first.
+
+    In place of docutils' own, whose role for an entry was deprecated.
+    """
+    if not isinstance(node.previous_sibling(), nodes.citation):
+        translator.body.append('<div role="list" class="citation-list">\n')
+    translator.body.append(translator.starttag(node, "div", classes=["citation"], role="listitem"))
+
+
+def _depart_citation(translator: Any, node: nodes.citation) -> None:
+    """Close the entry, and the list after the last."""
+    last = not isinstance(node.next_node(descend=False, siblings=True), nodes.citation)
+    translator.body.append("</div>\n</div>\n" if last else "</div>\n")
+
+
+def _add_assignments(app: Sphinx, exception: Exception | None) -> None:
+    """Copy the released assignments to where the chapters' links expect them."""
+    released = Path(app.srcdir) / "exercises" / "release"
+    if exception is None and app.builder.format == "html" and released.is_dir():
+        target = Path(app.outdir) / "exercises" / "release"
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(released, target, ignore=shutil.ignore_patterns(".*"))
+
+
+def _spare_mathjax(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
+    """Drop MathJax from a page without formulas: Sphinx loads it for those of its sections too."""
+    if not app.env.get_domain("math").data["has_equations"].get(page):
+        context["script_files"] = [
+            file for file in context["script_files"] if "mathjax" not in str(file.filename).lower()
+        ]
+
+
+def _drop_unused(app: Sphinx, exception: Exception | None) -> None:
+    """Delete what the theme ships and no page loads: a third of the book's size."""
+    if exception is None and app.builder.format == "html":
+        static = Path(app.outdir) / "_static"
+        for pattern in ("**/*.map", "scripts/fontawesome.js*", "vendor/fontawesome/**/*.ttf"):
+            for path in static.glob(pattern):
+                path.unlink()
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register all this with Sphinx."""
+    app.add_directive("ledger", Ledger)
+    app.add_directive("slider", StoredSlider)
+    app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.connect("html-page-context", _spare_mathjax, priority=900)
+    app.connect("build-finished", _add_assignments)
+    app.connect("build-finished", _drop_unused)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,210 @@
+"""Evidence: what a chapter claims, beside what its cells measured.
+
+A claim is shown to people as a card and stored with the page for machines. It raises if what was
+measured no longer supports it, so a page cannot go on asserting what has stopped being true.
+"""
+
+import html
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from course_lib.teaching.page import asset, prose
+
+MIME = "application/vnd.statue-within.evidence+json"
+VERDICTS = {"holds": "✓", "holds under conditions": "◐", "does not hold": "✗"}
+
+
+class ClaimFailed(AssertionError):
+    """What was measured does not support the claim."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim with its measurement, as it is stored in a notebook."""
+
+    id: str
+    statement: str
+    verdict: str
+    measured: float
+    interval: tuple[float, float] | None = None
+    unit: str = ""
+    over: str = ""
+    note: str = ""
+    form: str = ".3g"
+    passed: bool = True
+    clock: bool = False
+    chapter: str = ""
+
+    @property
+    def measured_text(self) -> str:
+        """The measured value with its interval and unit, as it is printed everywhere."""
+        numbers = [self.measured, *(self.interval or ())]
+        value, *ends = (format(each, self.form).replace("-", "\N{MINUS SIGN}") for each in numbers)
+        between = f" [{', '.join(ends)}]" if ends else ""
+        return f"{value}{between} {self.unit}".strip()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        record = {key: value for key, value in asdict(self).items() if key != "chapter"}
+        return {"text/html": _card(self), "text/plain": _line(self), MIME: record}
+
+
+def evidence(
+    id: str,
+    statement: str,
+    *,
+    verdict: str,
+    measured: float,
+    check: bool | Callable[[], bool],
+    interval: tuple[float, float] | None = None,
+    unit: str = "",
+    over: str = "",
+    note: str = "",
+    form: str = ".3g",
+    clock: bool = False,
+) -> Claim:
+    """State a claim beside its measurement, and raise if the measurement does not support it.
+
+    Args:
+        id: C and a number, as in the ledger.
+        statement: the claim, in words.
+        verdict: "holds", "holds under conditions" or "does not hold": of the statement.
+        measured: the one number that decides.
+        check: whether the measurements support the verdict; or a function that says so.
+        interval: low and high, 95%, from `interval`.
+        unit: what the number counts.
+        over: what it was measured over: seeds, vectors, images.
+        note: the condition, in a sentence.
+        form: how the number is printed.
+        clock: a claim about the clock, which another machine may not repeat: it reports a failure
+            and does not raise.
+
+    Raises:
+        ClaimFailed: the check is false.
+        ValueError: an id, verdict, number or interval that cannot be.
+    """
+    if not re.fullmatch(r"C[1-9]\d*", id):
+        raise ValueError(f"id: given {id!r}, expected C and a number, such as 'C7'.")
+    if verdict not in VERDICTS:
+        raise ValueError(f"verdict: given {verdict!r}, expected one of {', '.join(VERDICTS)}.")
+    measured = float(measured)
+    ends = (float(interval[0]), float(interval[1])) if interval is not None else None
+    if not math.isfinite(measured):
+        raise ValueError(f"{id}: measured {measured}, expected a finite number.")
+    if ends is not None and not (ends[0] - 1e-12 <= measured <= ends[1] + 1e-12):
+        raise ValueError(f"{id}: measured {measured} lies outside its interval {ends}.")
+    claim = Claim(
+        id,
+        statement,
+        verdict,
+        measured,
+        ends,
+        unit,
+        over,
+        note,
+        form,
+        bool(check() if callable(check) else check),
+        bool(clock),
+    )
+    if not claim.passed and not clock:
+        raise ClaimFailed(
+            f"{id} no longer stands. It says: {statement} (verdict: {verdict}). "
+            f"Measured: {claim.measured_text}, over {over or 'the cell above'}. "
+            "Either the experiment was changed, or the claim must be."
+        )
+    return claim
+
+
+def interval(values: ArrayLike) -> tuple[float, float, float]:
+    """Return the mean with a 95% interval: (mean, low, high).
+
+    Args:
+        values: one number a seed, shape (n,): Student's interval; or booleans, one a trial:
+            Wilson's interval for their share.
+
+    Raises:
+        ValueError: fewer than two values, more than one axis, or values that are not finite.
+
+    Source: Student (1908), Wilson (1927). Used in every chapter.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or len(array) < 2 or not np.isfinite(array).all():
+        raise ValueError(
+            f"values of shape {array.shape}: expected at least two finite numbers or booleans, "
+            "one for each seed or trial."
+        )
+    mean = float(array.mean())
+    if array.dtype == bool:
+        found = stats.binomtest(int(array.sum()), len(array)).proportion_ci(method="wilson")
+        return mean, min(float(found.low), mean), max(float(found.high), mean)
+    spread = float(stats.sem(array) * stats.t.ppf(0.975, len(array) - 1))
+    return mean, mean - spread, mean + spread
+
+
+def collect(folder: str | Path) -> list[Claim]:
+    """Read the stored evidence of all notebooks of a folder, in the order of the ids.
+
+    Raises:
+        ValueError: no such folder, a notebook that cannot be read, a cell tagged `evidence` that
+            stores none (the notebook was not run), or a claim made twice.
+    """
+    if not Path(folder).is_dir():
+        raise ValueError(f"{folder} is no folder: expected the one that holds the chapters.")
+    claims: dict[str, Claim] = {}
+    for path in sorted(Path(folder).glob("*.ipynb")):
+        for claim in _stored(path):
+            if claim.id in claims:
+                first = claims[claim.id].chapter
+                raise ValueError(f"claim {claim.id} is made in {first} and again in {path.stem}")
+            claims[claim.id] = claim
+    return sorted(claims.values(), key=lambda claim: int(claim.id[1:]))
+
+
+def _stored(path: Path) -> list[Claim]:
+    """Return the claims that one notebook stores."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        found = []
+        for number, cell in enumerate(cells, 1):
+            shown = [out.get("data", {}) for out in cell.get("outputs", [])]
+            records = [data[MIME] for data in shown if MIME in data]
+            if "evidence" in cell["metadata"].get("tags", []) and not records:
+                raise ValueError(f"cell {number} stores no evidence: run `course run {path.stem}`")
+            for record in records:
+                record["interval"] = record["interval"] and tuple(record["interval"])
+                found.append(Claim(**record, chapter=path.stem))
+        return found
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name}: its evidence cannot be read: {error}") from error
+
+
+def _line(claim: Claim) -> str:
+    """Return the claim in one line of text."""
+    said = claim.verdict if claim.passed else f"{claim.verdict}; not reproduced on this machine"
+    return f"{claim.id} ({said}): {claim.statement} Measured: {claim.measured_text}."
+
+
+def _card(claim: Claim) -> str:
+    """Return the claim as a card."""
+    word = claim.verdict.replace(" ", "-")
+    rows = [("Measured", claim.measured_text), ("Over", claim.over), ("Note", claim.note)]
+    if not claim.passed:
+        rows.append(("This machine", "not reproduced here: it is a claim about the clock"))
+    listed = "".join(
+        f"<div><dt>{name}</dt><dd>{html.escape(text)}</dd></div>" for name, text in rows if text
+    )
+    return (
+        f"{asset('frame.css')}{asset('evidence.css')}"
+        f'<div class="sw sw-claim" id="{claim.id}" role="group" aria-label="Claim {claim.id}">'
+        f'<p class="sw-claim-head"><b>Claim {claim.id[1:]}</b> <span class="sw-verdict sw-{word}">'
+        f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span></p>'
+        f'<p class="mathjax_process">{prose(claim.statement)}</p><dl>{listed}</dl></div>'
+    )

@@ -1,0 +1,151 @@
+"""Figures in one style: a single inline SVG whose colours follow the page, light or dark."""
+
+import base64
+import hashlib
+import html
+import io
+import re
+from typing import Any
+
+import matplotlib
+from cycler import cycler
+from matplotlib.figure import Figure
+
+from course_lib.teaching.page import Html, asset, prose
+
+# Each colour is drawn as it looks on white and then named, so that a style sheet can change it.
+# Colour-blind safe in this order (after Okabe and Ito, 2008), 4.5:1 on white and on the dark page.
+COLOURS = {
+    "1": "#0b62a8",
+    "2": "#bf4a0c",
+    "3": "#0b7a66",
+    "4": "#7a4fc0",
+    "5": "#8a6508",
+    "6": "#b8286a",
+    "ink": "#1f2429",
+    "muted": "#656d76",
+    "grid": "#d8dde3",
+}
+CYCLE = [COLOURS[name] for name in ("1", "2", "3", "4", "5", "6", "ink", "muted")]
+SMOOTH = 32  # pixels; a wider picture is smoothed by the browser, a smaller one shows its pixels
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.grid": True,
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.linewidth": 0.8,
+    "axes.prop_cycle": cycler(color=CYCLE),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": COLOURS["ink"],
+    "axes.titlesize": 12,
+    "figure.dpi": 72,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same layout on every machine
+    "font.size": 11,
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.6,
+    "image.interpolation": "none",  # pixels as they are
+    "legend.frameon": False,
+    "legend.labelcolor": COLOURS["ink"],
+    "lines.linewidth": 2.0,
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",  # words stay words
+    "svg.hashsalt": "statue",
+    "text.color": COLOURS["ink"],
+    "xtick.color": COLOURS["muted"],
+    "ytick.color": COLOURS["muted"],
+    "xtick.labelcolor": COLOURS["ink"],
+    "ytick.labelcolor": COLOURS["ink"],
+}
+
+
+def figure(
+    width: float = 8.0, height: float = 4.4, nrows: int = 1, ncols: int = 1, **subplots: Any
+) -> tuple[Figure, Any]:
+    """Begin a figure in the course's style.
+
+    Args:
+        width: inches at 72 dots an inch; the page shrinks it where there is less room.
+        height: inches.
+        nrows: rows of axes.
+        ncols: columns of axes.
+        subplots: passed on to `Figure.subplots`, such as sharex.
+
+    Returns:
+        The figure, and its axes: one, or an array of them.
+    """
+    matplotlib.rcParams.update(STYLE)  # axes ask for the style again whenever something is drawn
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(nrows, ncols, **subplots)
+
+
+def show(fig: Figure, *, alt: str, caption: str = "") -> Html:
+    """Show a finished figure.
+
+    Args:
+        fig: from `figure`.
+        alt: what it shows, for those who cannot see it; computed from the data it draws.
+        caption: its one message.
+
+    Raises:
+        ValueError: alt is empty.
+    """
+    said = f'<figcaption class="mathjax_process">{prose(caption)}</figcaption>' if caption else ""
+    body = f'<figure class="sw sw-figure">{svg(fig, alt)}{said}</figure>'
+    return Html(asset("frame.css") + body, alt)
+
+
+def svg(fig: Figure, alt: str) -> str:
+    """Return a figure as inline SVG: the same for the same data, its ids unlike any other's.
+
+    Raises:
+        ValueError: alt is empty.
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty: say what the figure shows, in words made from its data.")
+    buffer = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r"<[^>]*>", lambda tag: _tidy(tag[0]), text)
+    for name, colour in COLOURS.items():
+        text = _in_tags(colour, f"var(--sw-{name},{colour})", text)
+    width, height = (f"{72 * size:g}" for size in fig.get_size_inches())
+    opening = (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="{html.escape(alt)}" stroke-linejoin="round" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    text = opening + re.sub(r">\s+<", "><", text[text.index(">") + 1 :]).strip()
+    return _own_ids(text)
+
+
+def _tidy(tag: str) -> str:
+    """Shorten one tag: numbers that say no more than the eye sees, fonts left to the page."""
+    if "base64" in tag:
+        tag = tag.replace("\n", "")
+        return tag if _width(tag) < SMOOTH else re.sub(r'image-rendering:[^;"]*;?', "", tag)
+    tag = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-?0 [^\"]*\"", "", tag)
+    digits = 4 if "transform" in tag else 2  # a matrix scales what it is applied to
+    return re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.{digits}f}".rstrip("0").rstrip("."), tag)
+
+
+def _width(tag: str) -> int:
+    """Return how many pixels wide the PNG in an image tag is."""
+    return int.from_bytes(base64.b64decode(tag.split("base64,")[1][:32])[16:20], "big")
+
+
+def _own_ids(text: str) -> str:
+    """Drop the ids that nothing refers to, and mark the others as this figure's own."""
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    text = _in_tags(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
+    key = "f" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"
+    return _in_tags(r'( id="|href="#|url\(#)', rf"\g<1>{key}", text)
+
+
+def _in_tags(pattern: str, new: Any, text: str) -> str:
+    """Replace inside tags only: the words of a title stay as they are."""
+    return re.sub(r"<[^>]*>", lambda tag: re.sub(pattern, new, tag[0]), text)

@@ -1,0 +1,121 @@
+"""A quiz in plain HTML: computed answers, a word on every answer, nothing sent anywhere."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from course_lib.teaching.page import KEYS, Html, asset, prose
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question as HTML, made by `choice` or `number`."""
+
+    asked: str
+    kind: str
+    inputs: str
+    feedback: tuple[tuple[bool, str], ...]
+    known: tuple[tuple[float, float], ...] = ()
+
+
+def choice(asked: str, options: Mapping[str, str], *, right: str) -> Question:
+    r"""Ask for one of several answers.
+
+    Args:
+        asked: the question; mathematics in \( \).
+        options: each answer with the feedback for choosing it.
+        right: the answer that is right, computed by the cell.
+
+    Raises:
+        ValueError: fewer than two options, a right one that is not among them, or no feedback.
+    """
+    if len(options) < 2 or right not in options or not all(options.values()):
+        raise ValueError(
+            f"{asked!r}: expected at least two options, each with its feedback, and {right!r} "
+            f"among them; given {list(options)}."
+        )
+    inputs = "".join(
+        f'<label><input type="radio"{KEYS} name="{{name}}" value="{i}" autocomplete="off">'
+        f'<span class="mathjax_process">{prose(option)}</span></label>'
+        for i, option in enumerate(options)
+    )
+    feedback = tuple((option == right, text) for option, text in options.items())
+    return Question(asked, "choice", inputs, feedback)
+
+
+def number(
+    asked: str,
+    answer: float,
+    *,
+    why: str,
+    wrong: Mapping[float, str],
+    otherwise: str,
+    tolerance: float = 0.005,
+) -> Question:
+    r"""Ask for a number; decimals, fractions and per cent are understood.
+
+    Args:
+        asked: the question; mathematics in \( \).
+        answer: what is right, computed by the cell.
+        why: the word on the right answer.
+        wrong: what to say of the wrong answers that one can foresee.
+        otherwise: what to say of any other number.
+        tolerance: relative; 0.005 accepts three digits.
+
+    Raises:
+        ValueError: an answer that is not finite, or a wrong answer that would count as right.
+    """
+
+    def room(value: float) -> float:
+        return max(abs(value) * tolerance, 1e-9)
+
+    if not math.isfinite(answer):
+        raise ValueError(f"{asked!r}: the answer is {answer}, expected a finite number.")
+    for value in wrong:
+        if abs(value - answer) <= room(value) + room(answer):
+            raise ValueError(f"{asked!r}: the wrong answer {value} cannot be told from {answer}.")
+    known = tuple((value, room(value)) for value in (answer, *wrong))
+    feedback = [(True, why), *((False, text) for text in wrong.values()), (False, otherwise)]
+    feedback.append((False, "That is not a number I can read; try 0.25, 1/4 or 25%."))
+    inputs = (
+        f'<label><span>Your answer</span> <input type="text"{KEYS} inputmode="decimal" '
+        f'autocomplete="off"><button type="button"{KEYS}>Check</button></label>'
+    )
+    return Question(asked, "number", inputs, tuple(feedback), known)
+
+
+def quiz(name: str, questions: Sequence[Question]) -> Html:
+    """Show a quiz; the browser keeps the answers under its name.
+
+    Raises:
+        ValueError: no questions, or a name that is not one plain word.
+    """
+    if not questions or not re.fullmatch(r"[a-z0-9-]+", name):
+        raise ValueError(
+            f"quiz {name!r} with {len(questions)} questions: expected a name of small letters, "
+            "digits and dashes, and at least one question."
+        )
+    fields = "".join(_fieldset(f"{name}-{i}", i, each) for i, each in enumerate(questions, 1))
+    body = (
+        f'<form class="sw sw-quiz" aria-label="Quiz">{fields}'
+        f'<button type="button"{KEYS}>Clear my answers</button></form>'
+    )
+    text = "\n".join(f"{i}. {each.asked}" for i, each in enumerate(questions, 1))
+    return Html(asset("frame.css") + asset("quiz.css") + body + asset("quiz.js"), f"Quiz\n{text}")
+
+
+def _fieldset(name: str, place: int, question: Question) -> str:
+    """Return one question with its hidden feedback."""
+    mark = {True: '<b class="sw-right">Right.</b>', False: '<b class="sw-wrong">Not quite.</b>'}
+    said = "".join(
+        f'<p hidden>{mark[right]} <span class="mathjax_process">{prose(text)}</span></p>'
+        for right, text in question.feedback
+    )
+    known = f' data-known="{json.dumps(question.known)}"' if question.known else ""
+    return (
+        f'<fieldset data-question="{name}" data-kind="{question.kind}"{known}>'
+        f'<legend class="mathjax_process">{place}. {prose(question.asked)}</legend>'
+        f'{question.inputs.replace("{name}", name)}<div role="status">{said}</div></fieldset>'
+    )

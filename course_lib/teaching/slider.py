@@ -1,0 +1,94 @@
+"""A slider over frames drawn beforehand: it needs no kernel, no network and no library."""
+
+import html
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from course_lib.teaching.figures import figure, svg
+from course_lib.teaching.page import KEYS, Html, asset, prose
+
+
+def slider(
+    draw: Callable[[Any, Any], None],
+    values: Sequence[Any],
+    *,
+    label: str,
+    alt: Callable[[Any], str],
+    caption: str = "",
+    start: int = 0,
+    **size: Any,
+) -> Html:
+    """Show one frame for each value, and a slider that moves through them.
+
+    Args:
+        draw: draws a value on the axes it is given: draw(axes, value).
+        values: what the slider runs over.
+        label: what it moves, in words.
+        alt: describes the frame of a value.
+        caption: the figure's one message.
+        start: the index of the frame to show first, and in print.
+        size: passed on to `figure`: width, height, nrows, ncols.
+
+    Raises:
+        ValueError: fewer than two values, a start that is none of theirs, or an empty alt.
+    """
+    values = list(values)
+    if len(values) < 2 or not 0 <= start < len(values):
+        raise ValueError(
+            f"given {len(values)} values and start={start}: a slider needs at least two values, "
+            "and a start between 0 and the last of them."
+        )
+    frames = []
+    for index, value in enumerate(values):
+        fig, axes = figure(**size)
+        draw(axes, value)
+        hidden = ' class="sw-start"' if index == start else " hidden"
+        frames.append(f"<div data-frame{hidden}>{svg(fig, alt(value))}</div>")
+    names = [str(value) for value in values]
+    shown = html.escape(names[start])
+    body = (
+        f'<figure class="sw sw-figure sw-slider" data-values="{html.escape(json.dumps(names))}">'
+        f"{''.join(frames)}<label>{html.escape(label)} <output>{shown}</output>"
+        f'<input type="range"{KEYS} min="0" max="{len(values) - 1}" value="{start}" step="1" '
+        f'autocomplete="off" aria-label="{html.escape(label)}" aria-valuetext="{shown}"></label>'
+        f'<figcaption class="mathjax_process">{prose(caption)}</figcaption></figure>'
+    )
+    text = f"Slider: {label}. At {names[start]}: {alt(values[start])}"
+    return Html(asset("frame.css") + asset("slider.css") + body + asset("slider.js"), text)
+
+
+def live(
+    draw: Callable[[Any, Any], None], values: Sequence[Any], *, label: str, **size: Any
+) -> Any:
+    """Return the same slider drawn live by the kernel, for JupyterLab; needs ipywidgets.
+
+    Its cell is tagged `live`: the output is not stored, for without a kernel it would stand still.
+
+    Raises:
+        ImportError: ipywidgets is not installed.
+    """
+    try:
+        import ipywidgets
+    except ImportError as error:
+        raise ImportError("live() needs ipywidgets: pip install 'course_lib[lab]'") from error
+
+    moving = ipywidgets.SelectionSlider(
+        options=list(values),
+        description=label,
+        continuous_update=False,
+        style={"description_width": "initial"},
+        layout={"width": "32em"},
+    )
+    shown = ipywidgets.HTML()
+
+    def redraw(*_: Any) -> None:
+        fig, axes = figure(**size)
+        draw(axes, moving.value)
+        drawn = svg(fig, f"{label}: {moving.value}")
+        shown.value = f'{asset("frame.css")}<figure class="sw sw-figure">{drawn}</figure>'
+
+    moving.observe(redraw, "value")
+    redraw()
+    title = ipywidgets.HTML("<b>Run live</b>: drawn by the kernel as you move the slider")
+    return ipywidgets.VBox([title, moving, shown])

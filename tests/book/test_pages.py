@@ -1,0 +1,114 @@
+"""Every page of the book: whole, offline, legible at any width, and open to everybody."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from playwright.sync_api import Page
+
+from course_lib.cli.book import pages
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+CONTENTS = [
+    name.removesuffix(".md").removesuffix(".ipynb")
+    for name in pages(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+]
+PAGES = [*CONTENTS, "search", "genindex"]
+CHAPTERS = sorted(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+# What the browser of a reader must load before it can draw a page, in MiB as they lie on the disk.
+HEAVIEST_PAGE = 4.0
+
+
+# By night only the colours are other. Without preload: axe resolves @import against the page.
+BY_DAY = {"preload": False}
+BY_NIGHT = BY_DAY | {"runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("scheme", "rules"), [("light", BY_DAY), ("dark", BY_NIGHT)])
+def test_axe_finds_nothing(
+    open_page: Callable[..., Page], name: str, scheme: str, rules: dict[str, object]
+) -> None:
+    page = open_page(name, color_scheme=scheme)
+    page.add_style_tag(content="* { transition: none !important }")  # colours are final
+    # What a drawing is made of is nobody's to read: its description is.
+    found = Axe().run(page, context={"exclude": [["svg > g"]]}, options=rules).response
+    assert found["passes"]
+    assert not found["violations"], "\n".join(
+        f"{rule['id']}: {node['html'][:300]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_is_wider_than_its_window(open_page: Callable[..., Page], name: str) -> None:
+    page = open_page(name)
+    for width in (320, 390, 768, 1024, 1200, 1360):
+        page.set_viewport_size({"width": width, "height": 844})
+        root = "document.documentElement"
+        over = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+        assert over <= 0, f"{over} pixels too wide at {width}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_are_set(open_page: Callable[..., Page], name: str) -> None:
+    page = open_page(name)
+    written = page.locator(".math.notranslate").count()
+    assert page.locator("mjx-container").count() >= written
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    assert name != "book/notation" or written > 10  # or this test would test nothing
+
+
+def test_every_chapter_is_in_the_contents_and_on_the_map(site: Path) -> None:
+    assert [name for name in CONTENTS if name.startswith("notebooks/")] == CHAPTERS
+    welcome = (site / "book" / "welcome.html").read_text(encoding="utf-8")
+    chapter_map = BeautifulSoup(welcome, "html.parser").select(".chapter-map li")
+    assert len(chapter_map) == 14
+    for number, entry in enumerate(chapter_map, 1):
+        written = any(f"/{number:02d}_" in name for name in CHAPTERS)
+        assert bool(entry.find("a")) == written, entry.text
+        assert ("Coming." in entry.text) != written, entry.text
+
+
+def test_every_inner_link_leads_somewhere(site: Path) -> None:
+    soups = {
+        path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in site.rglob("*.html")
+        if "_static" not in path.parts
+    }
+    ids = {path: {tag["id"] for tag in soup.find_all(id=True)} for path, soup in soups.items()}
+    dead = []
+    for path, soup in soups.items():
+        for tag in soup.find_all(["a", "link", "script", "img"]):
+            link = tag.get("href") or tag.get("src") or ""
+            if not link or link.startswith(("http:", "https:", "mailto:", "data:", "javascript:")):
+                continue
+            address, fragment = urldefrag(link)
+            address = unquote(address.partition("?")[0])
+            target = (path.parent / address).resolve() if address else path
+            if not target.is_file() or (fragment and fragment not in ids.get(target, {fragment})):
+                dead.append(f"{path.relative_to(site)} -> {link}")
+    assert not dead, "\n".join(sorted(set(dead)))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_light(open_page: Callable[..., Page], site: Path, name: str) -> None:
+    page = open_page(name)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
+    paths = {site / unquote(address.split("/", 3)[3].partition("?")[0]) for address in loaded}
+    size = sum(path.stat().st_size for path in {*paths, site / f"{name}.html"} if path.is_file())
+    assert size / 2**20 < HEAVIEST_PAGE, f"{size / 2**20:.1f} MiB"
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_pages_work_from_the_disk(open_page: Callable[..., Page], site: Path, name: str) -> None:
+    page = open_page(name, start=f"{site.as_uri()}/")
+    assert page.locator("article h1").is_visible()
+    assert page.locator("mjx-container").count() >= page.locator(".math.notranslate").count()

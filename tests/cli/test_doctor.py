@@ -1,0 +1,101 @@
+"""`course doctor` on machines that lack something, made by changing PATH."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def machine(tmp_path, course_command):
+    """Run the doctor on a machine whose programs are exactly those given: name -> shell script."""
+
+    def look(*options, **programs):
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        for name, script in programs.items():
+            file = folder / name.replace("_", "-")
+            file.write_text(f"#!/bin/sh\n{script}\n")
+            file.chmod(0o755)
+        return subprocess.run(
+            [*course_command, "doctor", *options],
+            env={**os.environ, "PATH": str(folder)},
+            capture_output=True,
+            text=True,
+        )
+
+    return look
+
+
+LIMITS = {"setpriv": "exit 0", "prlimit": "exit 0"}
+GOOD = {"chromium": "exit 0", "bwrap": "exit 0", "git": "exit 0", **LIMITS}
+
+
+def test_all_is_well(machine):
+    result = machine("--need", "test", **GOOD)
+    assert result.returncode == 0, result.stdout
+    assert "LACKING" not in result.stdout
+
+
+@pytest.mark.parametrize("lacking", ["chromium", "bwrap", "git"])
+def test_a_missing_program_is_named_with_its_remedy(machine, lacking):
+    programs = {name: script for name, script in GOOD.items() if name != lacking}
+    result = machine("--need", "test", **programs)
+    name = "bubblewrap" if lacking == "bwrap" else lacking
+    assert result.returncode == 1
+    line = next(line for line in result.stdout.splitlines() if line.startswith("LACKING"))
+    assert name in line
+    assert "nstall" in line
+
+
+def test_a_reader_needs_no_browser_of_ours(machine):
+    assert machine("--need", "book").returncode == 0
+
+
+def test_a_jail_that_may_not_start_is_found(machine):
+    result = machine("--need", "grade", bwrap="echo no permissions >&2; exit 1", **LIMITS)
+    assert result.returncode == 1
+    line = next(line for line in result.stdout.splitlines() if line.startswith("LACKING  jail"))
+    assert "no permissions" in line and "namespaces" in line
+
+
+def test_without_apt_the_exact_command_is_printed(machine):
+    result = machine("--need", "test", "--install", git="exit 0")
+    assert result.returncode == 1
+    assert "apt-get install -y bubblewrap chromium" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
+def test_root_installs_what_is_lacking(machine, tmp_path):
+    log = tmp_path / "apt.log"
+    apt = f'echo "$@" >> {log}; for p in chromium bwrap; do echo "#!/bin/sh" > {tmp_path}/bin/$p; '
+    apt += f"/bin/chmod 755 {tmp_path}/bin/$p; done"
+    result = machine("--need", "test", "--install", git="exit 0", apt_get=apt, **LIMITS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert log.read_text().splitlines()[0].startswith("update")
+    assert "install" in log.read_text() and "bubblewrap chromium" in log.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
+def test_apt_that_fails_stops_with_a_sentence(machine):
+    result = machine("--need", "test", "--install", git="exit 0", apt_get="exit 100")
+    assert result.returncode == 1
+    assert "apt-get update failed" in result.stderr
+
+
+def test_json_holds_the_same(machine):
+    result = machine("--json", **GOOD)
+    findings = {f["what"]: f for f in json.loads(result.stdout)}
+    assert findings["chromium"]["ok"] and findings["bubblewrap"]["ok"]
+    assert findings["versions"]["ok"]
+
+
+def test_other_versions_and_missing_packages_are_named(machine, course):
+    (course / "constraints.txt").write_text("click==0.0.1\nnot-a-package==1.0\n")
+    result = machine(**GOOD)
+    assert result.returncode == 1
+    assert "LACKING  packages: 1 of 2 pinned packages installed; without not-a-package" in (
+        result.stdout
+    )
+    assert "(pin 0.0.1)" in result.stdout

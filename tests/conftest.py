@@ -1,0 +1,46 @@
+"""What every test shares."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import nbval.kernel
+import pytest
+from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
+
+from course_lib.cli.doctor import CHROMIUM
+from course_lib.cli.offline import OfflineKernelManager
+
+# Two workers on two cores: torch and BLAS with a thread for each core would fight.
+# They read this when a test first imports them.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+# nbval runs the chapters again in the same kind of kernel that stored their outputs: no network.
+nbval.kernel.KernelManager = OfflineKernelManager
+
+# A slow machine is no error.
+settings.register_profile("course", deadline=None)
+settings.load_profile("course")
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of a worker: a process has room for one Playwright."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    assert program, "these tests need Chromium: `course doctor --need test` says how"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,170 @@
+"""The jail itself: what is seen in it, who runs in it, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from course_lib.grading.jail import UIDS, Jail, Kernel, KernelLost, Limits, filter_of
+from course_lib.grading.tasks import Refusal
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+def inside(code, **kwargs):
+    """What this code prints in a jail."""
+    pipe = subprocess.PIPE
+    process = Jail(Limits(files_mb=16), **kwargs).start(
+        [sys.executable, "-c", code], stdout=pipe, stderr=pipe
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+def test_only_what_is_listed_is_seen(tmp_path):
+    (tmp_path / "data.csv").write_text("1,2")
+    (tmp_path / "secret.txt").touch()
+    code = """
+import os
+for place in ("/", "/assignment", "/tmp", "/etc"):
+    print(sorted(os.listdir(place)))
+print(open("data.csv").read())
+"""
+    said = inside(code, data=[tmp_path / "data.csv"])
+    assert "['data.csv']" in said and "1,2" in said and "secret" not in said
+    assert "'home'" not in said and "passwd" not in said and "'proc'" in said
+
+
+def test_no_variable_of_the_grader_comes_in(monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    assert "SECRET_TOKEN" not in inside("import os; print(dict(os.environ))")
+
+
+def test_no_root_no_capability_and_no_way_back():
+    code = """
+import os
+wanted = ("CapEff", "CapBnd", "CapPrm", "NoNewPrivs", "Seccomp:")
+print(os.getuid(), [x.split()[1] for x in open("/proc/self/status") if x.startswith(wanted)])
+"""
+    uid, rest = inside(code).split(" ", 1)
+    assert int(uid) in UIDS if os.geteuid() == 0 else int(uid) == 65534
+    assert rest.count("0000000000000000") == 3 and rest.endswith("'1', '2']")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives each jail a user of its own")
+def test_each_jail_has_a_user_of_its_own():
+    assert len({Jail(Limits()).uid for _ in range(50)}) == 50
+
+
+def test_another_machine_is_refused():
+    assert len(filter_of("x86_64")) == len(filter_of("aarch64"))
+    with pytest.raises(Refusal, match="not riscv64"):
+        filter_of("riscv64")
+
+
+def test_a_kernel_leaves_nothing_behind():
+    with Kernel(Limits()) as live:
+        assert live.folder.is_dir()
+        children = psutil.Process(live.process.pid).children(recursive=True)
+        reply = live.execute(
+            "import os\nif os.fork() == 0:\n    os.setsid()\n    while True: pass", 20
+        )
+        assert reply["status"] == "ok"
+        children += psutil.Process(live.process.pid).children(recursive=True)
+    assert len(set(children)) >= 3 and not psutil.wait_procs(children, timeout=5)[1]
+    assert not live.folder.exists()
+
+
+def test_a_room_that_an_assignment_needs_is_there_and_others_are_not():
+    with Kernel(Limits(), needs=["teaching"]) as live:
+        assert live.execute("import course_lib.teaching", 20)["status"] == "ok"
+        for source in (
+            "import course_lib.masks",
+            "from course_lib import masks",
+            "import course_lib; course_lib.masks",
+        ):
+            reply = live.execute(source, 20)
+            assert (
+                reply["ename"] == "ImportError"
+                and "course_lib.masks cannot be imported" in reply["evalue"]
+            )
+        assert (
+            live.execute("from course_lib.grading import check; check('anything')", 20)["status"]
+            == "ok"
+        )
+
+
+def test_a_kernel_that_cannot_start_says_so_and_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **kwargs: str(tmp_path))
+    with pytest.raises(KernelLost, match="ended the Python process"):
+        Kernel(Limits())
+    assert not tmp_path.exists()
+
+
+# Grades as the user nobody. Where Python lies in a private folder of root's, it is covered, in
+# a mount namespace of the test's own, by a folder in which only Python lies.
+SCRIPT = """
+set -e
+home=$(mktemp -d) && chmod 755 $home && mkdir $home/python $home/out && chown 65534:65534 $home/out
+top=/$(echo {base} | cut -d/ -f2)
+if ! setpriv --reuid=65534 --regid=65534 --clear-groups test -x {base}/bin; then
+    mount --bind {base} $home/python
+    mount -t tmpfs -o mode=755 none $top
+    mkdir -p {base}
+    mount --bind $home/python {base}
+fi
+cd {root}
+export HOME=$home/out
+exec setpriv --reuid=65534 --regid=65534 --clear-groups {python} -c "$1" $home/out
+"""
+GRADE = """
+import json, os, pathlib, sys
+import nbformat
+from course_lib.grading.assignment import Assignment
+from course_lib.grading.jail import Limits
+from course_lib.grading.run import Grader
+from tests.grading import hostile, trial
+out = pathlib.Path(sys.argv[1])
+assignment = Assignment(trial.make(out / "course"), trial.NAME)
+assignment.limits = Limits(256, files_mb=32, output_mb=5)
+grader, found = Grader(assignment, out), {"uid": os.getuid()}
+for name in ("right", "writes outside", "spy", "network", "socket folder bomb", "kills the kernel"):
+    path = out / "ada.ipynb"
+    nbformat.write(hostile.notebook(grader.released, hostile.CASES[name]), path)
+    verdict, _ = grader.verdict("ada", path)
+    found[name] = [verdict["points"], json.dumps(verdict)]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as a normal user here")
+def test_a_normal_user_can_grade():
+    script = textwrap.dedent(SCRIPT).format(base=sys.base_prefix, root=ROOT, python=sys.executable)
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", script, "bash", GRADE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found.pop("uid") == 65534
+    assert {name: points for name, (points, _) in found.items()} == {
+        "right": 7, "writes outside": 2, "spy": 2, "network": 2, "socket folder bomb": 0,
+        "kills the kernel": 0,
+    }  # fmt: skip
+    assert (
+        "RuntimeError: []" in found["writes outside"][1] and "RuntimeError: []" in found["spy"][1]
+    )
+    # A normal user owns the folder of the sockets, inside as outside: there the grader watches it.
+    assert "folder of its sockets" in found["socket folder bomb"][1]

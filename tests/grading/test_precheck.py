@@ -1,0 +1,92 @@
+"""`course check`: a student learns what is wrong before handing in."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell
+
+from course_lib.cli.check import check as command
+from course_lib.grading import release
+from course_lib.grading.assignment import Assignment
+from tests.grading import hostile
+from tests.grading.trial import GOOD, NAME, answered, cell
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def course(course):
+    release.release(Assignment(course / "exercises", NAME))
+    return course
+
+
+def checked(book, path):
+    nbformat.write(book, path)
+    return CliRunner().invoke(command, [str(path)])
+
+
+def test_a_whole_notebook_passes(course, released, tmp_path):
+    done = checked(answered(released), tmp_path / "my homework.ipynb")
+    assert done.exit_code == 0, done.output
+    assert "keep: 2 of 2 points" in done.output and "passes the visible checks" in done.output
+
+
+def test_the_notebook_as_released_is_told_what_to_do(course):
+    path = course / "exercises" / "release" / NAME / f"{NAME}.ipynb"
+    before = path.read_bytes()
+    done = CliRunner().invoke(command, [str(path)])
+    assert done.exit_code == 1 and done.output.count("it is not written yet") == 2
+    assert "the written answer written is still empty" in done.output
+    assert path.read_bytes() == before
+
+
+def everything_wrong(book):
+    book.cells[cell(book, "keep")].source = GOOD.replace("def keep", "def keeep")
+    book.cells[cell(book, "split")].source = "def split(total)\n    return 1"
+    book.cells[cell(book, "imports")].source = "import numpy as np\nimport math"
+    book.cells[cell(book, "written")].source = "YOUR ANSWER HERE"
+    book.cells.append(new_code_cell("%matplotlib inline\nfrom course_lib.masks import top_k"))
+    hostile.duplicate(book)
+
+
+def test_everything_that_is_wrong_is_named_at_once(course, released, tmp_path):
+    book = answered(released)
+    everything_wrong(book)
+    done = checked(book, tmp_path / "ada.ipynb")
+    assert done.exit_code == 1
+    for words in (
+        "no cell defines keep (is it keeep, renamed?)",
+        "the cell that begins 'def split(total)' is not Python: expected ':' (line 1 of the cell)",
+        "the locked cell imports was edited",
+        "there is a second cell keep",
+        "imports course_lib.masks, which cannot be imported in grading",
+        "the written answer written is still empty",
+        "keep is not defined",
+    ):
+        assert words in done.output, done.output
+    assert (
+        "no cell defines split" not in done.output
+        and "%matplotlib inline' is not" not in done.output
+    )
+
+
+def test_a_slip_is_named_and_the_library_is_out_of_reach(course, released, tmp_path):
+    book = answered(released, keep=GOOD.replace("np.abs(weights)", "weights"))
+    assert "it compares signed values" in checked(book, tmp_path / "ada.ipynb").output
+    book = answered(released, keep=hostile.CASES["uses the library inside"].keep)
+    assert "cannot be imported while" in checked(book, tmp_path / "ada.ipynb").output
+
+
+def test_what_is_no_notebook_of_the_course_is_refused(course, released, tmp_path):
+    (tmp_path / "a.ipynb").write_text("{")
+    done = CliRunner().invoke(command, [str(tmp_path / "a.ipynb")])
+    assert done.exit_code == 1 and "is not a notebook: it is not JSON" in done.output
+    book = answered(released)
+    book.metadata.pop("course")
+    done = checked(book, tmp_path / "a.ipynb")
+    assert (
+        done.exit_code == 1 and f"Give it the name of its assignment: {NAME}.ipynb" in done.output
+    )
+    assert checked(book, tmp_path / f"{NAME}.ipynb").exit_code == 0

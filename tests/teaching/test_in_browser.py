@@ -1,0 +1,259 @@
+"""Components in a real browser, alone on a page: as in JupyterLab, no style sheet helps them."""
+
+import math
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from course_lib.teaching import (
+    choice,
+    evidence,
+    figure,
+    interval,
+    number,
+    quiz,
+    show,
+    slider,
+    source,
+)
+
+PAGES = {
+    "elsewhere": ('<html lang="en">', "<body>", "light", "#fff"),
+    "book by day": ('<html lang="en" data-theme="light">', "<body>", "light", "#fdfcf9"),
+    "book by night": ('<html lang="en" data-theme="dark">', "<body>", "light", "#16191d"),
+    "lab by night": ('<html lang="en">', '<body data-jp-theme-light="false">', "light", "#111"),
+    "lab by day, system dark": (
+        '<html lang="en">',
+        '<body data-jp-theme-light="true">',
+        "dark",
+        "#fff",
+    ),
+}
+
+
+def components():
+    fig, ax = figure(4, 3)
+    ax.plot([0, 1], [0, 1])
+    ax.set_title("a < b")
+    verdicts = ("holds", "holds under conditions", "does not hold")
+    return {
+        "figure": show(fig, alt="a rising line", caption="It rises."),
+        "first": frames("first"),
+        "second": frames("second"),
+        "quiz": quiz(
+            "test",
+            [
+                choice(
+                    r"Is \(1 < 2\)?", {"yes": "It is.", "no & never": "Count again."}, right="yes"
+                ),
+                number(
+                    "Half of one half?",
+                    0.25,
+                    why="Well halved.",
+                    wrong={1: "Twice it."},
+                    otherwise="No.",
+                ),
+            ],
+        ),
+        "source": source(interval),
+        **{
+            f"claim {i}": evidence(
+                f"C{i}",
+                f"Claim {i} < 9.",
+                verdict=verdict,
+                measured=0.5,
+                check=i != 3,
+                clock=i == 3,
+                interval=(0.4, 0.6),
+                over="5 seeds",
+                note="as a test",
+            )
+            for i, verdict in enumerate(verdicts, 1)
+        },
+    }
+
+
+def frames(label):
+    def draw(ax, n):
+        ax.plot(range(n))
+        ax.set_title(f"{n} points")
+
+    return slider(
+        draw,
+        [2, 3, 4, 5],
+        label=label,
+        alt=lambda n: f"{n} points",
+        start=1,
+        caption="c",
+        width=4,
+        height=3,
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The pages, one for each surrounding."""
+    folder: Path = tmp_path_factory.mktemp("pages")
+    parts = [each._repr_mimebundle_()["text/html"] for each in components().values()]
+    for name, (html, body, _, ground) in PAGES.items():
+        (folder / f"{name}.html").write_text(
+            f'<!doctype html>{html}<meta charset="utf-8"><title>t</title>'
+            '<meta name="viewport" content="width=device-width">'
+            f"<style>body{{background:{ground}}}</style>{body}<main><h1>t</h1>{''.join(parts)}</main>"
+        )
+    return folder
+
+
+@pytest.fixture
+def open_one(browser, written):
+    contexts = []
+
+    def open_one(name="book by day", width=800, **options):
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        faults = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto((written / f"{name}.html").as_uri())
+        assert not faults
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_before_and_after_answers(open_one, name):
+    page = open_one(name, color_scheme=PAGES[name][2])
+    for _ in range(2):
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], [n["html"][:120] for n in each["nodes"]]) for each in found] == []
+        page.get_by_label("no & never").check()
+        page.get_by_role("textbox").fill("1/4")
+        page.get_by_role("textbox").press("Enter")
+        assert page.get_by_text("Well halved.").is_visible()
+
+
+def shown(page, label):
+    """What one slider shows, and says of it."""
+    figure = page.locator(".sw-slider", has=page.get_by_role("slider", name=label))
+    return (
+        figure.locator("svg:visible").get_attribute("aria-label"),
+        figure.locator("output").inner_text(),
+        page.get_by_role("slider", name=label).get_attribute("aria-valuetext"),
+    )
+
+
+def test_two_sliders_move_by_keys_and_each_by_itself(open_one):
+    page = open_one()
+    assert shown(page, "first") == shown(page, "second") == ("3 points", "3", "3")
+    page.get_by_role("slider", name="first").focus()
+    for keys, expected in (("ArrowRight", "4"), ("End", "5"), ("ArrowRight", "5"), ("Home", "2")):
+        page.keyboard.press(keys)
+        assert shown(page, "first") == (f"{expected} points", expected, expected)
+    assert shown(page, "second") == ("3 points", "3", "3")
+
+
+def test_hidden_frames_are_hidden_from_a_screen_reader(open_one):
+    snapshot = open_one().locator("main").aria_snapshot()
+    assert snapshot.count('img "3 points"') == 2
+    assert "2 points" not in snapshot and "4 points" not in snapshot
+
+
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_nothing_is_wider_than_the_window(open_one, width):
+    page = open_one(width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_quiz_says_nothing_before_it_is_answered_then_a_word_on_every_answer(open_one):
+    page = open_one()
+    said = page.locator(".sw-quiz [role=status] p:visible")
+    assert said.count() == 0
+    page.get_by_label("no & never").check()
+    assert "Not quite. Count again." in said.inner_text()
+    page.get_by_label("yes").check()
+    assert "Right. It is." in said.inner_text()
+    field = page.get_by_role("textbox")
+    for text, answer in (
+        ("0.25", "Well halved"),
+        ("25 %", "Well halved"),
+        ("1/4", "Well halved"),
+        ("0,25", "Well halved"),
+        ("1", "Twice it"),
+        ("−1", "No."),
+        ("seven", "not a number"),
+        ("", "not a number"),
+    ):
+        field.fill(text)
+        field.press("Enter")
+        assert answer in said.nth(1).inner_text(), text
+
+
+def test_a_quiz_is_kept_and_can_be_cleared(open_one):
+    page = open_one()
+    page.get_by_label("yes").check()
+    page.get_by_role("textbox").fill("1")
+    page.get_by_role("button", name="Check").click()
+    page.reload()
+    assert page.get_by_label("yes").is_checked()
+    assert page.get_by_text("Twice it.").is_visible()
+    page.get_by_role("button", name="Clear my answers").click()
+    page.reload()
+    assert not page.get_by_label("yes").is_checked()
+    assert page.locator(".sw-quiz [role=status] p:visible").count() == 0
+
+
+INKS = {"day": "rgb(31, 36, 41)", "night": "rgb(228, 232, 236)"}
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "ink"),
+    [
+        ("book by day", "dark", "day"),
+        ("book by night", "light", "night"),
+        ("lab by night", "light", "night"),
+        ("lab by day, system dark", "dark", "day"),
+        ("elsewhere", "light", "day"),
+        ("elsewhere", "dark", "night"),
+    ],
+)
+def test_the_page_decides_between_day_and_night(open_one, name, system, ink):
+    page = open_one(name, color_scheme=system)
+    words = page.locator("svg text", has_text="a < b").first
+    assert words.evaluate("each => getComputedStyle(each).fill") == INKS[ink]
+
+
+def test_letters_of_a_figure_can_be_read_on_a_phone(open_one):
+    page = open_one(width=390)
+    heights = page.eval_on_selector_all(
+        "svg text", "all => all.map(t => t.getBoundingClientRect().height).filter(h => h > 0)"
+    )
+    assert heights and min(heights) > 8 and math.isfinite(max(heights))
+
+
+def test_printed_a_slider_shows_its_start_by_day(open_one):
+    page = open_one("book by night")
+    page.get_by_role("slider", name="first").fill("3")
+    page.emulate_media(media="print")
+    slider = page.locator(".sw-slider").first
+    assert slider.locator("svg:visible").get_attribute("aria-label") == "3 points"
+    assert not slider.locator("input, output").first.is_visible()
+    words = page.locator("svg text", has_text="a < b").first
+    assert words.evaluate("each => getComputedStyle(each).fill") == INKS["day"]
+
+
+def test_the_name_of_a_source_stands_at_its_left_whatever_follows(open_one):
+    """Every output brings the shared style sheet again; it must not undo what came between."""
+    caption = open_one().locator(".sw-source figcaption")
+    assert caption.evaluate("each => getComputedStyle(each).textAlign") == "left"
+
+
+def test_in_jupyterlab_the_keys_are_the_components_own(open_one):
+    """Its shortcuts take the arrows from whatever has the focus and does not carry this mark."""
+    focusable = open_one().locator(".sw :is(input, button, [tabindex])")
+    assert focusable.count() > 5
+    marked = open_one().locator(".sw :is(input, button, [tabindex])[data-lm-suppress-shortcuts]")
+    assert marked.count() == focusable.count()

@@ -338,7 +338,7 @@ class Kernel:
 
     def _messages(self, seconds: float) -> list[tuple[str, dict[str, Any]]]:
         """Return what arrives within `seconds`; see that the kernel lives and keeps its limits."""
-        self._guard()
+        self._guard(0.2)
         poller, found = zmq.Poller(), []
         lines = {"shell": self.client.shell_channel, "iopub": self.client.iopub_channel}
         for channel in lines.values():
@@ -360,10 +360,11 @@ class Kernel:
             raise KernelLost(f"it put out more than {self.limits.output_mb} MB")
         return found
 
-    def _guard(self) -> None:
+    def _guard(self, every: float = 0.0) -> None:
+        """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
         if self.process.poll() is not None:
             raise KernelLost("it ended the Python process")
-        if self.jail is None or time.monotonic() - self._checked < 0.2:
+        if self.jail is None or time.monotonic() - self._checked < every:
             return
         self._checked, memory, files = time.monotonic(), 0, []
         with contextlib.suppress(psutil.Error):
@@ -414,6 +415,7 @@ class Kernel:
                     idle = True
                 else:
                     shown(message)
+        self._guard()  # a cell shorter than the guard's interval is looked at too
         return {**reply, "interrupted": interrupted}
 
     def close(self) -> None:

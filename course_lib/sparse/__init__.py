@@ -1,0 +1,1 @@
+"""Sparsity that is real: formats, kernels and layers that are faster than dense ones."""

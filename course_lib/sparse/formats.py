@@ -1,30 +1,433 @@
+"""Ways to store a pruned weight matrix, all their bytes counted: indices, pointers, filling.
+
+Each format is made from a weight and a mask and gives back exactly the same matrix:
+
+    CSR        the kept values row by row, the column of each, and where each row begins
+    BlockCSR   the same for blocks of weights: one index for r x c of them, zeros fill a block up
+    NofM       at most n kept of every m neighbours: no pointers, and a few bits for each place
+    Bitmask    one bit for every weight, kept or not, and the kept values
+
+The pattern is the mask's: a kept weight that happens to be 0 is stored. The kernels work on CSR and
+BlockCSR; the others say what hardware made for them would have to move.
+
+Source: Saad, 2003 (compressed rows and blocks); Mishra et al., 2021 (2 of 4).
+Used in chapters 05 and 08.
+"""
+
 from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar
+
 import numpy as np
-import scipy.sparse as sp
-from course_lib.sparse.plan import Plan
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from course_lib.sparse.plan import Array, Plan
+
+FLOATS = (np.float16, np.float32, np.float64)
+UINT16 = 2**16  # columns that a uint16 can tell apart
+INT32 = 2**31 - 1  # entries that the pointers can count
+
+
+class Format:
+    """What all formats have: the shape, the arrays they are made of, and the way back."""
+
+    ARRAYS: ClassVar[tuple[str, ...]]
+    shape: tuple[int, int]
+    values: Array
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """The bytes of each array, by name."""
+        return {name: getattr(self, name).nbytes for name in self.ARRAYS}
+
+    @property
+    def nbytes(self) -> int:
+        """All bytes: values with their filling, indices, pointers."""
+        return sum(self.bytes.values())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+        return self.values.dtype
+
+    @property
+    def nnz(self) -> int:
+        """How many weights are kept."""
+        return len(self.values)
+
+    @property
+    def density(self) -> float:
+        """The share of weights kept; 1 for a matrix of no weights."""
+        size = self.shape[0] * self.shape[1]
+        return self.nnz / size if size else 1.0
+
+    def to_dense(self) -> Array:
+        """Return the (rows, columns) matrix, pruned weights 0."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class CSR:
-    values: np.ndarray
-    columns: np.ndarray
-    pointers: np.ndarray
-    shape: tuple
+class CSR(Format):
+    """Compressed sparse rows.
+
+    Args:
+        values: (nnz,) the kept weights, row by row, float16, float32 or float64.
+        columns: (nnz,) their columns, growing within each row; uint16 or int32.
+        pointers: (rows + 1,) int32: row r has the entries pointers[r] to pointers[r + 1] - 1.
+        shape: (rows, columns).
+
+    Raises:
+        TypeError, ValueError: arrays that are no such thing; the message names the row.
+    """
+
+    values: Array
+    columns: Array
+    pointers: Array
+    shape: tuple[int, int]
+    ARRAYS: ClassVar = ("values", "columns", "pointers")
+
+    def __post_init__(self) -> None:
+        _check_values(self.values, 1)
+        _check_pattern(self.columns, self.pointers, self.shape, len(self.values))
+
     @classmethod
-    def from_dense(cls, weight, mask=None):
-        w=np.asarray(weight); m=np.asarray(mask) if mask is not None else w!=0
-        r,c=np.nonzero(m)
-        return cls(w[r,c].copy(), c.astype(np.uint16 if w.shape[1]<=65536 else np.int32), np.concatenate([[0],np.cumsum(m.sum(1))]).astype(np.int32), w.shape)
-    def rows(self): return np.repeat(np.arange(self.shape[0]), np.diff(self.pointers))
-    def to_dense(self):
-        w=np.zeros(self.shape,self.values.dtype); w[self.rows(),self.columns]=self.values; return w
-    @property
-    def nnz(self): return len(self.values)
-    @property
-    def nbytes(self): return self.values.nbytes+self.columns.nbytes+self.pointers.nbytes
+    def from_dense(cls, weight: Any, mask: Any = None, *, index: str = "auto") -> CSR:
+        """Store the kept weights of a (rows, columns) tensor or array.
+
+        Args:
+            weight: the matrix.
+            mask: bool, of the same shape; None: what is not 0 is kept.
+            index: "uint16" or "int32" for the columns; "auto" takes uint16 where it suffices.
+        """
+        matrix, kept = _matrix(weight, mask)
+        rows, columns = np.nonzero(kept)
+        kind = _index_type(index, matrix.shape[1])
+        return cls(matrix[rows, columns], columns.astype(kind), _pointers(kept), matrix.shape)
+
+    def to_dense(self) -> Array:
+        """Return the (rows, columns) matrix, pruned weights 0."""
+        matrix = np.zeros(self.shape, self.dtype)
+        matrix[self.rows(), self.columns] = self.values
+        return matrix
+
+    def rows(self) -> Array:
+        """Return the row of each entry, (nnz,)."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.pointers))
+
     @cached_property
-    def plan(self): return Plan(self.columns,self.pointers,self.shape)
-    def transpose(self):
-        order=np.lexsort((self.rows(),self.columns)).astype(np.int32)
-        c=self.rows()[order]; p=np.concatenate([[0],np.cumsum(np.bincount(self.columns,minlength=self.shape[1]))]).astype(np.int32)
-        return CSR(self.values[order],c.astype(np.uint16 if self.shape[0]<=65536 else np.int32),p,self.shape[::-1]),order
+    def plan(self) -> Plan:
+        """How the kernels walk this pattern."""
+        return Plan(self.columns, self.pointers, self.shape)
+
+    def transpose(self) -> tuple[CSR, Array]:
+        """Return the transposed matrix, and the order that takes these values to its values.
+
+        Training changes values and keeps the pattern: then values[order] are the new ones.
+        """
+        rows = self.rows()
+        order = np.argsort(self.columns, kind="stable")  # rows grow already within a column
+        counts = np.bincount(self.columns, minlength=self.shape[1])
+        pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        columns = rows[order].astype(_index_type("auto", self.shape[0]))
+        return CSR(self.values[order], columns, pointers, (self.shape[1], self.shape[0])), order
+
+    def to_scipy(self) -> scipy.sparse.csr_array:
+        """Return the same matrix as SciPy holds it (its columns are int32)."""
+        return scipy.sparse.csr_array(
+            (self.values, self.columns.astype(np.int32), self.pointers), shape=self.shape
+        )
+
+    @classmethod
+    def from_scipy(cls, matrix: Any, *, index: str = "auto") -> CSR:
+        """Take a SciPy matrix of any format; entries given twice are added, as in SciPy."""
+        matrix = scipy.sparse.csr_array(matrix, copy=True)
+        matrix.sum_duplicates()  # sorts the columns too
+        _check_count(matrix.nnz)
+        columns = matrix.indices.astype(_index_type(index, matrix.shape[1]))
+        return cls(matrix.data, columns, matrix.indptr.astype(np.int32), matrix.shape)
+
+    def to_torch(self) -> Tensor:
+        """Return the same matrix as torch holds it (its columns are int32)."""
+        parts = (self.pointers, self.columns.astype(np.int32), self.values)
+        pointers, columns, values = (torch.from_numpy(part) for part in parts)
+        return torch.sparse_csr_tensor(pointers, columns, values, self.shape)
+
+    @classmethod
+    def from_torch(cls, matrix: Tensor, *, index: str = "auto") -> CSR:
+        """Take a torch tensor in the layout torch.sparse_csr."""
+        if matrix.layout != torch.sparse_csr:
+            raise ValueError(
+                f"the tensor has the layout {matrix.layout}, expected torch.sparse_csr: call "
+                ".to_sparse_csr(), or CSR.from_dense for a dense one."
+            )
+        _check_count(matrix.values().numel())
+        columns = matrix.col_indices().numpy().astype(_index_type(index, matrix.shape[1]))
+        pointers = matrix.crow_indices().numpy().astype(np.int32)
+        values = matrix.values().detach().numpy()
+        return cls(values, columns, pointers, (matrix.shape[0], matrix.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class BlockCSR(Format):
+    """Compressed rows of blocks: one column index for r x c weights.
+
+    A block is stored whole if any of its weights is kept; its other weights are zeros, which count
+    as bytes and not as kept. A kept weight that happens to be 0 counts as filling.
+
+    Args:
+        values: (blocks, r, c).
+        columns: (blocks,) the column of blocks, growing within each row of blocks; uint16 or int32.
+        pointers: (rows of blocks + 1,) int32.
+        shape: (rows, columns) of the matrix; blocks that stick out are filled with zeros.
+    """
+
+    values: Array
+    columns: Array
+    pointers: Array
+    shape: tuple[int, int]
+    ARRAYS: ClassVar = ("values", "columns", "pointers")
+
+    def __post_init__(self) -> None:
+        _check_values(self.values, 3)
+        _check_pattern(self.columns, self.pointers, self._blocks, len(self.values))
+
+    @classmethod
+    def from_dense(
+        cls, weight: Any, mask: Any = None, *, block: tuple[int, int] = (4, 1)
+    ) -> BlockCSR:
+        """Store the blocks in which a weight is kept; arguments as for `CSR.from_dense`."""
+        matrix, kept = _matrix(weight, mask)
+        if min(block) < 1:
+            raise ValueError(f"block={block}, expected two numbers of at least 1.")
+        filled = _in_blocks(np.where(kept, matrix, 0).astype(matrix.dtype), block)
+        some: Array = np.any(_in_blocks(kept, block), axis=(2, 3))
+        rows, columns = np.nonzero(some)
+        kind = _index_type("auto", some.shape[1])
+        return cls(filled[rows, columns], columns.astype(kind), _pointers(some), matrix.shape)
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """(r, c), the shape of a block."""
+        return self.values.shape[1], self.values.shape[2]
+
+    @property
+    def _blocks(self) -> tuple[int, int]:
+        (rows, columns), (r, c) = self.shape, self.block
+        return -(-rows // r), -(-columns // c)
+
+    @property
+    def nnz(self) -> int:
+        """How many weights are kept: the stored values that are not 0."""
+        return int(np.count_nonzero(self.values))
+
+    @property
+    def stored(self) -> int:
+        """How many values are stored, filling included."""
+        return self.values.size
+
+    def to_dense(self) -> Array:
+        """Return the (rows, columns) matrix, pruned weights 0."""
+        (rows, columns), (r, c) = self._blocks, self.block
+        blocks = np.zeros((rows, columns, r, c), self.dtype)
+        blocks[np.repeat(np.arange(rows), np.diff(self.pointers)), self.columns] = self.values
+        matrix = blocks.transpose(0, 2, 1, 3).reshape(rows * r, columns * c)
+        return np.ascontiguousarray(matrix[: self.shape[0], : self.shape[1]])
+
+
+@dataclass(frozen=True, eq=False)
+class NofM(Format):
+    """At most n kept weights in every m neighbours of a row, as GPUs have it for 2 of 4.
+
+    Args:
+        values: (rows, groups, n) the kept weights of each group, then zeros as filling.
+        places: the packed places of all values in their groups, ceil(log2 m) bits each, uint8.
+        shape: (rows, columns), columns = groups * m.
+        m: the size of a group.
+    """
+
+    values: Array
+    places: Array
+    shape: tuple[int, int]
+    m: int
+    ARRAYS: ClassVar = ("values", "places")
+
+    def __post_init__(self) -> None:
+        _check_values(self.values, 3)
+        rows, groups, _ = self.values.shape
+        if (rows, groups * self.m) != tuple(self.shape):
+            raise ValueError(
+                f"values of the shape {self.values.shape} with m={self.m} make a matrix of "
+                f"{(rows, groups * self.m)}, expected {self.shape}."
+            )
+        size = -(-self.values.size * self._bits // 8)
+        if self.places.dtype != np.uint8 or self.places.shape != (size,):
+            raise ValueError(
+                f"places are {self.places.dtype} {self.places.shape}, expected uint8 ({size},)."
+            )
+
+    @classmethod
+    def from_dense(cls, weight: Any, mask: Any = None, *, n: int = 2, m: int = 4) -> NofM:
+        """Store at most n weights in every m; ValueError names a group that has more."""
+        matrix, kept = _matrix(weight, mask)
+        rows, columns = matrix.shape
+        if not 1 <= n <= m or columns % m:
+            raise ValueError(
+                f"n={n}, m={m} for {columns} columns; expected 1 <= n <= m and m to divide them."
+            )
+        groups = kept.reshape(rows, columns // m, m)
+        full = np.argwhere(groups.sum(2) > n)
+        if len(full):
+            row, group = full[0]
+            raise ValueError(
+                f"row {row} keeps more than {n} of its columns {group * m} to {group * m + m - 1}. "
+                "Make the mask with n_of_m."
+            )
+        places = np.argsort(~groups, axis=2, kind="stable")[:, :, :n]  # the kept ones first
+        here = np.take_along_axis(np.where(kept, matrix, 0).reshape(groups.shape), places, 2)
+        bits = max(m - 1, 0).bit_length()
+        packed = np.unpackbits(
+            places.astype(">u4").view(np.uint8).reshape(-1, 4), axis=1, count=32
+        )[:, 32 - bits :]
+        return cls(here.astype(matrix.dtype), np.packbits(packed.ravel()), matrix.shape, m)
+
+    @property
+    def _bits(self) -> int:
+        return max(self.m - 1, 0).bit_length()
+
+    @property
+    def nnz(self) -> int:
+        """How many weights are kept: the stored values that are not 0."""
+        return int(np.count_nonzero(self.values))
+
+    def to_dense(self) -> Array:
+        """Return the (rows, columns) matrix, pruned weights 0."""
+        bits = np.unpackbits(self.places, count=self.values.size * self._bits)
+        powers = 1 << np.arange(self._bits)[::-1]
+        places = bits.reshape(*self.values.shape, self._bits) @ powers
+        groups = np.zeros((*self.values.shape[:2], self.m), self.dtype)
+        np.put_along_axis(groups, places.astype(np.int64), self.values, 2)
+        return groups.reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Bitmask(Format):
+    """One bit for each weight, 1 where it is kept, and the kept values row by row.
+
+    Args:
+        values: (nnz,).
+        bits: the packed bits of all weights row by row, uint8.
+        shape: (rows, columns).
+    """
+
+    values: Array
+    bits: Array
+    shape: tuple[int, int]
+    ARRAYS: ClassVar = ("values", "bits")
+
+    def __post_init__(self) -> None:
+        _check_values(self.values, 1)
+        size = -(-self.shape[0] * self.shape[1] // 8)
+        if self.bits.dtype != np.uint8 or self.bits.shape != (size,):
+            raise ValueError(
+                f"bits are {self.bits.dtype} {self.bits.shape}, expected uint8 ({size},)."
+            )
+        if (ones := int(self.mask().sum())) != len(self.values):
+            raise ValueError(
+                f"{ones} bits are 1, expected one for each of {len(self.values)} values."
+            )
+
+    @classmethod
+    def from_dense(cls, weight: Any, mask: Any = None) -> Bitmask:
+        """Store the kept weights; arguments as for `CSR.from_dense`."""
+        matrix, kept = _matrix(weight, mask)
+        return cls(matrix[kept], np.packbits(kept), matrix.shape)
+
+    def mask(self) -> Array:
+        """Return the (rows, columns) mask."""
+        size = self.shape[0] * self.shape[1]
+        return np.unpackbits(self.bits, count=size).astype(bool).reshape(self.shape)
+
+    def to_dense(self) -> Array:
+        """Return the (rows, columns) matrix, pruned weights 0."""
+        matrix = np.zeros(self.shape, self.dtype)
+        matrix[self.mask()] = self.values
+        return matrix
+
+
+def _matrix(weight: Any, mask: Any) -> tuple[Array, Array]:
+    """Return weight and mask as matrices, or say what is wrong with them."""
+    weight, mask = (a.detach().numpy() if isinstance(a, Tensor) else a for a in (weight, mask))
+    matrix = np.asarray(weight)
+    _check_values(matrix, 2, "weight")
+    kept = matrix != 0 if mask is None else np.asarray(mask)
+    if kept.dtype != bool or kept.shape != matrix.shape:
+        raise ValueError(
+            f"the mask is {kept.dtype} {kept.shape}, expected bool {matrix.shape}, True where kept."
+        )
+    _check_count(int(np.count_nonzero(kept)))
+    return matrix, kept
+
+
+def _pointers(kept: Array) -> Array:
+    return np.concatenate([[0], np.cumsum(kept.sum(1))]).astype(np.int32)
+
+
+def _in_blocks(matrix: Array, block: tuple[int, int]) -> Array:
+    """Return (block rows, block columns, r, c), zeros where blocks stick out."""
+    (rows, columns), (r, c) = matrix.shape, block
+    whole = np.pad(matrix, ((0, -rows % r), (0, -columns % c)))
+    return whole.reshape(whole.shape[0] // r, r, -1 if whole.size else 0, c).transpose(0, 2, 1, 3)
+
+
+def _index_type(index: str, columns: int) -> Any:
+    if index == "auto":
+        return np.uint16 if columns <= UINT16 else np.int32
+    if index not in ("uint16", "int32") or (index == "uint16" and columns > UINT16):
+        raise ValueError(
+            f"index={index!r} for {columns} columns; expected 'auto', 'int32', or 'uint16' for at "
+            f"most {UINT16}."
+        )
+    return np.dtype(index)
+
+
+def _check_values(values: Array, ndim: int, name: str = "values") -> None:
+    if values.dtype not in FLOATS:
+        raise TypeError(f"{name} are {values.dtype}, expected float16, float32 or float64.")
+    if values.ndim != ndim:
+        raise ValueError(f"{name} have the shape {values.shape}, expected {ndim} dimensions.")
+
+
+def _check_count(nnz: int) -> None:
+    if nnz > INT32:
+        raise ValueError(f"{nnz} weights are kept, expected at most {INT32}: split the matrix.")
+
+
+def _check_pattern(columns: Array, pointers: Array, shape: tuple[int, int], nnz: int) -> None:
+    """Raise unless the kernels may trust the pattern: they check no bounds."""
+    rows, width = shape
+    if columns.dtype not in (np.uint16, np.int32) or pointers.dtype != np.int32:
+        raise TypeError(
+            f"columns are {columns.dtype} and pointers {pointers.dtype}, expected uint16 or int32, "
+            "and int32."
+        )
+    if columns.shape != (nnz,) or pointers.shape != (rows + 1,):
+        raise ValueError(
+            f"columns have the shape {columns.shape} and pointers {pointers.shape}, expected "
+            f"({nnz},) and ({rows + 1},)."
+        )
+    if pointers[0] != 0 or pointers[-1] != nnz or (np.diff(pointers) < 0).any():
+        raise ValueError(f"pointers must begin with 0, never fall, and end with {nnz}.")
+    row = np.repeat(np.arange(rows), np.diff(pointers))
+    if (wrong := np.flatnonzero((columns < 0) | (columns >= width))).size:
+        raise ValueError(f"row {row[wrong[0]]} has the column {columns[wrong[0]]} of {width}.")
+    back = (columns[1:] <= columns[:-1]) & (row[1:] == row[:-1])
+    if (wrong := np.flatnonzero(back)).size:
+        raise ValueError(
+            f"row {row[wrong[0]]} has the column {columns[wrong[0] + 1]} after "
+            f"{columns[wrong[0]]}; expected columns that grow, none twice. CSR.from_scipy sorts "
+            "and adds them."
+        )

@@ -6,14 +6,16 @@ Three products make a linear layer y = W x, forward and backward, each for a who
     sddmm    (G Xᵀ) on W's own pattern only: the gradient of the weights that are kept
     spmv     y = W x            one example, where vectors cannot run along the batch
 
-Activations are feature-major, (features, batch): then the examples of one feature lie side by side, and a weight
-multiplies a whole vector of them. A *tile* is the piece of the batch whose sums fit the registers; the sums of a row stay there from the
-first weight to the last and go to memory once. A *panel* is a range of columns whose activations fit the second-level cache.
+Activations are feature-major, (features, batch): then the examples of one feature lie side by side,
+and a weight multiplies a whole vector of them. A *tile* is the piece of the batch whose sums fit
+the registers; the sums of a row stay there from the first weight to the last and go to memory once.
+A *panel* is a range of columns whose activations fit the first-level cache.
 
-Everything else is bookkeeping so that any batch, any shape and any number of threads give the right answer. The
-kernels release Python's lock, and threads share rows so that each has as many weights as the others.
+Everything else is bookkeeping so that any batch, any shape and any number of threads give the right
+answer. The kernels release Python's lock, and threads share rows so that each has as many weights
+as the others.
 
-Source: Hong et al., 2018 (row panels and register tiles); Gale et al., 2020 (SpMM and SDDMM for training).
+Source: Hong et al., 2018 (panels and register tiles); Gale et al., 2020 (SpMM and SDDMM).
 Used in chapters 05 and 08.
 """
 
@@ -68,17 +70,18 @@ def lanes_of(dtype: Any) -> int:
 
 # ---- the kernels: what runs on one thread, over some rows and some of the batch ------------------
 #
-# rows and batch are (first, end). places[column] is where the activations of that column begin in the flat array x: for a
-# linear layer column * stride; a convolution has columns that overlap (see layers).
+# rows and batch are (first, end). places[column] is where the activations of that column begin in
+# the flat array x: for a linear layer column * stride; a convolution has columns that overlap (see
+# layers).
 
 
 @njit(inline="always")
-def _take(x, at, count, lanes, ragged):  # type: ignore[no-untyped-def]
+def _take(x, at, count, lanes, ragged):
     return load_first(x, at, count, lanes) if ragged else load(x, at, lanes)
 
 
 @njit(inline="always")
-def _put(y, at, count, sums, ragged):  # type: ignore[no-untyped-def]
+def _put(y, at, count, sums, ragged):
     if ragged:
         store_first(y, at, count, sums)
     else:
@@ -87,10 +90,10 @@ def _put(y, at, count, sums, ragged):  # type: ignore[no-untyped-def]
 
 @cache
 def product(lanes: int, ragged: bool) -> Callable[..., None]:
-    """Make the kernel of Y = W X for tiles of `lanes` examples; ragged: only the first of them are there."""
+    """Make the kernel of Y = W X for tiles of `lanes` examples; ragged: for a last, shorter one."""
 
     @njit(nogil=True, cache=True)
-    def kernel(values, columns, splits, places, x, y, stride, bias, relu, rows, batch):  # type: ignore[no-untyped-def]
+    def kernel(values, columns, splits, places, x, y, stride, bias, relu, rows, batch):
         panels = splits.shape[0] - 1
         for panel in range(panels):
             for at in range(batch[0], batch[1], lanes):
@@ -108,19 +111,19 @@ def product(lanes: int, ragged: bool) -> Callable[..., None]:
                         sums = positive(sums)
                     _put(y, here, left, sums, ragged)
 
-    return kernel  # type: ignore[no-any-return]
+    return kernel
 
 
 @cache
 def narrow_product(lanes: int) -> Callable[..., None]:
     """Make the kernel of Y = W X for a batch of at most `lanes` examples, one or two registers.
 
-    An addition must wait some cycles for the one before it. In a wide tile the other registers fill that time; here
-    four sums take turns.
+    An addition must wait some cycles for the one before it. In a wide tile the other registers fill
+    that time; here four sums take turns.
     """
 
     @njit(nogil=True, cache=True)
-    def kernel(values, columns, splits, places, x, y, stride, bias, relu, rows, batch):  # type: ignore[no-untyped-def]
+    def kernel(values, columns, splits, places, x, y, stride, bias, relu, rows, batch):
         at, left = batch[0], batch[1] - batch[0]
         for row in range(rows[0], rows[1]):
             first, end = splits[0, row], splits[-1, row]
@@ -139,7 +142,7 @@ def narrow_product(lanes: int) -> Callable[..., None]:
                 sums = positive(sums)
             store_first(y, row * stride + at, left, sums)
 
-    return kernel  # type: ignore[no-any-return]
+    return kernel
 
 
 @cache
@@ -147,7 +150,7 @@ def vector_product(lanes: int) -> Callable[..., None]:
     """Make the kernel of y = W x for one example: vectors run along the row and gather from x."""
 
     @njit(nogil=True, cache=True)
-    def kernel(values, columns, pointers, x, y, bias, relu, rows):  # type: ignore[no-untyped-def]
+    def kernel(values, columns, pointers, x, y, bias, relu, rows):
         for row in range(rows[0], rows[1]):
             first, end = pointers[row], pointers[row + 1]
             whole = end - (end - first) % lanes
@@ -159,7 +162,7 @@ def vector_product(lanes: int) -> Callable[..., None]:
                 result += values[p] * x[columns[p]]
             y[row] = max(result, 0) if relu else result  # a NaN stays: max keeps its first
 
-    return kernel  # type: ignore[no-any-return]
+    return kernel
 
 
 @cache
@@ -170,7 +173,7 @@ def dots(lanes: int, ragged: bool) -> Callable[..., None]:
     """
 
     @njit(nogil=True, cache=True)
-    def kernel(columns, splits, places, g, stride, x, out, fresh, rows, batch):  # type: ignore[no-untyped-def]
+    def kernel(columns, splits, places, g, stride, x, out, fresh, rows, batch):
         for panel in range(splits.shape[0] - 1):
             for at in range(batch[0], batch[1], lanes):
                 left = batch[1] - at
@@ -182,14 +185,14 @@ def dots(lanes: int, ragged: bool) -> Callable[..., None]:
                         found = dot(slopes, _take(x, there, left, lanes, ragged))
                         out[p] = found if first else out[p] + found
 
-    return kernel  # type: ignore[no-any-return]
+    return kernel
 
 
 # ---- a whole product: tiles, threads, checks ----------------------------------------------------
 
 
 def _tiles(batch: int, dtype: Any) -> Iterator[tuple[int, bool, tuple[int, int]]]:
-    """Yield (lanes, ragged, (first, end)): whole tiles, then one for the rest, as wide as it needs."""
+    """Yield (lanes, ragged, (first, end)): the whole tiles, then one for the rest."""
     register = lanes_of(dtype)
     wide = TILE * register
     whole = batch - batch % wide
@@ -233,8 +236,8 @@ def flat(matrix: Tensor) -> tuple[Array, int]:
 def feature_major(features: int, batch: int, dtype: torch.dtype) -> Tensor:
     """Make room for activations: (features, batch), each feature beginning on a line of the cache.
 
-    A vector that lies across two lines costs two loads. And rows whose distance is a large power of two
-    would all want the same few places in the cache, so such a distance gets one line more.
+    A vector that lies across two lines costs two loads. And rows whose distance is a large power of
+    two would all want the same few places in the cache, so such a distance gets one line more.
     """
     if batch == 1:
         return torch.empty(features, 1, dtype=dtype)
@@ -246,11 +249,11 @@ def feature_major(features: int, batch: int, dtype: torch.dtype) -> Tensor:
 
 
 def as_feature_major(x: Tensor) -> Tensor:
-    """Return x, (features, batch), with the batch innermost: itself if it is so already, else a copy."""
+    """Return x, (features, batch), with the batch innermost: itself if it is so, else a copy."""
     batch = x.shape[1]
     if x.stride(0) == 1 if batch == 1 else x.stride(1) == 1 and x.stride(0) >= batch:
         return x
-    return feature_major(*x.shape, x.dtype).copy_(x)
+    return feature_major(x.shape[0], x.shape[1], x.dtype).copy_(x)
 
 
 def multiply(
@@ -266,7 +269,8 @@ def multiply(
         relu: also replace what is negative by 0.
 
     Returns:
-        (rows, batch), feature-major, on padded lines of the cache. Rounding aside it is the dense product.
+        (rows, batch), feature-major, on padded lines of the cache. Rounding aside it is the dense
+        product.
 
     Raises:
         TypeError, ValueError: types or shapes that do not fit.
@@ -298,7 +302,7 @@ def multiply_into(
     *,
     relu: bool,
 ) -> None:
-    """Compute Y = W X where column c of W stands for x.flat[places[c] :][: batch], batch = y.shape[1].
+    """Compute Y = W X, where column c of W stands for x.flat[places[c] :][: batch] of Y's batch.
 
     Nothing is checked: x must reach from the first place to the last, and the batch beyond it.
     """
@@ -338,7 +342,7 @@ def _shift(bias: Tensor | None, y: Tensor) -> Array:
 
 
 def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
-    """Compute G Xᵀ where the plan keeps a weight: the gradient of the values from that of the output.
+    """Compute G Xᵀ where the plan keeps a weight: the gradient of the values.
 
     Args:
         plan: the pattern of W, (rows, columns).
@@ -380,13 +384,15 @@ def sddmm_into(
 
 
 def _check(name: str, given: Tensor, shape: tuple[int | None, ...], dtype: torch.dtype) -> None:
-    """Raise unless the tensor is on the CPU, of this type (float32 or float64) and of this shape."""
+    """Raise unless the tensor is on the CPU, of this type and of this shape."""
     if given.dtype != dtype or dtype not in (torch.float32, torch.float64):
         wanted = "float32 or float64" if name in ("values", "g") else str(dtype)
         raise TypeError(f"{name} is {given.dtype}, expected {wanted}: convert it with .to(...).")
     if given.device.type != "cpu":
         raise ValueError(f"{name} is on {given.device}, expected the CPU: move it with .cpu().")
-    fits = given.ndim == len(shape) and all(w in (None, g) for g, w in zip(given.shape, shape))
+    fits = given.ndim == len(shape) and all(
+        w in (None, g) for g, w in zip(given.shape, shape, strict=True)
+    )
     if not fits:
         wanted = "(" + ", ".join("batch" if n is None else str(n) for n in shape) + ")"
         raise ValueError(f"{name} has the shape {tuple(given.shape)}, expected {wanted}.")

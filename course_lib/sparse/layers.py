@@ -1,10 +1,12 @@
 """Layers whose weights, gradients and optimiser state are the kept weights and nothing else.
 
-`sparsify` turns a pruned network into one made of these, with the same outputs; `densify` turns it back. They are
-ordinary modules: any optimiser trains them, `state_dict`, `torch.save` and `deepcopy` keep them.
+`sparsify` turns a pruned network into one made of these, with the same outputs; `densify` turns it
+back. They are ordinary modules: any optimiser trains them, `state_dict`, `torch.save` and
+`deepcopy` keep them.
 
-A sparse linear layer returns (batch, out_features) as nn.Linear does, but each feature's examples lie side by side in memory, as
-the kernels want them. The next sparse layer finds them so and copies nothing. Use `reshape`, not `view`, on the result.
+A sparse linear layer returns (batch, out_features) as nn.Linear does, but each feature's examples
+lie side by side in memory, as the kernels want them. The next sparse layer finds them so and copies
+nothing. Use `reshape`, not `view`, on the result.
 
 Used in chapters 05 and 08.
 """
@@ -42,7 +44,7 @@ from course_lib.sparse.roofline import break_even
 
 
 class _Product(torch.autograd.Function):
-    """Y = W X (+ bias, ReLU), feature-major, with the gradients of X, of the kept values and of the bias."""
+    """Y = W X (+ bias, ReLU), feature-major, with the gradients of X, the values and the bias."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, values: Tensor, bias: Tensor | None, layer: Any) -> Tensor:
@@ -53,7 +55,7 @@ class _Product(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         x, values, y = ctx.saved_tensors
         need_x, need_values, need_bias, _ = ctx.needs_input_grad
@@ -69,16 +71,20 @@ class _Product(torch.autograd.Function):
 
 def _gate(slope: Tensor, y: Tensor) -> Tensor:
     """Return the slope where y > 0, else 0: the gradient of a ReLU."""
-    gated = feature_major(*y.shape, y.dtype)
+    gated = feature_major(y.shape[0], y.shape[1], y.dtype)
     if slope.stride(1) != 1:
         slope = gated.copy_(slope)
-    (flat_slope, stride), (flat_y, stride_y), (flat_out, stride_out) = flat(slope), flat(y), flat(gated)
+    (flat_slope, stride), (flat_y, stride_y), (flat_out, stride_out) = (
+        flat(slope),
+        flat(y),
+        flat(gated),
+    )
     _gate_rows(flat_slope, stride, flat_y, stride_y, flat_out, stride_out, *y.shape)
     return gated
 
 
 @njit(nogil=True, cache=True)
-def _gate_rows(slope, stride, y, stride_y, out, stride_out, rows, batch):  # type: ignore[no-untyped-def]
+def _gate_rows(slope, stride, y, stride_y, out, stride_out, rows, batch):
     for row in range(rows):
         a, b, c = row * stride, row * stride_y, row * stride_out
         for i in range(batch):
@@ -194,11 +200,12 @@ def _with(dense: Any, layer: _Sparse) -> Any:
 class SparseConv2d(_Sparse):
     """A convolution with a sparse kernel: nn.Conv2d, for the kept weights only.
 
-    Seen as a matrix, the weight has a row for each output channel and a column for each (input channel, place in the
-    window). The activations of that column are the plane of the input channel, shifted by the place in the window: so the
-    product of a linear layer does it, told where each column begins. Nothing is unfolded.
-    The planes of all images lie in one row, with their borders of zeros; what falls between two
-    lines or two images is computed and left out. With a stride above 1 the windows are unfolded first.
+    Seen as a matrix, the weight has a row for each output channel and a column for each (input
+    channel, place in the window). The activations of that column are the plane of the input
+    channel, shifted by the place in the window: so the product of a linear layer does it, told
+    where each column begins. Nothing is unfolded. The planes of all images lie in one row, with
+    their borders of zeros; what falls between two lines or two images is computed and left out.
+    With a stride above 1 the windows are unfolded first.
 
     Args:
         conv: the layer to take the weights from; zero padding, one group; it is not changed.
@@ -215,11 +222,13 @@ class SparseConv2d(_Sparse):
     def __init__(self, conv: nn.Conv2d, mask: Tensor, *, relu: bool = False) -> None:
         if conv.groups != 1 or conv.padding_mode != "zeros":
             raise ValueError(
-                f"{conv} has groups={conv.groups} and padding_mode={conv.padding_mode!r}; expected 1 "
+                f"{conv} has groups={conv.groups}, padding_mode={conv.padding_mode!r}; expected 1 "
                 "and 'zeros'. Leave this layer out of the mask that you give to sparsify."
             )
-        self.channels, self.window = conv.in_channels, conv.kernel_size
-        self.stride, self.dilation = conv.stride, conv.dilation
+        self.channels = conv.in_channels
+        self.window: Any = conv.kernel_size
+        self.stride: Any = conv.stride
+        self.dilation: Any = conv.dilation
         reach = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
         self.reach = (reach[0], reach[1])
         self.padding = _padding(conv.padding, self.reach)
@@ -241,7 +250,8 @@ class SparseConv2d(_Sparse):
         """Map (batch, in_channels, height, width) to (batch, out_channels, height, width)."""
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(
-                f"the input has the shape {tuple(x.shape)}, expected (batch, {self.channels}, height, width)."
+                f"the input has the shape {tuple(x.shape)}, expected (batch, {self.channels}, "
+                "height, width)."
             )
         top, bottom, left, right = self.padding
         if any(self.padding):
@@ -251,7 +261,9 @@ class SparseConv2d(_Sparse):
             for size, reach, stride in zip(x.shape[2:], self.reach, self.stride, strict=True)
         )
         if min(height, width) < 1:
-            raise ValueError(f"the input, {tuple(x.shape)} with its padding, is smaller than the window.")
+            raise ValueError(
+                f"the input, {tuple(x.shape)} with its padding, is smaller than the window."
+            )
         if self.stride == (1, 1):
             return _Convolution.apply(x, self.values, self.bias, self)[..., :height, :width]
         windows = F.unfold(x, self.window, self.dilation, 0, self.stride)
@@ -294,7 +306,8 @@ def _padding(padding: Any, reach: tuple[int, int]) -> tuple[int, int, int, int]:
 class _Convolution(torch.autograd.Function):
     """A convolution with stride 1 over padded images, as one product over all their planes.
 
-    The result is as large as the padded input: right where a whole window fits, and to be cropped there.
+    The result is as large as the padded input: right where a whole window fits, and to be cropped
+    there.
     """
 
     @staticmethod
@@ -313,7 +326,7 @@ class _Convolution(torch.autograd.Function):
         return y.view(layer.rows, images, height, width).transpose(0, 1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         planes, values, y = ctx.saved_tensors
         need_x, need_values, need_bias, _ = ctx.needs_input_grad
@@ -331,7 +344,15 @@ class _Convolution(torch.autograd.Function):
         if need_x:
             plan, order = layer.transposed
             d_planes = planes.new_empty(channels, size)
-            multiply_into(d_planes, values.index_select(0, order), plan, room, _places(room, reach - offsets), None, relu=False)
+            multiply_into(
+                d_planes,
+                values.index_select(0, order),
+                plan,
+                room,
+                _places(room, reach - offsets),
+                None,
+                relu=False,
+            )
             d_x = d_planes.view(channels, images, height, width).transpose(0, 1)
         if need_values:
             d_values = torch.zeros_like(values)
@@ -357,11 +378,11 @@ def sparsify(model: nn.Module, mask: Mask, *, batch: int | None = None) -> nn.Mo
     Args:
         model: any network; it is not changed.
         mask: which weights are kept, by the names of the parameters ("0.weight").
-        batch: convert only the layers that are predicted to be faster sparse for such a batch, from times
+        batch: convert only the layers that are predicted to be faster for such a batch, from times
             measured on this machine; the others stay dense, with their pruned weights held at zero.
 
     Raises:
-        ValueError: the mask names something other than the weight of a Linear or Conv2d, or does not fit.
+        ValueError: the mask names something else than weights of Linear or Conv2d, or does not fit.
 
     Used in chapters 05 and 08.
     """
@@ -373,11 +394,11 @@ def sparsify(model: nn.Module, mask: Mask, *, batch: int | None = None) -> nn.Mo
         kind = {nn.Linear: SparseLinear, nn.Conv2d: SparseConv2d}.get(type(layer))
         if kind is None or leaf != "weight":
             raise ValueError(
-                f"the mask names {name!r}, of {type(layer).__name__}; expected the weight of nn.Linear or "
-                "nn.Conv2d. Take it out of the mask, or apply that part with mask.apply_."
+                f"the mask names {name!r}, of {type(layer).__name__}; expected the weight of "
+                "nn.Linear or nn.Conv2d. Take it out of the mask, or use mask.apply_ for it."
             )
-        if batch is None or _pays(layer, kept, batch):
-            _replace(model, path, kind(layer, kept, relu=_take_relu(model, path)))
+        if batch is None or _pays(kept, batch):
+            model.set_submodule(path, kind(layer, kept, relu=_take_relu(model, path)))
         else:
             register_parametrization(layer, "weight", _Held(kept))
     return model
@@ -388,9 +409,9 @@ def densify(model: nn.Module) -> nn.Module:
     model = copy.deepcopy(model)
     for path, layer in list(model.named_modules()):
         if isinstance(layer, Layer):
-            _replace(model, path, layer.dense())
+            model.set_submodule(path, layer.dense())
         elif isinstance(layer, TakenReLU):
-            _replace(model, path, nn.ReLU())
+            model.set_submodule(path, nn.ReLU())
         elif is_parametrized(layer, "weight"):
             remove_parametrizations(layer, "weight")
     return model
@@ -427,11 +448,7 @@ def _take_relu(model: nn.Module, path: str) -> bool:
     return True
 
 
-def _replace(model: nn.Module, path: str, layer: nn.Module) -> None:
-    model.set_submodule(path, layer)
-
-
-def _pays(layer: nn.Module, kept: Tensor, batch: int) -> bool:
-    """Predict whether the layer is faster sparse; a convolution as the matrix it is, place by place."""
+def _pays(kept: Tensor, batch: int) -> bool:
+    """Predict whether the layer is faster sparse; a convolution counts as the matrix it is."""
     rows, columns = kept.shape[0], kept[0].numel()
     return float(kept.float().mean()) < break_even(rows, columns, batch)

@@ -5,6 +5,7 @@ Used in chapter 08.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-PANEL = 32 * 1024  # bytes of activations: the first-level cache of nearly every processor holds them
+PANEL = (
+    32 * 1024
+)  # bytes of activations: the first-level cache of nearly every processor holds them
 WORTH = 20  # weights of a row in a panel, for which it pays to load and store the row's sums
 
 
@@ -36,7 +39,7 @@ class Plan:
         return len(self.columns)
 
     def splits(self, panels: int) -> Array:
-        """Return (panels + 1, rows): where each panel begins in each row, and the ends of the rows."""
+        """Return (panels + 1, rows): where each panel begins in each row, and the rows' ends."""
         if panels not in self._splits:
             rows, width = self.shape
             heads = [self.pointers[:-1]]
@@ -64,5 +67,5 @@ class Plan:
         if parts not in self._cuts:
             goals = np.arange(1, parts) * (self.nnz / parts)
             edges = [0, *np.searchsorted(self.pointers, goals).tolist(), self.shape[0]]
-            self._cuts[parts] = list(zip(edges[:-1], edges[1:], strict=True))
+            self._cuts[parts] = list(pairwise(edges))
         return self._cuts[parts]

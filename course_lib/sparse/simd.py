@@ -1,18 +1,21 @@
 """One small vector type for numba, so that a kernel in Python can say what the processor does.
 
-A processor multiplies not one pair of numbers at a time but a whole *vector* of them: eight float32 in one
-instruction with AVX2, sixteen with AVX-512, four with ARM's NEON. numba turns plain loops into such instructions when
-it can, but it keeps sums that should stay in registers in memory. With the six operations here a kernel says itself what stays where:
+A processor multiplies not one pair of numbers at a time but a whole *vector* of them: eight float32
+in one instruction with AVX2, sixteen with AVX-512, four with ARM's NEON. numba turns plain loops
+into such instructions when it can, but it keeps sums that should stay in registers in memory. With
+the six operations here a kernel says itself what stays where:
 
     total = zeros(x, LANES)                             # LANES sums, all zero, in registers
     total = axpy(w, load(x, at, LANES), total)          # total + w * x[at : at + LANES]
     store(y, to, total)                                 # y[to : to + LANES] = total
 
-`x` and `y` are flat arrays of float32 or float64, and LANES is any constant: LLVM, the compiler under numba, splits a
-vector that is wider than the machine's into as many registers as it needs. So the same line is eight instructions with
-AVX-512 and sixteen with AVX2, and no line here knows which. `lanes_of` says how wide a sum still fits the registers.
+`x` and `y` are flat arrays of float32 or float64, and LANES is any constant: LLVM, the compiler
+under numba, splits a vector that is wider than the machine's into as many registers as it needs. So
+the same line is eight instructions with AVX-512 and sixteen with AVX2, and no line here knows
+which. `lanes_of` says how wide a sum still fits the registers.
 
-Nothing here checks bounds: `load` and `store` reach wherever they are told to. `kernels` tells them.
+Nothing here checks bounds: `load` and `store` reach wherever they are told to. `kernels` tells
+them.
 
 Used in chapter 08.
 """
@@ -33,7 +36,7 @@ INDEX = ir.IntType(32)
 ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
 
-class Vector(types.Type):  # type: ignore[misc]  # numba has no types for mypy
+class Vector(types.Type):
     """The type of `lanes` numbers side by side, as numba's compiler sees it."""
 
     def __init__(self, element: Any, lanes: int) -> None:
@@ -42,7 +45,7 @@ class Vector(types.Type):  # type: ignore[misc]  # numba has no types for mypy
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     """How a Vector lies in the machine: as LLVM's own vector type."""
 
     def __init__(self, manager: Any, vector: Vector) -> None:
@@ -98,7 +101,7 @@ def _suffix(vector: Vector) -> str:
 
 @intrinsic(prefer_literal=True)
 def zeros(typing: Any, like: Any, lanes: Any) -> Codegen:
-    """Take zeros(like, lanes): a vector of zeros, of the type of the entries of the array `like`."""
+    """zeros(like, lanes): a vector of zeros, of the type of the entries of the array `like`."""
     vector = _vector(like, lanes)
     return vector(like, lanes), lambda context, builder, signature, args: ir.Constant(
         _llvm(vector), [0.0] * vector.lanes
@@ -107,7 +110,7 @@ def zeros(typing: Any, like: Any, lanes: Any) -> Codegen:
 
 @intrinsic(prefer_literal=True)
 def load(typing: Any, array: Any, at: Any, lanes: Any) -> Codegen:
-    """Take load(array, at, lanes): array[at : at + lanes]."""
+    """load(array, at, lanes): array[at : at + lanes]."""
     vector = _vector(array, lanes)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -119,7 +122,7 @@ def load(typing: Any, array: Any, at: Any, lanes: Any) -> Codegen:
 
 @intrinsic(prefer_literal=True)
 def load_first(typing: Any, array: Any, at: Any, count: Any, lanes: Any) -> Codegen:
-    """Take load_first(array, at, count, lanes): array[at : at + count] and then zeros; nothing beyond is touched."""
+    """load_first(array, at, count, lanes): array[at : at + count], then zeros."""
     vector = _vector(array, lanes)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -135,7 +138,7 @@ def load_first(typing: Any, array: Any, at: Any, count: Any, lanes: Any) -> Code
 
 @intrinsic
 def store(typing: Any, array: Any, at: Any, vector: Any) -> Codegen:
-    """Take store(array, at, vector): array[at : at + lanes] = vector."""
+    """store(array, at, vector): array[at : at + lanes] = vector."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = _place(context, builder, array, args[0], args[1], vector)
@@ -147,7 +150,7 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Codegen:
 
 @intrinsic
 def store_first(typing: Any, array: Any, at: Any, count: Any, vector: Any) -> Codegen:
-    """Take store_first(array, at, count, vector): array[at : at + count] = vector[:count]; nothing beyond is touched."""
+    """store_first(array, at, count, vector): array[at : at + count] = its first."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = _place(context, builder, array, args[0], args[1], vector)
@@ -167,7 +170,7 @@ def _fused(builder: Any, x: Any, y: Any, total: Any) -> Any:
 
 @intrinsic
 def axpy(typing: Any, weight: Any, x: Any, total: Any) -> Codegen:
-    """Take axpy(weight, x, total): weight * x + total, one weight for all lanes (a fused multiply-add)."""
+    """axpy(weight, x, total): weight * x + total, one weight for all lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _fused(builder, _spread(builder, args[0], x.lanes), args[1], args[2])
@@ -177,7 +180,7 @@ def axpy(typing: Any, weight: Any, x: Any, total: Any) -> Codegen:
 
 @intrinsic
 def fma(typing: Any, x: Any, y: Any, total: Any) -> Codegen:
-    """Take fma(x, y, total): x * y + total, lane by lane (a fused multiply-add)."""
+    """fma(x, y, total): x * y + total, lane by lane (a fused multiply-add)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _fused(builder, *args)
@@ -187,7 +190,7 @@ def fma(typing: Any, x: Any, y: Any, total: Any) -> Codegen:
 
 @intrinsic
 def add(typing: Any, number: Any, x: Any) -> Codegen:
-    """Take add(number, x): the number added in every lane."""
+    """add(number, x): the number added in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fadd(_spread(builder, args[0], x.lanes), args[1])
@@ -197,7 +200,7 @@ def add(typing: Any, number: Any, x: Any) -> Codegen:
 
 @intrinsic
 def positive(typing: Any, x: Any) -> Codegen:
-    """Take positive(x): max(x, 0) lane by lane; NaN stays NaN, as in torch."""
+    """positive(x): max(x, 0) lane by lane; NaN stays NaN, as in torch."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         zero = ir.Constant(_llvm(x), [0.0] * x.lanes)
@@ -208,13 +211,13 @@ def positive(typing: Any, x: Any) -> Codegen:
 
 @intrinsic
 def plus(typing: Any, x: Any, y: Any) -> Codegen:
-    """Take plus(x, y): x + y, lane by lane."""
+    """plus(x, y): x + y, lane by lane."""
     return x(x, x), lambda context, builder, signature, args: builder.fadd(*args)
 
 
 @intrinsic(prefer_literal=True)
 def repeat(typing: Any, x: Any, times: Any) -> Codegen:
-    """Take repeat(x, times): the lanes of x, again and again: a vector `times` as wide."""
+    """repeat(x, times): the lanes of x, again and again: a vector `times` as wide."""
     wide = Vector(x.element, x.lanes * times.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -226,7 +229,7 @@ def repeat(typing: Any, x: Any, times: Any) -> Codegen:
 
 @intrinsic(prefer_literal=True)
 def spread(typing: Any, x: Any, times: Any) -> Codegen:
-    """Take spread(x, times): each lane of x `times` over, one after another: a vector `times` as wide."""
+    """spread(x, times): each lane of x so many times, then the next: a wider vector."""
     wide = Vector(x.element, x.lanes * times.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -238,7 +241,7 @@ def spread(typing: Any, x: Any, times: Any) -> Codegen:
 
 @intrinsic(prefer_literal=True)
 def part(typing: Any, x: Any, first: Any, lanes: Any) -> Codegen:
-    """Take part(x, first, lanes): the lanes of x from `first` on, `lanes` of them, both constants."""
+    """part(x, first, lanes): the lanes of x from `first` on, `lanes` of them, both constants."""
     short = Vector(x.element, lanes.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -252,7 +255,7 @@ def part(typing: Any, x: Any, first: Any, lanes: Any) -> Codegen:
 
 @intrinsic(prefer_literal=True)
 def gather(typing: Any, array: Any, columns: Any, at: Any, lanes: Any) -> Codegen:
-    """Take gather(array, columns, at, lanes): array[columns[at : at + lanes]], from anywhere in it."""
+    """gather(array, columns, at, lanes): array[columns[at : at + lanes]], from anywhere in it."""
     vector = _vector(array, lanes)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -290,7 +293,7 @@ def _sum(builder: Any, value: Any, x: Vector) -> Any:
 
 @intrinsic
 def dot(typing: Any, x: Any, y: Any) -> Codegen:
-    """Take dot(x, y): the sum of x * y over the lanes, in whatever order is fastest."""
+    """dot(x, y): the sum of x * y over the lanes, in whatever order is fastest."""
     # A quarter of the lanes at a time: the additions across one register are then few.
     short = Vector(x.element, max(x.lanes // 4, 1))
 
@@ -299,8 +302,8 @@ def dot(typing: Any, x: Any, y: Any) -> Codegen:
         sums = ir.Constant(_llvm(short), [0.0] * short.lanes)
         for first in range(0, x.lanes, short.lanes):
             chosen = _numbers(range(first, first + short.lanes))
-            parts = (builder.shuffle_vector(value, empty, chosen) for value in args)
-            sums = _fused(builder, *parts, sums)
+            a, b = (builder.shuffle_vector(value, empty, chosen) for value in args)
+            sums = _fused(builder, a, b, sums)
         return _sum(builder, sums, short)
 
     return x.element(x, x), generate
@@ -308,5 +311,5 @@ def dot(typing: Any, x: Any, y: Any) -> Codegen:
 
 @intrinsic
 def total(typing: Any, x: Any) -> Codegen:
-    """Take total(x): the sum of the lanes, in whatever order is fastest."""
+    """total(x): the sum of the lanes, in whatever order is fastest."""
     return x.element(x), lambda context, builder, signature, args: _sum(builder, args[0], x)

@@ -38,6 +38,12 @@ class Plan:
         """How many weights are kept."""
         return len(self.columns)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pattern and of what was laid out for it."""
+        laid_out = sum(splits.nbytes for splits in self._splits.values())
+        return self.columns.nbytes + self.pointers.nbytes + laid_out
+
     def splits(self, panels: int) -> Array:
         """Return (panels + 1, rows): where each panel begins in each row, and the rows' ends."""
         if panels not in self._splits:

@@ -36,14 +36,9 @@ def bench(names_: tuple[str, ...], as_json: bool) -> None:
         results[name] = import_module(f"{entries.__name__}.{name}").measure()
         if not as_json:
             for m in results[name]:
-                promise = "" if m.limit is None else f"  (at most {m.limit:g}: {_word(m)})"
-                click.echo(f"{name:10}  {m.what}: {m.value:.3g} {m.unit}{promise}")
+                click.echo(f"{name:10}  {m.what}: {m.value:.3g} {m.unit}{m.promise}")
     if as_json:
         found = {n: [asdict(m) | {"kept": m.kept} for m in ms] for n, ms in results.items()}
         click.echo(json.dumps(found, indent=2))
     if not all(m.kept for ms in results.values() for m in ms):
         raise SystemExit(1)
-
-
-def _word(m: Measurement) -> str:
-    return "kept" if m.kept else "NOT KEPT"

@@ -21,7 +21,7 @@ Used in chapters 05 and 08.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -51,6 +51,7 @@ from course_lib.sparse.simd import (
 from course_lib.sparse.team import share
 
 LINE = 64  # bytes in a line of the cache, of every processor this runs on
+FLOATS = (torch.float32, torch.float64)
 TILE = 8  # registers that hold the sums of a tile: half of what AVX2 has, so that nothing spills
 SPMV_LANES = (
     8  # a row of a sparse matrix has few weights; wider vectors would leave more of it over
@@ -191,18 +192,19 @@ def dots(lanes: int, ragged: bool) -> Callable[..., None]:
 # ---- a whole product: tiles, threads, checks ----------------------------------------------------
 
 
-def _tiles(batch: int, dtype: Any) -> Iterator[tuple[int, bool, tuple[int, int]]]:
-    """Yield (lanes, ragged, (first, end)): the whole tiles, then one for the rest."""
+@cache
+def _tiles(batch: int, dtype: Any) -> list[tuple[int, bool, tuple[int, int]]]:
+    """Return (lanes, ragged, (first, end)): the whole tiles, then one for the rest."""
     register = lanes_of(dtype)
     wide = TILE * register
-    whole = batch - batch % wide
-    if whole:
-        yield wide, False, (0, whole)
-    if whole < batch:
+    rest = batch % wide
+    tiles = [(wide, False, (0, batch - rest))] if batch >= wide else []
+    if rest:
         lanes = register
-        while lanes < batch - whole:
+        while lanes < rest:
             lanes *= 2
-        yield lanes, True, (whole, batch)
+        tiles.append((lanes, True, (batch - rest, batch)))
+    return tiles
 
 
 def _share(work: Callable[[tuple[int, int]], None], plan: Plan, operations: int) -> None:
@@ -228,8 +230,8 @@ def _no_bias(rows: int, dtype: torch.dtype) -> Array:
 def flat(matrix: Tensor) -> tuple[Array, int]:
     """Return the memory of a feature-major matrix as a flat array, and its stride in entries."""
     features, batch = matrix.shape
-    stride = matrix.stride(0) if features > 1 else batch
-    size = (features - 1) * stride + batch if matrix.numel() else 0
+    stride = matrix.stride(0)
+    size = (features - 1) * stride + batch if features and batch else 0
     return matrix.detach().as_strided((size,), (1,)).numpy(), stride
 
 
@@ -313,9 +315,8 @@ def multiply_into(
     def work(rows: tuple[int, int]) -> None:
         for lanes, ragged, span in _tiles(batch, v.dtype):
             splits = plan.splits(plan.panels(min(lanes, batch), v.itemsize))
-            kernel = (
-                narrow_product(lanes) if lanes <= 2 * lanes_of(v.dtype) else product(lanes, ragged)
-            )
+            is_narrow = lanes <= 2 * lanes_of(v.dtype)
+            kernel = narrow_product(lanes) if is_narrow else product(lanes, ragged)
             kernel(v, plan.columns, splits, places, flat_x, flat_y, stride, shift, relu, rows, span)
 
     _share(work, plan, plan.nnz * batch)
@@ -385,14 +386,15 @@ def sddmm_into(
 
 def _check(name: str, given: Tensor, shape: tuple[int | None, ...], dtype: torch.dtype) -> None:
     """Raise unless the tensor is on the CPU, of this type and of this shape."""
-    if given.dtype != dtype or dtype not in (torch.float32, torch.float64):
+    fits = given.ndim == len(shape) and all(
+        wanted is None or size == wanted for size, wanted in zip(given.shape, shape, strict=True)
+    )
+    if fits and given.dtype == dtype and dtype in FLOATS and given.device.type == "cpu":
+        return
+    if given.dtype != dtype or dtype not in FLOATS:
         wanted = "float32 or float64" if name in ("values", "g") else str(dtype)
         raise TypeError(f"{name} is {given.dtype}, expected {wanted}: convert it with .to(...).")
     if given.device.type != "cpu":
         raise ValueError(f"{name} is on {given.device}, expected the CPU: move it with .cpu().")
-    fits = given.ndim == len(shape) and all(
-        w in (None, g) for g, w in zip(given.shape, shape, strict=True)
-    )
-    if not fits:
-        wanted = "(" + ", ".join("batch" if n is None else str(n) for n in shape) + ")"
-        raise ValueError(f"{name} has the shape {tuple(given.shape)}, expected {wanted}.")
+    wanted = "(" + ", ".join("batch" if n is None else str(n) for n in shape) + ")"
+    raise ValueError(f"{name} has the shape {tuple(given.shape)}, expected {wanted}.")

@@ -1,4 +1,4 @@
-"""The sparse products against torch's dense one, torch's CSR and SciPy's: one layer, side by side."""
+"""The sparse products beside torch's dense one, torch's CSR and SciPy's."""
 
 from __future__ import annotations
 

@@ -1,0 +1,114 @@
+"""A ladder: the same product Y = W X, each rung a few lines, each faster than the one below.
+
+All rungs have the same signature, and all give the same answer:
+
+    rung(values, columns, pointers, x, y)
+
+with W in compressed rows (see `formats.CSR`), x (columns, batch) and y (rows, batch) of float32 in
+C order. One thread. What each rung changes is one thing, so the time that it saves is the time that
+this thing cost.
+
+Used in chapter 08.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+from course_lib.sparse.kernels import LINE, TILE, lanes_of
+from course_lib.sparse.plan import Array
+from course_lib.sparse.simd import axpy, load, load_first, store, store_first, zeros
+
+LANES = lanes_of(np.float32)  # one register
+WIDE = TILE * LANES  # a tile of registers
+
+
+@njit(nogil=True, cache=True)
+def naive(values, columns, pointers, x, y):
+    """One number of Y after the other, as the formula reads: each step jumps to another row of X."""
+    for row in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[row, j] = 0
+            for p in range(pointers[row], pointers[row + 1]):
+                y[row, j] += values[p] * x[columns[p], j]
+
+
+@njit(nogil=True, cache=True)
+def rowwise(values, columns, pointers, x, y):
+    """A whole row of X for each weight: memory is read in order, and the compiler finds vectors."""
+    for row in range(y.shape[0]):
+        y[row] = 0
+        for p in range(pointers[row], pointers[row + 1]):
+            for j in range(y.shape[1]):
+                y[row, j] += values[p] * x[columns[p], j]
+
+
+@njit(nogil=True, cache=True)
+def vectors(values, columns, pointers, x, y):
+    """The same, in vectors: for each weight the row of Y still comes from memory and goes back."""
+    batch, x, y_flat = y.shape[1], x.ravel(), y.ravel()
+    for row in range(y.shape[0]):
+        y[row] = 0
+        for p in range(pointers[row], pointers[row + 1]):
+            for j in range(0, batch, LANES):
+                here, there, left = row * batch + j, columns[p] * batch + j, batch - j
+                old = load_first(y_flat, here, left, LANES)
+                new = axpy(values[p], load_first(x, there, left, LANES), old)
+                store_first(y_flat, here, left, new)
+
+
+def _in_registers(lanes: int) -> Callable[..., None]:
+    @njit(nogil=True, cache=True)
+    def kernel(values, columns, pointers, x, y):
+        rows, batch = y.shape
+        x, y = x.ravel(), y.ravel()
+        whole = batch - batch % lanes
+        for j in range(0, whole, lanes):
+            for row in range(rows):
+                sums = zeros(y, lanes)
+                for p in range(pointers[row], pointers[row + 1]):
+                    sums = axpy(values[p], load(x, columns[p] * batch + j, lanes), sums)
+                store(y, row * batch + j, sums)
+        if whole < batch:  # the last tile, shorter than the others
+            left = batch - whole
+            for row in range(rows):
+                sums = zeros(y, lanes)
+                for p in range(pointers[row], pointers[row + 1]):
+                    there = columns[p] * batch + whole
+                    sums = axpy(values[p], load_first(x, there, left, lanes), sums)
+                store_first(y, row * batch + whole, left, sums)
+
+    return kernel
+
+
+one_register = _in_registers(LANES)
+one_register.__doc__ = """The sums of one register of examples stay in it until the row is done."""
+
+tiled = _in_registers(WIDE)
+tiled.__doc__ = (
+    """Eight registers of sums: each weight and index that is read serves eight times as many."""
+)
+
+
+RUNGS: dict[str, Callable[..., None]] = {
+    "one number at a time": naive,
+    "a row at a time": rowwise,
+    "in vectors": vectors,
+    "sums in a register": one_register,
+    "sums in eight registers": tiled,
+}
+
+
+def shifted(rows: int, columns: int, offset: int) -> Array:
+    """Return a float32 array (rows, columns) that begins `offset` bytes after a line of the cache.
+
+    A vector that lies across two lines costs two loads. NumPy begins its arrays on multiples of 16
+    bytes: with vectors of 64 bytes three of four such arrays have every vector split.
+    """
+    size = 4 * rows * columns
+    room = np.empty(size + 2 * LINE, np.uint8)
+    start = -room.ctypes.data % LINE + offset
+    return room[start : start + size].view(np.float32).reshape(rows, columns)

@@ -16,6 +16,7 @@ Used in chapters 05 and 08.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -154,7 +155,9 @@ class CSR(Format):
         """Return the same matrix as torch holds it (its columns are int32)."""
         parts = (self.pointers, self.columns.astype(np.int32), self.values)
         pointers, columns, values = (torch.from_numpy(part) for part in parts)
-        return torch.sparse_csr_tensor(pointers, columns, values, self.shape)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch says that its sparse layouts are a beta
+            return torch.sparse_csr_tensor(pointers, columns, values, self.shape)
 
     @classmethod
     def from_torch(cls, matrix: Tensor, *, index: str = "auto") -> CSR:

@@ -82,6 +82,12 @@ def _take(x, at, count, lanes, ragged):
 
 
 @njit(inline="always")
+def _input(x, places, column, at, left, lanes, ragged, regular):
+    begin = column * places[0] if regular else places[column]
+    return _take(x, begin + at, left, lanes, ragged)
+
+
+@njit(inline="always")
 def _put(y, at, count, sums, ragged):
     if ragged:
         store_first(y, at, count, sums)
@@ -90,7 +96,7 @@ def _put(y, at, count, sums, ragged):
 
 
 @cache
-def product(lanes: int, ragged: bool) -> Callable[..., None]:
+def product(lanes: int, ragged: bool, regular: bool) -> Callable[..., None]:
     """Make the kernel of Y = W X for tiles of `lanes` examples; ragged: for a last, shorter one."""
 
     @njit(nogil=True, cache=True)
@@ -106,8 +112,8 @@ def product(lanes: int, ragged: bool) -> Callable[..., None]:
                     else:
                         sums = _take(y, here, left, lanes, ragged)
                     for p in range(splits[panel, row], splits[panel + 1, row]):
-                        there = places[columns[p]] + at
-                        sums = axpy(values[p], _take(x, there, left, lanes, ragged), sums)
+                        some = _input(x, places, columns[p], at, left, lanes, ragged, regular)
+                        sums = axpy(values[p], some, sums)
                     if relu and panel == panels - 1:
                         sums = positive(sums)
                     _put(y, here, left, sums, ragged)
@@ -116,7 +122,7 @@ def product(lanes: int, ragged: bool) -> Callable[..., None]:
 
 
 @cache
-def narrow_product(lanes: int) -> Callable[..., None]:
+def narrow_product(lanes: int, regular: bool) -> Callable[..., None]:
     """Make the kernel of Y = W X for a batch of at most `lanes` examples, one or two registers.
 
     An addition must wait some cycles for the one before it. In a wide tile the other registers fill
@@ -132,12 +138,17 @@ def narrow_product(lanes: int) -> Callable[..., None]:
             a = add(bias[row], zeros(y, lanes))
             b, c, d = zeros(y, lanes), zeros(y, lanes), zeros(y, lanes)
             for p in range(first, fours, 4):
-                a = axpy(values[p], load_first(x, places[columns[p]] + at, left, lanes), a)
-                b = axpy(values[p + 1], load_first(x, places[columns[p + 1]] + at, left, lanes), b)
-                c = axpy(values[p + 2], load_first(x, places[columns[p + 2]] + at, left, lanes), c)
-                d = axpy(values[p + 3], load_first(x, places[columns[p + 3]] + at, left, lanes), d)
+                some = _input(x, places, columns[p], at, left, lanes, True, regular)
+                a = axpy(values[p], some, a)
+                some = _input(x, places, columns[p + 1], at, left, lanes, True, regular)
+                b = axpy(values[p + 1], some, b)
+                some = _input(x, places, columns[p + 2], at, left, lanes, True, regular)
+                c = axpy(values[p + 2], some, c)
+                some = _input(x, places, columns[p + 3], at, left, lanes, True, regular)
+                d = axpy(values[p + 3], some, d)
             for p in range(fours, end):
-                a = axpy(values[p], load_first(x, places[columns[p]] + at, left, lanes), a)
+                some = _input(x, places, columns[p], at, left, lanes, True, regular)
+                a = axpy(values[p], some, a)
             sums = plus(plus(a, b), plus(c, d))
             if relu:
                 sums = positive(sums)
@@ -167,7 +178,7 @@ def vector_product(lanes: int) -> Callable[..., None]:
 
 
 @cache
-def dots(lanes: int, ragged: bool) -> Callable[..., None]:
+def dots(lanes: int, ragged: bool, regular: bool) -> Callable[..., None]:
     """Make the kernel of out[p] = <G[row p], X[column p]> for tiles of `lanes` examples.
 
     fresh: the first tile overwrites `out`; else every tile adds to it.
@@ -182,8 +193,8 @@ def dots(lanes: int, ragged: bool) -> Callable[..., None]:
                 for row in range(rows[0], rows[1]):
                     slopes = _take(g, row * stride + at, left, lanes, ragged)
                     for p in range(splits[panel, row], splits[panel + 1, row]):
-                        there = places[columns[p]] + at
-                        found = dot(slopes, _take(x, there, left, lanes, ragged))
+                        some = _input(x, places, columns[p], at, left, lanes, ragged, regular)
+                        found = dot(slopes, some)
                         out[p] = found if first else out[p] + found
 
     return kernel
@@ -217,9 +228,9 @@ def _share(work: Callable[[tuple[int, int]], None], plan: Plan, operations: int)
 
 
 @cache
-def _places(columns: int, stride: int) -> Array:
-    """Return where each feature's activations begin in a flat array, for a linear layer."""
-    return np.arange(columns, dtype=np.int64) * stride
+def _every(stride: int) -> Array:
+    """Return the places of a linear layer: column c begins at c * stride."""
+    return np.array([stride], dtype=np.int64)
 
 
 @cache
@@ -289,8 +300,7 @@ def multiply(
     if x.shape[1] == 1:
         _multiply_one(y, values, plan, x, bias, relu)
         return y
-    places = _places(columns, x.stride(0))
-    multiply_into(y, values, plan, x, places, bias, relu=relu)
+    multiply_into(y, values, plan, x, _every(x.stride(0)), bias, relu=relu)
     return y
 
 
@@ -310,13 +320,15 @@ def multiply_into(
     """
     v, shift = values.detach().numpy(), _shift(bias, y)
     (flat_x, _), (flat_y, stride) = flat(x), flat(y)
-    batch = y.shape[1]
+    batch, regular = y.shape[1], len(places) == 1
 
     def work(rows: tuple[int, int]) -> None:
         for lanes, ragged, span in _tiles(batch, v.dtype):
             splits = plan.splits(plan.panels(min(lanes, batch), v.itemsize))
             is_narrow = lanes <= 2 * lanes_of(v.dtype)
-            kernel = narrow_product(lanes) if is_narrow else product(lanes, ragged)
+            kernel = (
+                narrow_product(lanes, regular) if is_narrow else product(lanes, ragged, regular)
+            )
             kernel(v, plan.columns, splits, places, flat_x, flat_y, stride, shift, relu, rows, span)
 
     _share(work, plan, plan.nnz * batch)
@@ -362,7 +374,7 @@ def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
     _check("x", x, (plan.shape[1], g.shape[1]), g.dtype)
     g, x = as_feature_major(g), as_feature_major(x)
     out = torch.zeros(plan.nnz, dtype=g.dtype)
-    sddmm_into(out, plan, g, x, _places(plan.shape[1], x.stride(0)), fresh=True)
+    sddmm_into(out, plan, g, x, _every(x.stride(0)), fresh=True)
     return out
 
 
@@ -371,13 +383,13 @@ def sddmm_into(
 ) -> None:
     """Compute G Xᵀ on the pattern into `out`, or add it there; places as in `multiply_into`."""
     (flat_g, stride), (flat_x, _), found = flat(g), flat(x), out.numpy()
-    batch = g.shape[1]
+    batch, regular = g.shape[1], len(places) == 1
 
     def work(rows: tuple[int, int]) -> None:
         for lanes, ragged, span in _tiles(batch, found.dtype):
             splits = plan.splits(plan.panels(min(lanes, batch), found.itemsize))
             first = fresh and span[0] == 0
-            dots(lanes, ragged)(
+            dots(lanes, ragged, regular)(
                 plan.columns, splits, places, flat_g, stride, flat_x, found, first, rows, span
             )
 

@@ -28,7 +28,7 @@ WIDE = TILE * LANES  # a tile of registers
 
 @njit(nogil=True, cache=True)
 def naive(values, columns, pointers, x, y):
-    """One number of Y after the other, as the formula reads: each step jumps to another row of X."""
+    """One number of Y after the other, as the formula reads; every step jumps to another row."""
     for row in range(y.shape[0]):
         for j in range(y.shape[1]):
             y[row, j] = 0

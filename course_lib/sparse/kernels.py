@@ -404,7 +404,7 @@ def _check(name: str, given: Tensor, shape: tuple[int | None, ...], dtype: torch
     if fits and given.dtype == dtype and dtype in FLOATS and given.device.type == "cpu":
         return
     if given.dtype != dtype or dtype not in FLOATS:
-        wanted = "float32 or float64" if name in ("values", "g") else str(dtype)
+        wanted = str(dtype) if dtype in FLOATS else "torch.float32 or torch.float64"
         raise TypeError(f"{name} is {given.dtype}, expected {wanted}: convert it with .to(...).")
     if given.device.type != "cpu":
         raise ValueError(f"{name} is on {given.device}, expected the CPU: move it with .cpu().")

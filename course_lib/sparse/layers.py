@@ -22,11 +22,6 @@ from numba import njit
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from torch.nn.utils.parametrize import (
-    is_parametrized,
-    register_parametrization,
-    remove_parametrizations,
-)
 
 from course_lib.masks import Mask
 from course_lib.sparse.formats import CSR
@@ -111,7 +106,6 @@ class _Sparse(nn.Module):
         self.bias = None if bias is None else nn.Parameter(bias.detach().clone())
         self.register_buffer("columns", torch.from_numpy(matrix.columns))
         self.register_buffer("pointers", torch.from_numpy(matrix.pointers))
-        self.register_load_state_dict_post_hook(_lay_out_loaded)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -123,6 +117,26 @@ class _Sparse(nn.Module):
     def _transpose(self, matrix: CSR) -> tuple[Plan, Tensor]:
         transposed, order = matrix.transpose()
         return transposed.plan, torch.from_numpy(order)
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
+        """Load values and pattern together, or neither: the kernels trust the pattern."""
+        errors: list[str] = rest[-1]
+        columns, pointers = (
+            state.get(prefix + n, getattr(self, n)) for n in ("columns", "pointers")
+        )
+        if columns.shape != self.columns.shape:
+            errors.append(
+                f"{prefix}values: given a layer that keeps {len(columns)} weights, expected "
+                f"{len(self.columns)}. Make it with sparsify from the mask of the saved one."
+            )
+            return
+        try:
+            CSR(self.values.detach().numpy(), columns.numpy(), pointers.numpy(), self.csr().shape)
+        except (TypeError, ValueError) as error:
+            errors.append(f"{prefix}columns, {prefix}pointers: no pattern of this layer: {error}")
+            return
+        super()._load_from_state_dict(state, prefix, *rest)
+        self._lay_out()
 
     def csr(self) -> CSR:
         """Return the weights as a matrix (out, all the rest), sharing memory with the layer."""
@@ -146,10 +160,6 @@ class _Sparse(nn.Module):
     def extra_repr(self) -> str:
         """Say what the layer is, in the line that torch prints."""
         return f"{self.rows}x{self.width}, density={self.density:.3g}, relu={self.relu}"
-
-
-def _lay_out_loaded(layer: _Sparse, keys: object) -> None:
-    layer._lay_out()
 
 
 class SparseLinear(_Sparse):
@@ -400,7 +410,8 @@ def sparsify(model: nn.Module, mask: Mask, *, batch: int | None = None) -> nn.Mo
         if batch is None or _pays(kept, batch):
             model.set_submodule(path, kind(layer, kept, relu=_take_relu(model, path)))
         else:
-            register_parametrization(layer, "weight", _Held(kept))
+            layer.register_buffer("kept", kept)
+            layer.__class__ = HELD[type(layer)]
     return model
 
 
@@ -412,8 +423,10 @@ def densify(model: nn.Module) -> nn.Module:
             model.set_submodule(path, layer.dense())
         elif isinstance(layer, TakenReLU):
             model.set_submodule(path, nn.ReLU())
-        elif is_parametrized(layer, "weight"):
-            remove_parametrizations(layer, "weight")
+        elif isinstance(layer, HeldLinear | HeldConv2d):
+            del layer.kept
+            dense: Any = nn.Linear if isinstance(layer, nn.Linear) else nn.Conv2d
+            layer.__class__ = dense
     return model
 
 
@@ -421,17 +434,27 @@ class TakenReLU(nn.Identity):
     """Stands where a ReLU was that the sparse layer before it now does."""
 
 
-class _Held(nn.Module):
-    """Holds the pruned weights of a dense layer at zero, whatever the optimiser does."""
+class HeldLinear(nn.Linear):
+    """A dense layer whose pruned weights count as zero, whatever the optimiser does to them."""
 
     kept: Tensor
 
-    def __init__(self, kept: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("kept", kept)
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., in_features) to (..., out_features)."""
+        return F.linear(x, self.weight * self.kept, self.bias)
 
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight * self.kept
+
+class HeldConv2d(nn.Conv2d):
+    """A dense convolution whose pruned weights count as zero."""
+
+    kept: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, in_channels, height, width) to (batch, out_channels, height, width)."""
+        return self._conv_forward(x, self.weight * self.kept, self.bias)
+
+
+HELD: dict[type, type] = {nn.Linear: HeldLinear, nn.Conv2d: HeldConv2d}
 
 
 def _take_relu(model: nn.Module, path: str) -> bool:

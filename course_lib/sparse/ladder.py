@@ -20,7 +20,18 @@ from numba import njit
 
 from course_lib.sparse.kernels import LINE, TILE, lanes_of
 from course_lib.sparse.plan import Array
-from course_lib.sparse.simd import axpy, load, load_first, store, store_first, zeros
+from course_lib.sparse.simd import (
+    axpy,
+    fma,
+    load,
+    load_first,
+    part,
+    repeat,
+    spread,
+    store,
+    store_first,
+    zeros,
+)
 
 LANES = lanes_of(np.float32)  # one register
 WIDE = TILE * LANES  # a tile of registers
@@ -92,6 +103,39 @@ tiled.__doc__ = (
     """Eight registers of sums: each weight and index that is read serves eight times as many."""
 )
 
+
+def _in_blocks(lanes: int) -> Callable[..., None]:
+    two, three, all_four = 2 * lanes, 3 * lanes, 4 * lanes
+
+    @njit(nogil=True, cache=True)
+    def kernel(values, columns, pointers, x, y):
+        rows, batch = y.shape
+        x, y, values = x.ravel(), y.ravel(), values.ravel()
+        for j in range(0, batch, lanes):
+            left = batch - j
+            for block in range(len(pointers) - 1):
+                sums = zeros(y, all_four)
+                for p in range(pointers[block], pointers[block + 1]):
+                    inputs = load_first(x, columns[p] * batch + j, left, lanes)
+                    weights = spread(load(values, 4 * p, 4), lanes)
+                    sums = fma(weights, repeat(inputs, 4), sums)
+                row, here = 4 * block, 4 * block * batch + j
+                store_first(y, here, left, part(sums, 0, lanes))
+                if row + 1 < rows:
+                    store_first(y, here + batch, left, part(sums, lanes, lanes))
+                if row + 2 < rows:
+                    store_first(y, here + 2 * batch, left, part(sums, two, lanes))
+                if row + 3 < rows:
+                    store_first(y, here + 3 * batch, left, part(sums, three, lanes))
+
+    return kernel
+
+
+# Four rows of sums must fit the registers: 32 of them with AVX-512, 16 with AVX2.
+blocked = _in_blocks((4 if LANES == 16 else 2) * LANES)
+blocked.__doc__ = (
+    """Blocks of 4 x 1, as in `BlockCSR`: each input and each index serve four rows at once."""
+)
 
 RUNGS: dict[str, Callable[..., None]] = {
     "one number at a time": naive,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.sparse import roofline
-from course_lib.sparse.formats import CSR
-from course_lib.sparse.ladder import RUNGS, shifted
+from course_lib.sparse.formats import CSR, BlockCSR
+from course_lib.sparse.ladder import RUNGS, blocked, shifted
 from course_lib.sparse.roofline import Machine, break_even, operations, race, traffic
 
 
@@ -39,6 +39,24 @@ def test_rungs(rung, batch):
 )
 def test_rungs_on_any_shape(rung, shape, density):
     climbs(RUNGS[rung], *shape, density)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30), st.integers(1, 140)),
+    density=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_blocks_of_four_rows(shape, density, seed):
+    rows, columns, batch = shape
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((rows, columns)) * (rng.random((rows, columns)) < density)
+    x = rng.standard_normal((columns, batch)).astype(np.float32)
+    matrix = BlockCSR.from_dense(weight.astype(np.float32))
+    room = np.full((rows + 1, batch), np.nan, np.float32)
+    blocked(matrix.values, matrix.columns, matrix.pointers, x, room[:-1])
+    assert np.allclose(room[:-1], weight @ x, atol=1e-4)
+    assert np.isnan(room[-1]).all()  # a block that sticks out writes nothing there
 
 
 @pytest.mark.parametrize("offset", [0, 16, 32, 48])

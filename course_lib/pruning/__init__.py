@@ -1,0 +1,1 @@
+"""Pruning: score, select, refit."""

@@ -1,0 +1,141 @@
+"""The two data sets that chapters learn from: MNIST-1D, made here, and real handwritten digits."""
+
+import hashlib
+import os
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mnist1d.data import get_dataset_args, make_dataset
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+CLASSES = 10
+
+
+class Data(NamedTuple):
+    """Examples to learn from and examples to be judged by.
+
+    X and X_test are float32, one example a row; y and y_test int64, the classes.
+    """
+
+    X: Tensor
+    y: Tensor
+    X_test: Tensor
+    y_test: Tensor
+
+    def hold_out(self, share: float, seed: int) -> "Data":
+        """Split the training examples: a share of them becomes the test set, for making choices.
+
+        Whatever is chosen (a learning rate, a density) is chosen on this, so that the real test
+        set is looked at once.
+
+        Raises:
+            ValueError: the share leaves nothing on one side.
+        """
+        held = round(share * len(self.X))
+        if not 0 < held < len(self.X):
+            raise ValueError(
+                f"share: given {share}, which holds out {held} of {len(self.X)} examples; "
+                "expected a number between 0 and 1 that leaves some on both sides."
+            )
+        order = torch.randperm(len(self.X), generator=torch.Generator().manual_seed(seed))
+        out, stay = order[:held], order[held:]
+        return Data(self.X[stay], self.y[stay], self.X[out], self.y[out])
+
+
+def mnist1d(samples: int = 5000, seed: int = 42) -> Data:
+    """Make MNIST-1D: ten stick figures, stretched, shifted and drowned in noise, 40 numbers each.
+
+    Args:
+        samples: in all; the last fifth is the test set.
+        seed: of the generator; another seed gives fresh examples of the same law.
+
+    Returns:
+        Data with 40 features. Made once and then read from the cache; a broken cache is made anew.
+
+    Raises:
+        ValueError: fewer than 50 samples.
+
+    Source: Greydanus and Kobak (2024). Used in chapters 03, 05, 07, 09 and 13.
+    """
+    if samples < 50:
+        raise ValueError(f"samples: given {samples}, expected at least 50, five for each class.")
+
+    def make() -> dict[str, Tensor]:
+        settings = get_dataset_args()
+        settings.num_samples, settings.seed = samples, seed
+        before = random.getstate(), np.random.get_state()  # the generator seeds what is global
+        try:
+            made = make_dataset(settings)
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+        return {
+            name: torch.from_numpy(np.asarray(made[key])).to(kind)
+            for name, key, kind in (
+                ("X", "x", torch.float32),
+                ("y", "y", torch.int64),
+                ("X_test", "x_test", torch.float32),
+                ("y_test", "y_test", torch.int64),
+            )
+        }
+
+    return Data(**cached(f"mnist1d-{samples}-{seed}", make))
+
+
+def digits(seed: int = 0) -> Data:
+    """Return the 1,797 handwritten digits of scikit-learn, 8 by 8 pixels from 0 to 1.
+
+    Args:
+        seed: which 30% become the test set.
+
+    Source: Alpaydin and Kaynak (1998). Used in chapters 02, 03, 09, 10 and 11.
+    """
+    found = load_digits()
+    X = torch.from_numpy(found.data).float() / 16
+    y = torch.from_numpy(found.target).long()
+    everything = Data(X, y, X[:0], y[:0])
+    return everything.hold_out(0.3, seed)
+
+
+# The cache
+
+
+def cache_folder() -> Path:
+    """Return the folder of what is made once: COURSE_CACHE, or the user's own cache folder."""
+    named = os.environ.get("COURSE_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named) if named else Path(base, "statue-within")
+
+
+def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return tensors from the cache, or make them and store them.
+
+    A file begins with the SHA-256 of the rest, so one that is cut short or altered is noticed and
+    made anew. Where nothing can be stored the tensors are simply made each time.
+    """
+    path = cache_folder() / f"{name}.safetensors"
+    try:
+        stored = path.read_bytes()
+        if hashlib.sha256(stored[32:]).digest() == stored[:32]:
+            return load(stored[32:])
+    except (OSError, SafetensorError):
+        pass
+    made = make()
+    content = save({key: tensor.contiguous() for key, tensor in made.items()})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole or not at all
+            draft = Path(folder, "draft")
+            draft.write_bytes(hashlib.sha256(content).digest() + content)
+            os.replace(draft, path)
+    except OSError:
+        pass
+    return made

@@ -1,0 +1,211 @@
+"""Training one network, dense or pruned, and holding pruned weights at zero while it is trained."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+
+from course_lib.masks import Mask
+from course_lib.training.schedules import Schedule, cosine
+
+StepHook = Callable[[int], Mask | None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        steps: of gradient descent, one batch each.
+        lr: the peak learning rate.
+        batch: examples a step, drawn with replacement.
+        optimiser: "sgd" or "adam".
+        momentum: of SGD.
+        weight_decay: L2, added to the gradient of weights; biases are left alone.
+        l1: the same with the sign of the weight.
+        dropout: share of hidden activations that are silenced at random.
+        schedule: from progress to a factor of lr.
+    """
+
+    steps: int = 1500
+    lr: float = 0.1
+    batch: int = 128
+    optimiser: str = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    dropout: float = 0.0
+    schedule: Schedule = cosine
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in ("sgd", "adam"):
+            raise ValueError(f"optimiser: given {self.optimiser!r}, expected 'sgd' or 'adam'.")
+        if self.steps < 1 or self.batch < 1:
+            raise ValueError(
+                f"given steps={self.steps} and batch={self.batch}, expected at least 1 of each."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: given {self.dropout}, expected a share below 1.")
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate at a step."""
+        return self.lr * self.schedule(step / self.steps)
+
+
+def batches(examples: int, recipe: Recipe, seed: int) -> Tensor:
+    """Draw the indices of all batches of a training, int64 (steps, batch)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, examples, (recipe.steps, recipe.batch), generator=generator)
+
+
+@contextmanager
+def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
+    """Hold pruned weights at exactly zero through every step of an optimiser.
+
+    Three things could bring a weight back: its gradient, the optimiser's memory (momentum, Adam's
+    averages) and the step itself (decay, or a gradient mask forgotten). Within this context the
+    gradients are masked before each step, weights and memory after it.
+
+    Args:
+        optimiser: any that changes its parameters in `step` alone.
+        model: its weights are masked at once.
+        mask: names parameters of the model.
+
+    Raises:
+        ValueError: the mask does not fit the model, a masked weight is not the optimiser's, or the
+            optimiser evaluates the loss within its step (LBFGS), between our two moments.
+
+    Used in chapters 03, 05 and 09.
+    """
+    if isinstance(optimiser, torch.optim.LBFGS):
+        raise ValueError(
+            "optimiser: given LBFGS, which computes gradients within its step, where they cannot "
+            "be masked. Expected one like SGD or Adam."
+        )
+    mask.apply_(model)
+    named = dict(model.named_parameters(remove_duplicate=False))
+    kept = {named[name]: entry for name, entry in mask.items()}
+    own = {parameter for group in optimiser.param_groups for parameter in group["params"]}
+    strangers = [name for name in mask if named[name] not in own]
+    if strangers:
+        raise ValueError(
+            f"optimiser: it does not train {strangers}, which the mask prunes. "
+            "Make it from the parameters of the same model."
+        )
+
+    def before(*_: object) -> None:
+        for parameter, entry in kept.items():
+            if parameter.grad is not None:
+                parameter.grad.mul_(entry)
+
+    @torch.no_grad()
+    def after(*_: object) -> None:
+        for parameter, entry in kept.items():
+            parameter.mul_(entry)
+            for memory in optimiser.state.get(parameter, {}).values():
+                if isinstance(memory, Tensor) and memory.shape == entry.shape:
+                    memory.mul_(entry)
+
+    after()
+    handles = [optimiser.register_step_pre_hook(before), optimiser.register_step_post_hook(after)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def fit(
+    model: nn.Module,
+    X: Tensor,
+    y: Tensor,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    mask: Mask | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    on_step: StepHook | None = None,
+) -> None:
+    """Train a network in place, by cross-entropy.
+
+    Args:
+        model: any that gives logits (batch, classes).
+        X: examples, one a row.
+        y: their classes, int64 (n,).
+        recipe: how.
+        seed: of the batches.
+        mask: weights that stay zero.
+        start: the step to begin with; the optimiser begins without memory.
+        stop: the step to end before; all of the recipe if not given.
+        on_step: called after each step with its number from 1; may return a new mask, which holds
+            from then on.
+
+    Raises:
+        ValueError: the mask does not fit; or dropout in the recipe, which belongs in the model.
+
+    Used in chapters 02 to 05.
+    """
+    if recipe.dropout:
+        raise ValueError("dropout: put nn.Dropout into the model, or train Replicas.")
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimiser: Optimizer
+    if recipe.optimiser == "adam":
+        optimiser = torch.optim.Adam(weights, lr=recipe.lr, foreach=True)
+    else:
+        optimiser = torch.optim.SGD(weights, lr=recipe.lr, momentum=recipe.momentum, foreach=True)
+    order = batches(len(X), recipe, seed)
+    mask = mask if mask is not None else Mask({})
+    step = start
+    end = recipe.steps if stop is None else stop
+    model.train()
+    while step < end:
+        with hold(optimiser, model, mask):
+            renewed = None
+            while step < end and renewed is None:
+                for group in optimiser.param_groups:
+                    group["lr"] = recipe.rate(step)
+                chosen = order[step]
+                optimiser.zero_grad()
+                cross_entropy(model(X[chosen]), y[chosen]).backward()
+                _penalise(weights, recipe)
+                optimiser.step()
+                step += 1
+                renewed = on_step(step) if on_step else None
+        if renewed is not None:
+            mask = renewed
+    mask.apply_(model)
+    model.eval()
+
+
+@torch.no_grad()
+def _penalise(weights: list[nn.Parameter], recipe: Recipe) -> None:
+    """Add the gradients of L2 and L1 penalties to those of the weights: matrices and kernels."""
+    for w in weights:
+        if w.ndim > 1 and w.grad is not None:
+            if recipe.weight_decay:
+                w.grad.add_(w, alpha=recipe.weight_decay)
+            if recipe.l1:
+                w.grad.add_(w.sign(), alpha=recipe.l1)
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+    """Return the share of examples whose largest logit is their class.
+
+    A number for one network; (S,) for S replicas. Used in every chapter with a network.
+    """
+    return (model(X).argmax(dim=-1) == y).double().mean(dim=-1)
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+    """Return the mean cross-entropy: a number for one network; (S,) for S replicas."""
+    logits = model(X)
+    log_p = logits.log_softmax(dim=-1)
+    wanted = y.expand(logits.shape[:-1]).unsqueeze(-1)
+    return -log_p.gather(-1, wanted).squeeze(-1).mean(dim=-1)

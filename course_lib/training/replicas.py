@@ -1,0 +1,263 @@
+"""Replicas: many copies of one network trained at once, as one batched computation.
+
+Ten seeds of a small network, one after another, keep a processor waiting: each step is a few dozen
+operations on tiny matrices, and calling them costs more than doing them. Stacked along a first
+axis, the ten do the same operations on ten times as much. `Replicas` is a network whose weights
+are (S, out, in): everything that works on a model works on it, and the names are the same.
+
+Training is written out by hand, forward and back, on one flat buffer for all weights: the chain
+rule of a multilayer perceptron is six lines, and autograd's bookkeeping took most of the time.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.masks import Mask
+from course_lib.training.fit import Recipe, StepHook, batches
+from course_lib.training.models import mlp
+
+
+class ReplicatedLinear(nn.Linear):
+    """S linear layers side by side: weight (S, out, in), bias (S, out)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        nn.Module.__init__(self)
+        _, self.out_features, self.in_features = weight.shape
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Map (n, in), the same for all, or (S, n, in) to (S, n, out)."""
+        X = X.expand(len(self.weight), *X.shape[-2:])
+        return torch.baddbmm(self.bias.unsqueeze(1), X, self.weight.mT)
+
+
+class Replicas(nn.Sequential):
+    """S copies of one multilayer perceptron, with their own weights, as a single network.
+
+    Args:
+        models: S networks of the same shape, Linear layers with ReLU between them, such as `mlp`
+            makes. They are copied.
+
+    Raises:
+        ValueError: no models, models of different shapes, or other layers.
+
+    Used in chapters 02 to 13.
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        shapes = [[tuple(p.shape) for p in model.parameters()] for model in models]
+        if not models or any(shape != shapes[0] for shape in shapes):
+            raise ValueError(
+                f"models: given {len(models)} with parameters {shapes[:2]}, expected at least one, "
+                "and all of the same shape."
+            )
+        for model in models:
+            layers = list(model.children())
+            kinds = [type(layer) for layer in layers]
+            if kinds != ([nn.Linear, nn.ReLU] * len(layers))[: len(layers)] or len(kinds) % 2 == 0:
+                raise ValueError(
+                    f"models: given layers {[kind.__name__ for kind in kinds]}, expected Linear, "
+                    "ReLU, ..., Linear. Train other networks one by one with `fit`."
+                )
+        super().__init__()
+        # All weights lie in one buffer, (S, P), so that a step of the optimiser is a few operations.
+        rows = [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in models]
+        self._flat = torch.stack(rows)
+        self._sizes = [p.numel() for p in models[0].parameters()]
+        views = self.views(self._flat, shapes[0])
+        for number, _ in enumerate(models[0].children()):
+            if number % 2 == 0:
+                self.append(ReplicatedLinear(views[number], views[number + 1]))
+            else:
+                self.append(nn.ReLU())
+
+    @classmethod
+    def of(cls, sizes: Sequence[int], seeds: Sequence[int], gain: float = 1.0) -> "Replicas":
+        """Make one `mlp` for each seed."""
+        return cls([mlp(sizes, seed, gain) for seed in seeds])
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    @property
+    def count(self) -> int:
+        """How many replicas there are."""
+        return len(self._flat)
+
+    def replica(self, number: int) -> nn.Sequential:
+        """Return one of them as an ordinary network, a copy."""
+        sizes = [self[0].in_features, *(layer.out_features for layer in self[::2])]
+        model = mlp(sizes, 0).to(self._flat.dtype)
+        with torch.no_grad():
+            for own, stacked in zip(model.parameters(), self.parameters(), strict=True):
+                own.copy_(stacked[number])
+        return model
+
+    def views(self, flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """Return the parts of a flat buffer (S, P) as (S, *shape) for each shape."""
+        parts = flat.split(self._sizes, dim=1)
+        return [part.view(len(flat), *s) for part, s in zip(parts, shapes, strict=True)]
+
+    @property
+    def flat(self) -> Tensor:
+        """All parameters, (S, P): the buffer that the layers look into."""
+        first = self[0].weight
+        if first.data_ptr() != self._flat.data_ptr() or first.dtype != self._flat.dtype:
+            # A copy or a change of type has given every layer its own memory: lay it out again.
+            rows = [p.detach().flatten(1) for p in self.parameters()]
+            self._flat = torch.cat(rows, dim=1)
+            shapes = [tuple(p.shape[1:]) for p in self.parameters()]
+            for p, view in zip(self.parameters(), self.views(self._flat, shapes), strict=True):
+                p.data = view
+        return self._flat
+
+
+def fit_replicas(
+    model: Replicas,
+    X: Tensor,
+    y: Tensor,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int],
+    lr: Tensor | None = None,
+    mask: Mask | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    on_step: StepHook | None = None,
+) -> None:
+    """Train all replicas at once, in place; each as `fit` would train it alone.
+
+    Args:
+        model: the replicas.
+        X: examples (n, features), the same for all.
+        y: classes (n,), or (S, n) where each replica learns labels of its own.
+        recipe: how.
+        seeds: of the batches, one for each replica.
+        lr: peak learning rates (S,), in place of the recipe's.
+        mask: entries (S, out, in), one mask for each replica.
+        start: the step to begin with; the optimiser begins without memory.
+        stop: the step to end before.
+        on_step: as in `fit`.
+
+    Raises:
+        ValueError: the number of seeds, rates or rows of labels is not that of the replicas, or the
+            mask does not fit.
+
+    Used in chapters 03 to 13.
+    """
+    count = model.count
+    for name, given in (("seeds", len(seeds)), ("lr", count if lr is None else lr.numel())):
+        if given != count:
+            raise ValueError(f"{name}: given {given}, expected {count}, one for each replica.")
+    if y.ndim == 2 and len(y) != count:
+        raise ValueError(f"y: given {len(y)} rows of labels, expected {count}, or one for all.")
+    step = _Step(model, recipe, lr)
+    step.hold(mask)
+    order = torch.stack([batches(len(X), recipe, seed) for seed in seeds], dim=1)
+    labels = y.expand(count, -1)
+    silence = torch.Generator().manual_seed(seeds[0])
+    for t in range(start, recipe.steps if stop is None else stop):
+        chosen = order[t]
+        step.gradient(X[chosen.flatten()].view(count, recipe.batch, -1), labels.gather(1, chosen), silence)
+        step.update(recipe.rate(t) / recipe.lr if recipe.lr else 0.0)
+        renewed = on_step(t + 1) if on_step else None
+        if renewed is not None:
+            step.hold(renewed)
+
+
+class _Step:
+    """One step of gradient descent for all replicas: buffers made once, arithmetic in place."""
+
+    def __init__(self, model: Replicas, recipe: Recipe, lr: Tensor | None) -> None:
+        self.model, self.recipe = model, recipe
+        self.flat = model.flat
+        self.shapes = [tuple(p.shape[1:]) for p in model.parameters()]
+        self.grad = torch.zeros_like(self.flat)
+        self.first = torch.zeros_like(self.flat)  # momentum, or Adam's average of gradients
+        self.second = torch.zeros_like(self.flat) if recipe.optimiser == "adam" else None
+        self.count = 0
+        rates = torch.full((model.count,), recipe.lr) if lr is None else lr
+        self.lr = rates.to(self.flat.dtype).unsqueeze(1)
+        self.same = bool((self.lr == self.lr[0]).all())
+        self.peak = float(rates.double()[0]) if lr is not None else recipe.lr
+        parameters = model.views(self.flat, self.shapes)
+        gradients = model.views(self.grad, self.shapes)
+        self.W, self.b = parameters[::2], parameters[1::2]
+        self.dW, self.db = gradients[::2], gradients[1::2]
+        self.decayed = torch.zeros_like(self.flat)  # 1 for weights, 0 for biases
+        for part in model.views(self.decayed, self.shapes)[::2]:
+            part.fill_(1)
+        self.kept: Tensor | None = None
+
+    def hold(self, mask: Mask | None) -> None:
+        """Hold the weights that the mask prunes at zero, and forget what drove them."""
+        if mask is None or not len(mask):
+            return
+        mask.apply_(self.model)
+        kept = torch.ones_like(self.flat)
+        places = dict(
+            zip((n for n, _ in self.model.named_parameters()), self.model.views(kept, self.shapes), strict=True)
+        )
+        for name, entry in mask.items():
+            places[name].copy_(entry)
+        self.kept = kept
+        self.first.mul_(kept)
+        if self.second is not None:
+            self.second.mul_(kept)
+
+    @torch.no_grad()
+    def gradient(self, X: Tensor, y: Tensor, silence: torch.Generator) -> None:
+        """Write the gradient of the mean cross-entropy, by the chain rule."""
+        inputs, survived = [X], []
+        last = len(self.W) - 1
+        for layer, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
+            z = torch.baddbmm(b.unsqueeze(1), inputs[-1], W.mT)
+            if layer < last:
+                z.relu_()
+                if self.recipe.dropout:
+                    kept = torch.rand(z.shape, generator=silence) >= self.recipe.dropout
+                    scale = kept.to(z.dtype) / (1 - self.recipe.dropout)
+                    survived.append(scale)
+                    z.mul_(scale)
+                inputs.append(z)
+        # Softmax and cross-entropy: the derivative is the probabilities, less 1 at the right class.
+        delta = z.softmax(dim=-1)
+        delta.scatter_add_(-1, y.unsqueeze(-1), delta.new_full((1, 1, 1), -1.0).expand(*y.shape, 1))
+        delta.div_(y.shape[-1])
+        for layer in range(last, -1, -1):
+            torch.bmm(delta.mT, inputs[layer], out=self.dW[layer])
+            torch.sum(delta, dim=1, out=self.db[layer])
+            if layer:
+                behind = torch.bmm(delta, self.W[layer])
+                if survived:
+                    behind.mul_(survived[layer - 1])
+                delta = torch.ops.aten.threshold_backward(behind, inputs[layer], 0)
+
+    @torch.no_grad()
+    def update(self, factor: float) -> None:
+        """Take the step of SGD with momentum, or of Adam, at a factor of the peak rate."""
+        recipe, grad = self.recipe, self.grad
+        if recipe.weight_decay:
+            grad.addcmul_(self.flat, self.decayed, value=recipe.weight_decay)
+        if recipe.l1:
+            grad.addcmul_(self.flat.sign(), self.decayed, value=recipe.l1)
+        if self.kept is not None:
+            grad.mul_(self.kept)
+        self.count += 1
+        if self.second is None:
+            self.first.mul_(recipe.momentum).add_(grad)
+            self._move(self.first, factor)
+        else:
+            self.first.lerp_(grad, 0.1)
+            self.second.mul_(0.999).addcmul_(grad, grad, value=0.001)
+            root = (self.second / (1 - 0.999**self.count)).sqrt_().add_(1e-8)
+            self._move(self.first / root, factor / (1 - 0.9**self.count))
+
+    def _move(self, direction: Tensor, factor: float) -> None:
+        if self.same:
+            self.flat.add_(direction, alpha=-self.peak * factor)
+        else:
+            self.flat.addcmul_(direction, self.lr, value=-factor)

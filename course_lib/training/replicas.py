@@ -9,7 +9,6 @@ Training is written out by hand, forward and back, on one flat buffer for all we
 rule of a multilayer perceptron is six lines, and autograd's bookkeeping took most of the time.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -161,7 +160,8 @@ def fit_replicas(
     silence = torch.Generator().manual_seed(seeds[0])
     for t in range(start, recipe.steps if stop is None else stop):
         chosen = order[t]
-        step.gradient(X[chosen.flatten()].view(count, recipe.batch, -1), labels.gather(1, chosen), silence)
+        drawn = X.index_select(0, chosen.flatten()).view(count, recipe.batch, -1)
+        step.gradient(drawn, labels.gather(1, chosen), silence)
         step.update(recipe.rate(t) / recipe.lr if recipe.lr else 0.0)
         renewed = on_step(t + 1) if on_step else None
         if renewed is not None:
@@ -191,6 +191,11 @@ class _Step:
         for part in model.views(self.decayed, self.shapes)[::2]:
             part.fill_(1)
         self.kept: Tensor | None = None
+        # Memory for what passes forward and back: asking the system for it at every step is slow.
+        shape = (model.count, recipe.batch)
+        self.outputs = [self.flat.new_empty(*shape, W.shape[1]) for W in self.W]
+        self.deltas = [self.flat.new_empty(*shape, W.shape[1]) for W in self.W[:-1]]
+        self.minus_one = self.flat.new_full((*shape, 1), -1.0)
 
     def hold(self, mask: Mask | None) -> None:
         """Hold the weights that the mask prunes at zero, and forget what drove them."""
@@ -198,9 +203,8 @@ class _Step:
             return
         mask.apply_(self.model)
         kept = torch.ones_like(self.flat)
-        places = dict(
-            zip((n for n, _ in self.model.named_parameters()), self.model.views(kept, self.shapes), strict=True)
-        )
+        names = [name for name, _ in self.model.named_parameters()]
+        places = dict(zip(names, self.model.views(kept, self.shapes), strict=True))
         for name, entry in mask.items():
             places[name].copy_(entry)
         self.kept = kept
@@ -214,27 +218,29 @@ class _Step:
         inputs, survived = [X], []
         last = len(self.W) - 1
         for layer, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
-            z = torch.baddbmm(b.unsqueeze(1), inputs[-1], W.mT)
+            z = torch.baddbmm(b.unsqueeze(1), inputs[-1], W.mT, out=self.outputs[layer])
             if layer < last:
                 z.relu_()
                 if self.recipe.dropout:
                     kept = torch.rand(z.shape, generator=silence) >= self.recipe.dropout
-                    scale = kept.to(z.dtype) / (1 - self.recipe.dropout)
-                    survived.append(scale)
-                    z.mul_(scale)
+                    survived.append(kept.to(z.dtype).div_(1 - self.recipe.dropout))
+                    z.mul_(survived[-1])
                 inputs.append(z)
         # Softmax and cross-entropy: the derivative is the probabilities, less 1 at the right class.
-        delta = z.softmax(dim=-1)
-        delta.scatter_add_(-1, y.unsqueeze(-1), delta.new_full((1, 1, 1), -1.0).expand(*y.shape, 1))
+        delta = z.sub_(z.amax(dim=-1, keepdim=True)).exp_()
+        delta.div_(delta.sum(dim=-1, keepdim=True))
+        delta.scatter_add_(-1, y.unsqueeze(-1), self.minus_one)
         delta.div_(y.shape[-1])
         for layer in range(last, -1, -1):
             torch.bmm(delta.mT, inputs[layer], out=self.dW[layer])
             torch.sum(delta, dim=1, out=self.db[layer])
             if layer:
-                behind = torch.bmm(delta, self.W[layer])
+                behind = torch.bmm(delta, self.W[layer], out=self.deltas[layer - 1])
                 if survived:
                     behind.mul_(survived[layer - 1])
-                delta = torch.ops.aten.threshold_backward(behind, inputs[layer], 0)
+                delta = torch.ops.aten.threshold_backward.grad_input(
+                    behind, inputs[layer], 0, grad_input=behind
+                )
 
     @torch.no_grad()
     def update(self, factor: float) -> None:

@@ -1,1 +1,1 @@
-"""Training, or refitting: data, models, schedules, one network at a time or many replicas at once."""
+"""Training, or refitting: data, models, schedules, one network or many replicas at once."""

@@ -199,13 +199,14 @@ def accuracy(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
 
     A number for one network; (S,) for S replicas. Used in every chapter with a network.
     """
-    return (model(X).argmax(dim=-1) == y).double().mean(dim=-1)
+    logits: Tensor = model(X)
+    return (logits.argmax(dim=-1) == y).double().mean(dim=-1)
 
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
     """Return the mean cross-entropy: a number for one network; (S,) for S replicas."""
-    logits = model(X)
+    logits: Tensor = model(X)
     log_p = logits.log_softmax(dim=-1)
     wanted = y.expand(logits.shape[:-1]).unsqueeze(-1)
     return -log_p.gather(-1, wanted).squeeze(-1).mean(dim=-1)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ def mlp(sizes: Sequence[int], seed: int, gain: float = 1.0) -> nn.Sequential:
         raise ValueError(f"sizes: given {tuple(sizes)}, expected at least two positive integers.")
     generator = torch.Generator().manual_seed(seed)
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
         bound = gain / math.sqrt(inputs)
         for parameter in layer.parameters():

@@ -62,7 +62,7 @@ class Replicas(nn.Sequential):
                     "ReLU, ..., Linear. Train other networks one by one with `fit`."
                 )
         super().__init__()
-        # All weights lie in one buffer, (S, P), so that a step of the optimiser is a few operations.
+        # All weights lie in one buffer, (S, P): a step of the optimiser is a few operations.
         rows = [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in models]
         self._flat = torch.stack(rows)
         self._sizes = [p.numel() for p in models[0].parameters()]
@@ -78,8 +78,10 @@ class Replicas(nn.Sequential):
         """Make one `mlp` for each seed."""
         return cls([mlp(sizes, seed, gain) for seed in seeds])
 
-    def __len__(self) -> int:
-        return len(self._modules)
+    @property
+    def layers(self) -> list[ReplicatedLinear]:
+        """The layers that have weights."""
+        return [layer for layer in self.children() if isinstance(layer, ReplicatedLinear)]
 
     @property
     def count(self) -> int:
@@ -88,7 +90,8 @@ class Replicas(nn.Sequential):
 
     def replica(self, number: int) -> nn.Sequential:
         """Return one of them as an ordinary network, a copy."""
-        sizes = [self[0].in_features, *(layer.out_features for layer in self[::2])]
+        layers = self.layers
+        sizes = [layers[0].in_features, *(layer.out_features for layer in layers)]
         model = mlp(sizes, 0).to(self._flat.dtype)
         with torch.no_grad():
             for own, stacked in zip(model.parameters(), self.parameters(), strict=True):
@@ -103,7 +106,7 @@ class Replicas(nn.Sequential):
     @property
     def flat(self) -> Tensor:
         """All parameters, (S, P): the buffer that the layers look into."""
-        first = self[0].weight
+        first = self.layers[0].weight
         if first.data_ptr() != self._flat.data_ptr() or first.dtype != self._flat.dtype:
             # A copy or a change of type has given every layer its own memory: lay it out again.
             rows = [p.detach().flatten(1) for p in self.parameters()]

@@ -1,4 +1,4 @@
-"""Learning rates over time, each a function from progress (0 at the start, 1 at the end) to a factor.
+"""Learning rates over time: functions from progress (0 to 1) to a factor of the peak.
 
 The rate at step t of T is `peak * schedule(t / T)`. Used in chapters 02 to 13, compared in 09.
 """

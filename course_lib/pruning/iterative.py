@@ -60,49 +60,63 @@ def prune(
 
     Source: Han et al. (2015). Used in chapters 03, 05 and 09.
     """
+    _check_cut(scores, mask, fraction, density, scope, rates)
+    # What is pruned already is ranked below everything else: it never returns.
+    ranked = {
+        name: torch.where(mask[name], s.detach(), torch.finfo(s.dtype).min)
+        for name, s in scores.items()
+    }
+
+    def cut(names: list[str], share: float | None) -> Mask:
+        part = Mask({name: mask[name] for name in names})
+        k = _left(part, share, density)
+        return select({name: ranked[name] for name in names}, k=k) & part
+
+    if scope == "global":
+        return cut(list(mask), fraction)
+    shares = {name: fraction for name in mask} | dict(rates or {})
+    return Mask({name: cut([name], share)[name] for name, share in shares.items()})
+
+
+def _left(mask: Mask, fraction: float | None, density: float | None) -> int:
+    """Return how many weights of a mask stay, by a fraction of these or a density of all."""
+    if density is None:
+        return mask.kept - round(float(fraction or 0) * mask.kept)
+    wanted = round(density * mask.numel)
+    if wanted > mask.kept:
+        raise ValueError(
+            f"density: given {density}, which keeps {wanted}, but only {mask.kept} of "
+            f"{mask.numel} weights remain. Pruned weights do not come back; choose a lower one."
+        )
+    return wanted
+
+
+def _check_cut(
+    scores: Mapping[str, Tensor],
+    mask: Mask,
+    fraction: float | None,
+    density: float | None,
+    scope: str,
+    rates: Mapping[str, float] | None,
+) -> None:
+    """Raise ValueError for arguments of `prune` that contradict each other."""
     if (fraction is None) == (density is None):
         raise ValueError(
             f"given fraction = {fraction} and density = {density}, expected exactly one of them: a "
             "fraction of the remaining weights to remove, or a density to reach."
         )
-    rates = dict(rates or {})
-    for name, share in {"fraction": fraction, "density": density, **rates}.items():
+    for name, share in {"fraction": fraction, "density": density, **(rates or {})}.items():
         if share is not None and not 0 <= share <= 1:
             raise ValueError(f"{name}: given {share}, expected a share from 0 to 1.")
+    if scope not in ("tensor", "global"):
+        raise ValueError(f"scope: given {scope!r}, expected 'tensor' or 'global'.")
     if scores.keys() != mask.keys() or any(scores[n].shape != mask[n].shape for n in mask):
         raise ValueError("scores: expected the names and shapes of the mask. Score the same model.")
-    if set(rates) - set(mask) or (rates and scope != "tensor"):
+    if rates and (set(rates) - set(mask) or scope != "tensor" or fraction is None):
         raise ValueError(
             f"rates: given for {sorted(rates)} with scope {scope!r}, expected names among "
-            f"{list(mask)} and scope 'tensor'."
+            f"{list(mask)}, scope 'tensor' and a fraction for the others."
         )
-
-    def left(kept: int, numel: int, name: str | None = None) -> int:
-        if density is not None:
-            wanted = round(density * numel)
-            if wanted > kept:
-                raise ValueError(
-                    f"density: given {density}, which keeps {wanted}, but only {kept} of {numel} "
-                    "weights remain. Pruned weights do not come back; choose a lower density."
-                )
-            return wanted
-        share = rates.get(name, fraction) if name else fraction
-        return kept - round(float(share or 0) * kept)
-
-    # What is pruned already is ranked below everything else.
-    ranked = {
-        name: torch.where(mask[name], s.detach(), torch.finfo(s.dtype).min)
-        for name, s in scores.items()
-    }
-    if scope == "tensor":
-        kept = {
-            name: select({name: s}, k=left(int(mask[name].sum()), s.numel(), name), scope="tensor")[
-                name
-            ]
-            for name, s in ranked.items()
-        }
-        return Mask(kept) & mask
-    return select(ranked, k=left(mask.kept, mask.numel), scope=scope) & mask
 
 
 def prune_model(

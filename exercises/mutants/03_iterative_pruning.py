@@ -287,3 +287,19 @@ def signed_values(X, y, fraction, rounds):
         w = np.zeros(X.shape[1])
         w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
     return w
+
+
+@mutant(
+    "prune_and_refit",
+    "it subtracts the means first, as if there were a constant to fit",
+    loses=["none", "refit", "rounds"],
+)
+def centred(X, y, fraction, rounds):
+    X, y = X - X.mean(0), y - y.mean()
+    kept = np.arange(X.shape[1])
+    w = np.linalg.lstsq(X, y, rcond=None)[0]
+    for _ in range(rounds):
+        kept = kept[np.argsort(np.abs(w[kept]))[round(fraction * len(kept)) :]]
+        w = np.zeros(X.shape[1])
+        w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
+    return w

@@ -136,8 +136,10 @@ def largest(x: Tensor, k: int) -> Tensor:
     return torch.zeros_like(x, dtype=torch.bool).scatter(-1, order, True)
 
 
-def iht(A: Tensor, y: Tensor, k: int, rounds: int) -> Tensor:
+def iht(A: Tensor, y: Tensor, k: int, rounds: int, start: Tensor | None = None) -> Tensor:
     """Look for x with k entries: a gradient step, then keep the k largest, and again.
+
+    Begins at zero, or at `start` (..., n), of which only the k largest entries count.
 
     Every round chooses among *all* n places, so that one given up before can return. The step is
     the best one on the present support (the normalised version).
@@ -147,14 +149,16 @@ def iht(A: Tensor, y: Tensor, k: int, rounds: int) -> Tensor:
 
     Source: Blumensath and Davies (2009, 2010).
     """
-    *_, x = (torch.zeros_like(_back(A, y)), *iht_steps(A, y, k, rounds))
+    *_, x = (torch.zeros_like(_back(A, y)), *iht_steps(A, y, k, rounds, start))
     return x
 
 
-def iht_steps(A: Tensor, y: Tensor, k: int, rounds: int) -> Iterator[Tensor]:
+def iht_steps(
+    A: Tensor, y: Tensor, k: int, rounds: int, start: Tensor | None = None
+) -> Iterator[Tensor]:
     """Yield x after each round of `iht`."""
-    x = torch.zeros_like(_back(A, y))
-    support = largest(_back(A, y), k)
+    support = largest(_back(A, y) if start is None else start, k)
+    x = torch.zeros_like(_back(A, y)) if start is None else start * support
     for _ in range(rounds):
         slope = _back(A, y - _times(A, x))
         along = slope * support
@@ -221,15 +225,17 @@ def phantom(size: int = 64) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image, dtype=np.float64))
 
 
-def radial_mask(size: int, lines: int) -> Tensor:
+def radial_mask(size: int, lines: int, turn: float = 0.0) -> Tensor:
     """Return which frequencies a scanner sees along lines through zero: bool (size, size).
+
+    The lines are equally spaced; `turn`, from 0 to 1, turns them on towards the next.
 
     Raises:
         ValueError: no line, or an odd size.
     """
     if lines < 1 or size < 2 or size % 2:
         raise ValueError(f"given size={size}, lines={lines}: expected an even size, and a line.")
-    angle = torch.arange(lines, dtype=torch.float64) * math.pi / lines
+    angle = (torch.arange(lines, dtype=torch.float64) + turn) * math.pi / lines
     radius = torch.arange(-size // 2, size // 2, dtype=torch.float64)
     row = (size // 2 + radius * angle.sin().unsqueeze(1)).round().long().clamp(0, size - 1)
     column = (size // 2 + radius * angle.cos().unsqueeze(1)).round().long().clamp(0, size - 1)

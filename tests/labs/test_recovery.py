@@ -104,6 +104,19 @@ def test_recovery_at_sixty_measurements():
     assert share(truth) == 1 and share(0 * truth) == 0
 
 
+def test_hard_thresholding_stays_at_a_truth_it_is_given():
+    A, truth, y = lab.random_problems(3, 30, 60, 4, seed=8)
+    torch.testing.assert_close(lab.iht(A, y, 4, 1, start=truth), truth)
+
+
+def test_turned_lines_are_other_lines():
+    straight, turned = lab.radial_mask(64, 8), lab.radial_mask(64, 8, turn=0.5)
+    assert turned[0, 0] and (straight & turned).sum() < straight.sum() / 2
+    assert abs(int(turned.sum()) - int(straight.sum())) < 20
+    # Turned by a whole step, lines are where lines were, up to the pixel at either end.
+    assert (lab.radial_mask(64, 8, turn=1.0) ^ straight).sum() <= 2
+
+
 def test_debias_is_least_squares():
     A, truth, y = lab.random_problems(3, 9, 20, 4, seed=7)
     torch.testing.assert_close(lab.debias(A, y, truth != 0), truth)

@@ -61,12 +61,24 @@ def signed_first_order(
     return {name: -gradients[name] * w.detach() for name, w in weights.items()}
 
 
-def first_order(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy) -> Scores:
+def first_order(
+    model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy, each: bool = False
+) -> Scores:
     """Estimate the size of the change to first order: |g w|.
+
+    With `each`, the average over examples of |g_n w|, g_n the gradient of a single one: what some
+    examples gain can then not cancel what others lose.
 
     Source: Mozer and Smolensky (1989), Molchanov et al. (2017). Used in chapters 02 and 13.
     """
-    return {n: s.abs() for n, s in signed_first_order(model, X, y, loss=loss).items()}
+    if not each:
+        return {n: s.abs() for n, s in signed_first_order(model, X, y, loss=loss).items()}
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for gradients in _example_gradients(model, weights, X, y, loss):
+        for name, g in gradients.items():
+            total[name] += g.abs().sum(dim=0)
+    return {n: total[n] * w.detach().abs() / len(X) for n, w in weights.items()}
 
 
 def snip(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy) -> Scores:

@@ -89,6 +89,20 @@ def test_first_order_is_the_slope_by_finite_differences(make, shape):
 
 
 @pytest.mark.parametrize("make, shape", MODELS)
+def test_first_order_of_each_is_a_loop_over_examples(make, shape):
+    model = make()
+    X, y = batch(5, shape)
+    total = {name: torch.zeros_like(w) for name, w in prunable(model).items()}
+    for x, label in zip(X, y, strict=True):
+        for name, s in saliency.first_order(model, x[None], label[None]).items():
+            total[name] += s / 5
+    found = saliency.first_order(model, X, y, each=True)
+    torch.testing.assert_close(found, total)
+    together = saliency.first_order(model, X, y)
+    assert all((found[n] >= together[n] - 1e-12).all() for n in found)
+
+
+@pytest.mark.parametrize("make, shape", MODELS)
 def test_fisher_is_a_loop_over_examples(make, shape):
     model, (X, y) = make().eval(), batch(shape=shape)
     total = {n: 0 for n in prunable(model)}

@@ -245,10 +245,3 @@ def brain_damage(w, H):
 @mutant("cheapest", "it cuts the dearest weight", loses=["curvature", "adapt"])
 def dearest(w, H):
     return int(np.argmax(w**2 / np.diag(np.linalg.inv(H))))
-
-
-@mutant(
-    "cheapest", "it multiplies by [H^-1]_ii where it should divide", loses=["curvature", "adapt"]
-)
-def multiplied(w, H):
-    return int(np.argmin(w**2 * np.diag(np.linalg.inv(H))))

@@ -1,0 +1,213 @@
+"""Structured pruning: whole neurons and channels scored, selected and really removed.
+
+What is left is a smaller network of plain torch layers, faster with no special kernel. A unit is a
+row of a Linear layer or an output channel of a convolution. To prune one is to zero its incoming
+and its outgoing weights (`unit_mask`); no output depends on it then, whatever its bias,
+normalisation or activation, so taking it out (`remove`) changes nothing.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.masks import Mask, top_k
+from course_lib.masks.mask import PRUNABLE
+
+Units = dict[str, Tensor]
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+# Layers in which no unit looks at another: they work the same with fewer.
+UNIT_BY_UNIT = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid,
+    nn.Softplus, nn.Hardtanh, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d,
+    nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Flatten,
+)  # fmt: skip
+
+
+def unit_scores(scores: Mapping[str, Tensor]) -> Units:
+    """Add up the scores of each unit's incoming weights: (units, ...) becomes (units).
+
+    Args:
+        scores: from any criterion of `course_lib.pruning.saliency`, by the names of the weights.
+
+    Returns:
+        A score for each unit, by the names of the layers.
+
+    Source: Li et al. (2017), for sizes. Used in chapter 13.
+    """
+    return {n.removesuffix(".weight"): s.flatten(1).sum(dim=1) for n, s in scores.items()}
+
+
+def select_units(scores: Mapping[str, Tensor], density: float) -> Units:
+    """Keep the best units of every layer but the last, whose units are the answers.
+
+    Args:
+        scores: from `unit_scores`, layers in the order of the network.
+        density: the share of units to keep in each layer, above 0 and at most 1; at least one
+            unit is kept.
+
+    Returns:
+        A bool tensor for each layer but the last: True kept. Ties by lowest index.
+
+    Raises:
+        ValueError: the density is out of range.
+    """
+    if not 0 < density <= 1:
+        raise ValueError(f"density: given {density}, expected a share above 0 and at most 1.")
+    hidden = list(scores.items())[:-1]
+    return {name: top_k(s, max(1, round(density * len(s)))) for name, s in hidden}
+
+
+def unit_mask(model: nn.Module, units: Mapping[str, Tensor]) -> Mask:
+    """Make the mask that zeroes all incoming and outgoing weights of the units not kept.
+
+    Args:
+        model: as for `remove`.
+        units: for some layers, by name, which units to keep: bool.
+
+    Raises:
+        TypeError, ValueError: as `remove`.
+    """
+    return Mask(
+        {
+            f"{cut.name}.weight": torch.outer(cut.rows, cut.columns)
+            .view(len(cut.rows), len(cut.columns), *(1,) * (cut.layer.weight.ndim - 2))
+            .expand_as(cut.layer.weight)
+            .clone()
+            for cut in _cuts(model, units)
+            if isinstance(cut.layer, PRUNABLE)
+        }
+    )
+
+
+@torch.no_grad()
+def remove(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Sequential:
+    """Take out the units that are not kept: a smaller network with the outputs of the masked one.
+
+    Args:
+        model: an nn.Sequential, nested or not, of Linear and convolutional layers, batch norms, and
+            layers that treat each unit by itself (activations, pools, dropout, Flatten).
+        units: for some layers, by name ("0", or "features.0"), which units to keep: bool, at least
+            one. Layers not named keep all of theirs; the last layer may not be named.
+
+    Returns:
+        A new network of the same layers, plain torch. The one given is not changed.
+
+    Raises:
+        TypeError: a layer of another kind, or weights shared, parametrised or hooked.
+        ValueError: units of no layer, of the last one, of the wrong number, or none left.
+
+    Used in chapter 13.
+    """
+    smaller = copy.deepcopy(model) if isinstance(model, nn.Sequential) else model
+    for cut in list(_cuts(smaller, units)):
+        _shrink(cut)
+    assert isinstance(smaller, nn.Sequential)  # or _cuts has refused it
+    return smaller
+
+
+class _Cut(NamedTuple):
+    """A layer with weights, and which of its units and of its inputs are kept."""
+
+    name: str
+    layer: nn.Module
+    rows: Tensor
+    columns: Tensor
+
+
+def _cuts(model: nn.Module, units: Mapping[str, Tensor]) -> Iterator[_Cut]:
+    """Walk through the layers, and yield those with weights, and what is kept of them."""
+    layers = dict(_layers(model))
+    _check_units(layers, units)
+    alive: Tensor | None = None  # which channels of what flows are kept; None: all, unknown yet
+    for name, layer in layers.items():
+        if isinstance(layer, PRUNABLE):
+            inputs, outputs = layer.weight.shape[1], layer.weight.shape[0]
+            seen = torch.ones(inputs, dtype=torch.bool) if alive is None else alive
+            if inputs % len(seen):
+                raise ValueError(
+                    f"layer {name!r} expects {inputs} inputs, but {len(seen)} channels come in. "
+                    "The network does not fit together."
+                )
+            columns = seen.repeat_interleave(inputs // len(seen))  # after Flatten, a block each
+            alive = units.get(name, torch.ones(outputs, dtype=torch.bool)).cpu()
+            yield _Cut(name, layer, alive, columns)
+        elif isinstance(layer, NORMS) and alive is not None:
+            block = layer.num_features // len(alive)
+            rows = alive.repeat_interleave(block)
+            yield _Cut(name, layer, rows, rows)
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the innermost layers in their order, or refuse the network."""
+    if not isinstance(model, nn.Sequential) or type(model).forward is not nn.Sequential.forward:
+        raise TypeError(
+            f"given a {type(model).__name__}, expected an nn.Sequential: only there it is known "
+            "which layer reads which. Build the network as one, or prune single weights."
+        )
+    names = [id(p) for _, p in model.named_parameters(remove_duplicate=False)]
+    if len(set(names)) < len(names):
+        raise TypeError(
+            "two layers share their weights, and would have to lose the same units. Untie them "
+            "(give each a copy), or prune single weights."
+        )
+    for name, layer in model.named_modules():
+        if type(layer).forward is nn.Sequential.forward:
+            continue
+        kinds = (nn.Linear, *CONVOLUTIONS, *NORMS, *UNIT_BY_UNIT)
+        if type(layer) not in kinds or getattr(layer, "groups", 1) != 1:
+            raise TypeError(
+                f"layer {name!r} is a {layer}: units can be removed only through Linear and "
+                "ungrouped convolutional layers, batch norms, activations, pools and Flatten."
+            )
+        if isinstance(layer, PRUNABLE) and "weight" not in layer._parameters:
+            raise TypeError(
+                f"layer {name!r} computes its weight (torch.nn.utils.prune, or another "
+                "parametrisation). Make it plain first, with interop.from_torch_prune."
+            )
+        if isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1):
+            raise TypeError(f"layer {name!r} is {layer}: expected Flatten() from the channels on.")
+        yield name, layer
+
+
+def _check_units(layers: Mapping[str, nn.Module], units: Mapping[str, Tensor]) -> None:
+    """Refuse units that are not a choice among the units of a hidden layer."""
+    sizes = {n: layer.weight.shape[0] for n, layer in layers.items() if isinstance(layer, PRUNABLE)}
+    hidden = list(sizes)[:-1]
+    for name, kept in units.items():
+        if name not in hidden:
+            raise ValueError(
+                f"units of {name!r}: expected one of the layers {hidden}"
+                + (" (the last layer's units are the answers)." if name in sizes else ".")
+            )
+        if kept.dtype != torch.bool or kept.shape != (sizes[name],):
+            raise ValueError(
+                f"units of {name!r}: given {kept.dtype} of shape {tuple(kept.shape)}, expected "
+                f"bool, one for each of its {sizes[name]} units."
+            )
+        if not kept.any():
+            raise ValueError(f"units of {name!r}: none is kept. Keep one at least.")
+
+
+def _shrink(cut: _Cut) -> None:
+    """Keep rows and columns of a layer, in place."""
+    layer, rows, columns = cut.layer, cut.rows, cut.columns
+    for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
+        if tensor.ndim == 0:  # how many batches a norm has seen
+            continue
+        kept = tensor[rows.to(tensor.device)]
+        if name == "weight" and tensor.ndim > 1:
+            kept = kept[:, columns.to(tensor.device)]
+        if isinstance(tensor, nn.Parameter):
+            kept = nn.Parameter(kept.clone(), requires_grad=tensor.requires_grad)
+        setattr(layer, name, kept)
+    sizes = {"out_features": rows, "out_channels": rows, "num_features": rows}
+    sizes |= {"in_features": columns, "in_channels": columns}
+    for attribute, kept in sizes.items():
+        if hasattr(layer, attribute):
+            setattr(layer, attribute, int(kept.sum()))

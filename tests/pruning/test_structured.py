@@ -1,0 +1,158 @@
+"""Removed units against the masked network, in float64."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from course_lib.pruning import saliency
+from course_lib.pruning.structured import remove, select_units, unit_mask, unit_scores
+from course_lib.training.models import mlp
+
+
+def perceptron(activation=nn.ReLU):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(5, 8), activation(), nn.Linear(8, 6, bias=False), activation(), nn.Linear(6, 3)
+    ).double()
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Sequential(
+            nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Sigmoid(), nn.MaxPool2d(2)
+        ),
+        nn.Conv2d(6, 4, 3, padding=1, stride=2),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(16, 7),
+        nn.BatchNorm1d(7),
+        nn.ReLU(),
+        nn.Dropout(0.0),
+        nn.Linear(7, 3),
+    ).double()  # fmt: skip
+
+
+CASES = [
+    (perceptron, (5,), {"0": 8, "2": 6}),
+    (lambda: perceptron(nn.Sigmoid), (5,), {"0": 8, "2": 6}),
+    (network, (2, 8, 8), {"0.0": 6, "1": 4, "4": 7}),
+]
+
+
+def agree(model, units, shape, n, train):
+    smaller, masked = remove(model, units), copy.deepcopy(model)
+    unit_mask(model, units).apply_(masked)
+    X = torch.randn(n, *shape, dtype=torch.float64)
+    smaller.train(train)
+    masked.train(train)
+    torch.testing.assert_close(smaller(X), masked(X), rtol=0, atol=1e-12)
+    return smaller, masked, X
+
+
+@pytest.mark.parametrize("make, shape, sizes", CASES)
+@pytest.mark.parametrize("n, train", [(1, False), (7, False), (7, True)])
+@settings(max_examples=10, deadline=None)
+@given(draw=st.data())
+def test_removed_is_masked(make, shape, sizes, n, train, draw):
+    units = {}
+    for name, size in sizes.items():
+        kept = draw.draw(st.lists(st.booleans(), min_size=size, max_size=size).filter(any))
+        if draw.draw(st.booleans()):
+            units[name] = torch.tensor(kept)
+    agree(make(), units, shape, n, train)
+
+
+@pytest.mark.parametrize("make, shape, sizes", CASES)
+def test_half_of_the_units_and_gradients_of_what_is_left(make, shape, sizes):
+    model = make()
+    before = copy.deepcopy(model.state_dict())
+    units = select_units(unit_scores(saliency.magnitude(model)), 0.5)
+    assert {n: int(u.sum()) for n, u in units.items()} == {
+        n: round(s / 2) for n, s in sizes.items()
+    }
+    smaller, masked, X = agree(model, units, shape, 7, True)
+    smaller(X).square().sum().backward()
+    masked(X).square().sum().backward()
+    kept = unit_mask(model, units)
+    for name, parameter in smaller.named_parameters():
+        if name in kept:
+            theirs = masked.get_parameter(name).grad[kept[name]]
+            torch.testing.assert_close(parameter.grad.flatten(), theirs)
+            assert parameter.numel() == kept[name].sum()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    again = pickle.loads(pickle.dumps(smaller))
+    torch.testing.assert_close(again.eval()(X), smaller.eval()(X))
+
+
+def test_sizes_by_closed_form():
+    model = mlp((40, 100, 100, 10), seed=0)
+    units = select_units(unit_scores(saliency.magnitude(model)), 0.2)
+    smaller = remove(model, units)
+    assert sum(p.numel() for p in smaller.parameters()) == 41 * 20 + 21 * 20 + 21 * 10
+    assert [m.out_features for m in smaller if isinstance(m, nn.Linear)] == [20, 20, 10]
+    assert remove(model, {})(torch.ones(1, 40)).equal(model(torch.ones(1, 40)))
+    one = select_units(unit_scores(saliency.magnitude(model)), 0.001)
+    assert all(u.sum() == 1 for u in one.values())
+
+
+def test_units_are_scored_by_the_sum_over_what_comes_in():
+    scores = {"0.weight": torch.arange(12.0).view(2, 3, 2), "1.weight": torch.ones(3, 2)}
+    assert unit_scores(scores)["0"].tolist() == [15.0, 51.0]
+    assert select_units({"0": torch.tensor([1.0, 1.0, 2.0]), "1": torch.ones(2)}, 0.67)[
+        "0"
+    ].tolist() == [True, False, True]
+
+
+def test_the_mode_and_what_is_frozen_stay():
+    model = perceptron().eval()
+    model[0].weight.requires_grad_(False)
+    smaller = remove(model, {"0": torch.tensor([True] * 3 + [False] * 5)})
+    assert not smaller.training and not smaller[0].weight.requires_grad
+    assert smaller[2].weight.requires_grad
+
+
+class Residual(nn.Module):
+    def forward(self, x):
+        return x + 1
+
+
+def test_errors_for_people():
+    model, kept = perceptron(), torch.ones(8, dtype=torch.bool)
+    for wrong, message in (
+        ({"4": torch.ones(3, dtype=torch.bool)}, "the answers"),
+        ({"9": kept}, "expected one of the layers"),
+        ({"0": kept[:5]}, "each of its 8 units"),
+        ({"0": kept.float()}, "expected bool"),
+        ({"0": ~kept}, "none is kept"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            remove(model, wrong)
+    tied = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    tied[2].weight = tied[0].weight
+    hooked = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    torch.nn.utils.prune.l1_unstructured(hooked[0], "weight", 0.5)
+    hooked[0].weight = hooked[0].weight.detach()
+    for wrong, message in (
+        (nn.Linear(2, 2), "expected an nn.Sequential"),
+        (Residual(), "expected an nn.Sequential"),
+        (nn.Sequential(nn.Linear(4, 4), Residual()), "is a Residual"),
+        (nn.Sequential(nn.Conv2d(4, 4, 1, groups=2), nn.ReLU()), "ungrouped"),
+        (nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), "LayerNorm"),
+        (nn.Sequential(nn.Linear(4, 4), nn.Flatten(0)), "from the channels on"),
+        (tied, "share their weights"),
+        (hooked, "computes its weight"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            remove(wrong, {})
+    with pytest.raises(ValueError, match="density"):
+        select_units({"0": torch.ones(3)}, 0.0)
+    misfit = nn.Sequential(nn.Linear(4, 5), nn.Linear(4, 2))
+    with pytest.raises(ValueError, match="does not fit together"):
+        remove(misfit, {})

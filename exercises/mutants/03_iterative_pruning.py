@@ -94,6 +94,20 @@ def in_place(w, mask, fraction):
     return mask
 
 
+@mutant(
+    "prune_round",
+    "it takes a weight that is 0 for one that was removed",
+    loses=["first", "signs", "remaining", "tables", "unchanged"],
+)
+def zero_is_gone(w, mask, fraction):
+    left = np.flatnonzero(mask & (w != 0))
+    gone = round(fraction * len(left))
+    order = np.argsort(-np.abs(w.ravel()[left]), kind="stable")
+    new = np.zeros(w.size, dtype=bool)
+    new[left[order[: len(left) - gone]]] = True
+    return new.reshape(w.shape)
+
+
 # --- rounds_needed
 
 
@@ -159,7 +173,7 @@ def by_factors(w, velocity, gradient, mask, lr, momentum):
 @mutant(
     "momentum_step",
     "it masks the gradient alone, and momentum carries removed weights along",
-    loses=["zero", "memory"],
+    loses=["zero", "memory", "unchanged"],
 )
 def gradient_alone(w, velocity, gradient, mask, lr, momentum):
     velocity = momentum * velocity + gradient * mask
@@ -169,21 +183,23 @@ def gradient_alone(w, velocity, gradient, mask, lr, momentum):
 @mutant(
     "momentum_step",
     "it masks the weights and lets the memory of removed ones live on",
-    loses=["memory"],
+    loses=["memory", "unchanged"],
 )
 def memory_lives_on(w, velocity, gradient, mask, lr, momentum):
     velocity = momentum * velocity + gradient
     return (w - lr * velocity) * mask, velocity
 
 
-@mutant("momentum_step", "it does the step without the mask", loses=["zero", "memory"])
+@mutant("momentum_step", "it does the step without the mask", loses=["zero", "memory", "unchanged"])
 def without_the_mask(w, velocity, gradient, mask, lr, momentum):
     velocity = momentum * velocity + gradient
     return w - lr * velocity, velocity
 
 
 @mutant(
-    "momentum_step", "it leaves removed weights where they were instead of at zero", loses=["zero"]
+    "momentum_step",
+    "it leaves removed weights where they were instead of at zero",
+    loses=["zero", "unchanged"],
 )
 def frozen_not_zero(w, velocity, gradient, mask, lr, momentum):
     velocity = (momentum * velocity + gradient) * mask
@@ -193,7 +209,7 @@ def frozen_not_zero(w, velocity, gradient, mask, lr, momentum):
 @mutant(
     "momentum_step",
     "it takes the step along the old velocity",
-    loses=["dense", "zero"],
+    loses=["dense", "zero", "unchanged"],
 )
 def old_velocity(w, velocity, gradient, mask, lr, momentum):
     return (w - lr * velocity) * mask, (momentum * velocity + gradient) * mask
@@ -202,11 +218,19 @@ def old_velocity(w, velocity, gradient, mask, lr, momentum):
 @mutant(
     "momentum_step",
     "it weighs the gradient with one minus the momentum",
-    loses=["dense", "velocity", "zero", "memory"],
+    loses=["dense", "velocity", "zero", "memory", "unchanged"],
 )
 def averaged(w, velocity, gradient, mask, lr, momentum):
     velocity = (momentum * velocity + (1 - momentum) * gradient) * mask
     return (w - lr * velocity) * mask, velocity
+
+
+@mutant("momentum_step", "it writes into the arrays it was given", loses=["unchanged"])
+def step_in_place(w, velocity, gradient, mask, lr, momentum):
+    for array in (w, velocity, gradient):
+        array[~mask] = 0
+    velocity = momentum * velocity + gradient
+    return w - lr * velocity, velocity
 
 
 # --- prune_and_refit
@@ -292,7 +316,7 @@ def signed_values(X, y, fraction, rounds):
 @mutant(
     "prune_and_refit",
     "it subtracts the means first, as if there were a constant to fit",
-    loses=["none", "refit", "rounds"],
+    loses=["none", "refit", "rounds", "nothing"],
 )
 def centred(X, y, fraction, rounds):
     X, y = X - X.mean(0), y - y.mean()
@@ -302,4 +326,15 @@ def centred(X, y, fraction, rounds):
         kept = kept[np.argsort(np.abs(w[kept]))[round(fraction * len(kept)) :]]
         w = np.zeros(X.shape[1])
         w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
+    return w
+
+
+@mutant("prune_and_refit", "it removes one weight at least in every round", loses=["nothing"])
+def one_at_least(X, y, fraction, rounds):
+    kept = np.arange(X.shape[1])
+    for number in range(rounds + 1):
+        w = np.zeros(X.shape[1])
+        w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
+        if number < rounds:
+            kept = kept[np.argsort(np.abs(w[kept]))[max(1, round(fraction * len(kept))) :]]
     return w

@@ -95,6 +95,13 @@ def flat_positions(W):
     return W.ravel()[places], places, np.concatenate([[0], np.cumsum((W != 0).sum(1))])
 
 
+@mutant("to_csr", "it takes very small entries for zeros", loses=["signs"])
+def tiny_is_nothing(W):
+    on = ~np.isclose(W, 0)
+    rows, columns = np.nonzero(on)
+    return W[rows, columns], columns, np.concatenate([[0], np.cumsum(on.sum(1))])
+
+
 # --- most_kept
 
 ALL = ["float32", "other", "smaller"]

@@ -1,6 +1,7 @@
 """The checks of assignment 03. Secret: `course release` hands out the visible ones only.
 
-Sizes differ by at least a half wherever a check is not about ties, so rounding decides nothing.
+Wherever a check is not about ties, sizes differ by at least a half and one weight that is left may
+be 0, so rounding decides nothing.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from course_lib.grading import Check, Task, attr, call, module, name
 def weights(rng, shape, *, ties=False, positive=False):
     """Weights of different sizes, or of very few sizes."""
     count = int(np.prod(shape))
-    sizes = rng.integers(1, 3, count) if ties else rng.permutation(np.arange(1, 2 * count, 2))
+    sizes = rng.integers(1, 3, count) if ties else rng.permutation(np.arange(0, 2 * count, 2))
     signs = 1 if positive else rng.choice([-1, 1], count)
     return (sizes[:count] * signs).astype(float).reshape(shape)
 
@@ -106,6 +107,12 @@ ROUNDS_NEEDED = Task(
 )
 
 
+def arguments(rng):
+    """Plain arguments of momentum_step, with something removed."""
+    w, v, g = rng.integers(1, 9, (3, 4)).astype(float)
+    return [(w, v, g, rng.permutation([True, True, False, False]), 0.25, 0.5)]
+
+
 def steps(number, *, dense=False):
     """Calls that ask for the weights (0) or the velocities (1) after one step."""
 
@@ -133,7 +140,8 @@ MOMENTUM_STEP = Task(
         ),
         Check("velocity", "keeps the velocity of the step", 1, steps(1, dense=True), visible=True),
         Check("zero", "holds removed weights at zero", 1.5, steps(0)),
-        Check("memory", "forgets what drove removed weights", 1, steps(1)),
+        Check("memory", "forgets what drove removed weights", 0.5, steps(1)),
+        Check("unchanged", "leaves its inputs as they were", 0.5, arguments, unchanged=True),
     ],
 )  # fmt: skip
 
@@ -180,7 +188,13 @@ PRUNE_AND_REFIT = Task(
             regressions(9, 4, 0.5, 0),
             visible=True,
         ),
-        Check("refit", "refits after a cut", 2, regressions(10, 6, 0.5, 1), visible=True),
+        Check("refit", "refits after a cut", 1.5, regressions(10, 6, 0.5, 1), visible=True),
+        Check(
+            "nothing",
+            "removes nothing where the fraction of what is left rounds to nothing",
+            0.5,
+            regressions(9, 4, 0.1, 2),
+        ),
         Check(
             "rounds",
             "goes in rounds, by the values of the last fit",

@@ -51,6 +51,8 @@ def full_rows(rng):
     return [matrix(rng, rows, columns, 2) for rows, columns in sizes]
 
 
+TINY = np.array([[0.0, 1e-9, 2.0], [-1e-12, 0.0, 3.0]])
+
 TO_CSR = Task(
     "to_csr",
     [
@@ -89,9 +91,9 @@ TO_CSR = Task(
         ),
         Check(
             "signs",
-            "negative entries are entries",
+            "negative entries are entries, and tiny ones",
             0.5,
-            lambda rng: part(0, [matrix(rng, r, 5, 3, signed=True) for r in (2, 3, 4)]),
+            lambda rng: part(0, [TINY, *(matrix(rng, r, 5, 3, signed=True) for r in (2, 3, 4))]),
         ),
     ],
 )

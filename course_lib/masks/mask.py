@@ -1,7 +1,6 @@
 """The mask of a network: which of its weights are kept."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -10,6 +9,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
+from course_lib.masks.files import write_whole
 
 PRUNABLE = (nn.Linear, nn.modules.conv._ConvNd)
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -143,13 +144,9 @@ class Mask(Mapping[str, Tensor]):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file, whole or not at all; OSError if the folder is not there."""
-        path = Path(path)
         # Copies, because the format refuses tensors that share their memory.
         content = save({name: entry.cpu().contiguous().clone() for name, entry in self.items()})
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            draft = Path(folder, path.name)
-            draft.write_bytes(content)
-            os.replace(draft, path)
+        write_whole(Path(path), content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Mask":

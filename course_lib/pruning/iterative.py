@@ -10,7 +10,6 @@ Everything works alike on one network and on `Replicas`, where each copy is prun
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from course_lib.masks import Mask, select
+from course_lib.masks.files import write_whole
 from course_lib.pruning.saliency import Scores, magnitude
 from course_lib.training.replicas import Replicas
 from course_lib.training.trainer import Train
@@ -384,10 +384,10 @@ class _Store:
                 }
             )
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder) as place:
-                draft = Path(place, "draft")
-                draft.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
-                os.replace(draft, self.folder / f"round-{done.number:03}.safetensors")
+            write_whole(
+                self.folder / f"round-{done.number:03}.safetensors",
+                hashlib.sha256(content).hexdigest().encode() + content,
+            )
         return done
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import random
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from sklearn.datasets import load_digits
 from torch import Tensor
+
+from course_lib.masks.files import write_whole
 
 CLASSES = 10
 
@@ -132,10 +133,7 @@ def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     content = save({key: tensor.contiguous() for key, tensor in made.items()})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole or not at all
-            draft = Path(folder, "draft")
-            draft.write_bytes(hashlib.sha256(content).digest() + content)
-            os.replace(draft, path)
+        write_whole(path, hashlib.sha256(content).digest() + content)
     except OSError:
         pass
     return made

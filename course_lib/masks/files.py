@@ -1,0 +1,19 @@
+"""Files that are written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a crash or a full disk leaves the old one, or none, but never a part.
+
+    Raises:
+        OSError: the folder is not there, or cannot be written to.
+
+    Used by masks, rounds, tickets and the cache of data.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        draft = Path(folder, path.name)
+        draft.write_bytes(content)
+        os.replace(draft, path)

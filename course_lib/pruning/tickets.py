@@ -1,0 +1,311 @@
+"""Lottery tickets: a mask with the values that its weights began with, and what to hold it against.
+
+A ticket is found by pruning in rounds with rewinding. That it learns well shows little by itself;
+each control takes away one thing that might be the reason:
+
+    reinitialised   the same mask, other initial values
+    shuffled        the same values, as many weights in each layer, at random places
+    random_mask     the same values, as many weights in all, anywhere
+    largest         as many weights in each layer, the largest of some network: of the trained dense
+                    one (a ticket found at one stroke) or of the untrained one (pruned at the start)
+    signs_only      the same mask and the signs of the values, but one size for a whole layer
+
+They take the model to tell one network from `Replicas`, where each copy has a control of its own.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from course_lib.masks import Mask, select
+from course_lib.masks.files import write_whole
+from course_lib.pruning.iterative import Round, State, iterative_pruning
+from course_lib.pruning.saliency import magnitude
+from course_lib.training.replicas import Replicas
+from course_lib.training.trainer import Train
+
+# The record
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A winning ticket, or what is meant to be one.
+
+    Attributes:
+        mask: which weights stay.
+        initial: the values that training begins with, of all parameters, by the names of
+            `state_dict`; pruned weights are among them, as they were.
+        seed: of the initial values, one for each replica.
+        provenance: how it was found; whatever JSON can say.
+
+    Raises:
+        ValueError: the mask and the values do not belong together, or a value is not finite.
+
+    Source: Frankle and Carbin (2019). Used in chapter 05.
+    """
+
+    mask: Mask
+    initial: State
+    seed: tuple[int, ...] = ()
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, entry in self.mask.items():
+            given = tuple(self.initial[name].shape) if name in self.initial else "nothing"
+            if given != tuple(entry.shape):
+                raise ValueError(
+                    f"initial: given {given} for {name!r}, expected values of the mask's shape "
+                    f"{tuple(entry.shape)}. Take mask and values from the same network."
+                )
+        broken = [n for n, v in self.initial.items() if not bool(torch.isfinite(v).all())]
+        if broken:
+            raise ValueError(f"initial: {broken} hold NaN or infinity, expected finite values.")
+
+    def verify(self, start: nn.Module) -> None:
+        """Check that a network, made again from its seed, holds exactly these initial values.
+
+        Raises:
+            ValueError: it does not; the ticket was rewound to something else, trained values say.
+        """
+        found = start.state_dict()
+        strange = [
+            name
+            for name, value in self.initial.items()
+            if name not in found or not torch.equal(found[name], value)
+        ]
+        if strange:
+            raise ValueError(
+                f"start: differs from the ticket's initial values in {strange}, expected the same "
+                "to the last bit. Make it from the ticket's seed, at the ticket's rewind step."
+            )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, whole or not at all; OSError if the folder is not there."""
+        tensors = {f"mask/{name}": entry for name, entry in self.mask.items()}
+        tensors |= {f"initial/{name}": value for name, value in self.initial.items()}
+        tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
+        story = json.dumps({"seed": self.seed, "provenance": dict(self.provenance)})
+        labels = {"ticket": story, "digest": _digest(story, tensors)}
+        write_whole(Path(path), save(tensors, labels))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Ticket":
+        """Read what `save` wrote; ValueError if it is broken, altered or something else."""
+        try:
+            with safe_open(path, "pt") as file:
+                labels = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except SafetensorError as error:
+            raise ValueError(f"{os.fspath(path)}: {_NO_TICKET} ({error}).") from error
+        story = labels.get("ticket", "")
+        if labels.get("digest") != _digest(story, tensors):
+            raise ValueError(f"{os.fspath(path)}: {_NO_TICKET}.")
+        told = json.loads(story)
+        parts: dict[str, State] = {"mask": {}, "initial": {}}
+        for name, tensor in tensors.items():
+            part, _, own = name.partition("/")
+            parts[part][own] = tensor
+        return cls(Mask(parts["mask"]), parts["initial"], tuple(told["seed"]), told["provenance"])
+
+
+_NO_TICKET = "expected a file made by Ticket.save, unaltered. Find the ticket and save it again"
+
+
+def _digest(story: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of all that a ticket's file says."""
+    found = hashlib.sha256(story.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+# Finding and training
+
+
+def find(
+    model: nn.Module,
+    train: Train,
+    *,
+    rounds: int,
+    fraction: float,
+    rates: Mapping[str, float] | None = None,
+    rewind_step: int = 0,
+    seed: tuple[int, ...] = (),
+    folder: str | os.PathLike[str] | None = None,
+) -> Iterator[tuple[Round, Ticket]]:
+    """Find tickets by pruning in rounds with rewinding: one for each round, the dense one first.
+
+    Args:
+        model: one network or Replicas; trained in place.
+        train: as `Trainer`.
+        rounds: how many times to prune.
+        fraction: of the remaining weights of each layer, removed each time.
+        rates: fractions of their own for some layers, as a smaller one for the last.
+        rewind_step: the step to whose values the weights go back.
+        seed: of the initial values, for the record.
+        folder: where to store the rounds, as in `iterative_pruning`.
+
+    Yields:
+        The round, whose network *is* the ticket, trained; and the ticket.
+
+    Raises:
+        ValueError: as `iterative_pruning`.
+
+    Source: Frankle and Carbin (2019); Frankle et al. (2020) for a later rewind step. Used in
+    chapter 05.
+    """
+    for done in iterative_pruning(
+        model, train, rounds=rounds, fraction=fraction, rates=rates,
+        rewind_step=rewind_step, folder=folder,
+    ):  # fmt: skip
+        how = {"round": done.number, "fraction": fraction, "rewind_step": rewind_step}
+        yield done, Ticket(done.mask, done.rewound, seed, how)
+
+
+def train_from(
+    model: nn.Module, initial: State, mask: Mask, train: Train, *, round: int = 0, step: int = 0
+) -> None:
+    """Put values into a network and train it there under a mask, in place.
+
+    Args:
+        model: a network of the right shape; what it holds is lost.
+        initial: values for its `state_dict`.
+        mask: what stays.
+        train: as `Trainer`.
+        round: another round sees other batches, the same round the same.
+        step: the step of the recipe to begin with, the rewind step of a ticket.
+
+    Raises:
+        RuntimeError: values that do not fit the model.
+        ValueError: a mask that does not.
+
+    Used in chapter 05.
+    """
+    model.load_state_dict(initial)
+    train(model, mask, round=round, start=step)
+
+
+# Controls
+
+
+def reinitialised(ticket: Ticket, fresh: nn.Module) -> State:
+    """Return other initial values for the ticket's mask: those of a fresh network.
+
+    Raises:
+        ValueError: the fresh network has the ticket's own values in a masked layer, for one replica
+            or all. A control with the same seed is no control.
+
+    Source: Frankle and Carbin (2019). Used in chapter 05.
+    """
+    values = {name: value.detach().clone() for name, value in fresh.state_dict().items()}
+    for name in ticket.mask:
+        pairs = [(values[name], ticket.initial[name])]
+        if isinstance(fresh, Replicas):
+            pairs = list(zip(values[name], ticket.initial[name], strict=True))
+        if any(torch.equal(own, old) for own, old in pairs):
+            raise ValueError(
+                f"fresh: has the ticket's own initial values in {name!r}, expected other ones. "
+                "Make it from another seed."
+            )
+    return values
+
+
+def shuffled(model: nn.Module, mask: Mask, seed: int) -> Mask:
+    """Move the kept places at random within each layer, whose count stays.
+
+    Source: Frankle et al. (2021). Used in chapter 05.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def move(own: Mask) -> Mask:
+        return Mask(
+            {
+                name: entry.flatten()[torch.randperm(entry.numel(), generator=generator)].view(
+                    entry.shape
+                )
+                for name, entry in own.items()
+            }
+        )
+
+    return _each(model, mask, move)
+
+
+def random_mask(model: nn.Module, mask: Mask, seed: int) -> Mask:
+    """Keep as many weights as the mask in all, anywhere in the network.
+
+    Source: Frankle and Carbin (2019). Used in chapter 05.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(own: Mask) -> Mask:
+        scores = {
+            n: torch.rand(e.shape, generator=generator, dtype=torch.float64) for n, e in own.items()
+        }
+        return select(scores, k=own.kept)
+
+    return _each(model, mask, draw)
+
+
+def largest(model: nn.Module, mask: Mask) -> Mask:
+    """Keep as many weights of each layer as the mask does, those that are largest in the model.
+
+    Of the trained dense network this is the ticket found at one stroke, with no rounds; of the
+    untrained one it is pruning at initialisation.
+
+    Raises:
+        ValueError: the mask is not that of the model.
+
+    Source: Frankle and Carbin (2019). Used in chapter 05.
+    """
+    scores = magnitude(model)
+    if scores.keys() != mask.keys() or any(scores[n].shape != mask[n].shape for n in mask):
+        raise ValueError("mask: expected the names and shapes of the model's prunable weights.")
+    if not isinstance(model, Replicas):
+        return _largest(scores, mask)
+    own = [
+        _largest(*({name: part[i] for name, part in whole.items()} for whole in (scores, mask)))
+        for i in range(model.count)
+    ]
+    return _stack(own)
+
+
+def _largest(scores: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> Mask:
+    return Mask(
+        {n: select({n: s}, k=int(torch.count_nonzero(kept[n])))[n] for n, s in scores.items()}
+    )
+
+
+def signs_only(ticket: Ticket, model: nn.Module) -> State:
+    """Keep the signs of the ticket's weights and give all of a layer one size, its own spread.
+
+    The size is the standard deviation of the layer's initial weights, kept or not. Biases stay.
+
+    Source: Zhou et al. (2019). Used in chapter 05.
+    """
+    values = {name: value.clone() for name, value in ticket.initial.items()}
+    for name in ticket.mask:
+        w = values[name]
+        spread = w.flatten(1).std(dim=1) if isinstance(model, Replicas) else w.std()
+        values[name] = w.sign() * spread.view(-1, *[1] * (w.ndim - 1))
+    return values
+
+
+def _each(model: nn.Module, mask: Mask, change: Callable[[Mask], Mask]) -> Mask:
+    """Change a mask, or that of each replica by itself."""
+    if not isinstance(model, Replicas):
+        return change(mask)
+    return _stack([change(Mask({n: e[i] for n, e in mask.items()})) for i in range(model.count)])
+
+
+def _stack(masks: list[Mask]) -> Mask:
+    return Mask({name: torch.stack([mask[name] for mask in masks]) for name in masks[0]})

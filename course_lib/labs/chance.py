@@ -1,0 +1,195 @@
+"""The exact odds that pruning an untrained network finds a given wiring, in logarithms.
+
+Of N weights, s are the true support. All begin independently, with one continuous law symmetric
+about zero; pruning by size should keep the s and nothing else. The odds soon fall below the least
+number a computer can hold (1e-308), so every probability here is a natural logarithm.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaln, log_ndtr, ndtri, ndtri_exp
+from scipy.stats import binomtest
+
+Floats = NDArray[np.float64]
+
+
+def log_choose(n: ArrayLike, k: ArrayLike) -> Floats:
+    """Return ln C(n, k), elementwise; exact to rounding for n up to 1e15 and beyond.
+
+    Raises:
+        ValueError: k is not from 0 to n.
+
+    Used in chapter 06.
+    """
+    n, k = np.asarray(n, float), np.asarray(k, float)
+    if np.any((k < 0) | (k > n)):
+        raise ValueError(f"k: given {k}, expected from 0 to n = {n}.")
+    # By the beta function: a difference of two gammaln would lose the digits where k is small.
+    return np.asarray(-np.log1p(n) - betaln(n - k + 1, k + 1), float)
+
+
+def log_tail(tau: ArrayLike, sigma: ArrayLike = 1.0) -> Floats:
+    """Return ln q: of the chance that a weight from N(0, sigma^2) is larger in size than tau.
+
+    q = erfc(tau / (sigma sqrt 2)), both tails; its logarithm stays finite where q underflows.
+
+    Raises:
+        ValueError: tau is negative, or sigma not positive.
+
+    Used in chapter 06.
+    """
+    tau, sigma = np.asarray(tau, float), np.asarray(sigma, float)
+    if np.any(~(tau >= 0)) or np.any(~(sigma > 0)):
+        raise ValueError(f"given tau={tau}, sigma={sigma}: expected tau >= 0 and sigma > 0.")
+    return np.asarray(np.minimum(math.log(2) + log_ndtr(-tau / sigma), 0.0))
+
+
+def log_odds_threshold(N: ArrayLike, s: ArrayLike, log_q: ArrayLike) -> Floats:
+    """Return ln P that exactly the s true ones of N weights pass a threshold.
+
+    P = q^s (1 - q)^(N - s), with q the chance of a weight to pass.
+
+    Args:
+        N: weights.
+        s: true ones among them.
+        log_q: ln q, of `log_tail`.
+
+    Returns:
+        ln P, elementwise; minus infinity where it cannot happen.
+
+    Raises:
+        ValueError: s is not from 0 to N, or log_q is positive.
+
+    Used in chapter 06.
+    """
+    N, s, log_q = _checked(N, s), np.asarray(s, float), np.asarray(log_q, float)
+    if np.any(~(log_q <= 0)):
+        raise ValueError(f"log_q: given {log_q}, expected the logarithm of a chance, at most 0.")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_rest = np.where(
+            log_q > -math.log(2), np.log(-np.expm1(log_q)), np.log1p(-np.exp(log_q))
+        )
+        kept = np.where(s == 0, 0.0, s * log_q)  # 0 times minus infinity: nothing has to pass
+        return np.asarray(kept + np.where(N == s, 0.0, (N - s) * log_rest))
+
+
+def best_threshold(N: float, s: float, sigma: float = 1.0) -> float:
+    """Return the tau at which `log_odds_threshold` is largest: where q = s / N.
+
+    Infinite for s = 0, zero for s = N.
+
+    Raises:
+        ValueError: s is not from 0 to N, or sigma not positive.
+
+    Used in chapter 06.
+    """
+    _checked(N, s)
+    log_tail(0.0, sigma)
+    if s in (0, N):
+        return math.inf if s == 0 else 0.0
+    half = math.log(s) - math.log(2 * N)  # of one tail
+    return float(-sigma * (ndtri(math.exp(half)) if half > -300 else ndtri_exp(half)))
+
+
+def log_odds_best(N: ArrayLike, s: ArrayLike) -> Floats:
+    """Return ln P at the best threshold: s ln(s/N) + (N - s) ln(1 - s/N), whatever sigma.
+
+    Raises:
+        ValueError: s is not from 0 to N.
+
+    Used in chapter 06.
+    """
+    N, s = _checked(N, s), np.asarray(s, float)
+    with np.errstate(divide="ignore"):
+        return log_odds_threshold(N, s, np.log(s / N))
+
+
+def log_odds_top_k(N: ArrayLike, s: ArrayLike, k: ArrayLike | None = None) -> Floats:
+    """Return ln P that all s true ones are among the k largest of N weights.
+
+    P = C(N - s, k - s) / C(N, k): all sets of k are equally likely, whatever the law and whatever
+    its spread. With k = s, the default, P = 1 / C(N, s): the support exactly.
+
+    Raises:
+        ValueError: s is not from 0 to N, or k not from s to N.
+
+    Used in chapter 06.
+    """
+    N, s = _checked(N, s), np.asarray(s, float)
+    if k is None:
+        return np.asarray(-log_choose(N, s))
+    k = np.asarray(k, float)
+    if np.any(~((k >= s) & (k <= N))):
+        raise ValueError(f"k: given {k}, expected from s = {s}, which it must hold, to N = {N}.")
+    # C(N-s, k-s) / C(N, k) = C(k, s) / C(N, s)
+    return np.asarray(log_choose(k, s) - log_choose(N, s))
+
+
+def _checked(N: ArrayLike, s: ArrayLike) -> Floats:
+    N, s = np.asarray(N, float), np.asarray(s, float)
+    if np.any(~((s >= 0) & (s <= N) & (N >= 1))):
+        raise ValueError(f"given N={N}, s={s}: expected N of at least 1 and s from 0 to N.")
+    return N
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Successes counted in independent trials.
+
+    Attributes:
+        successes: how many.
+        trials: of how many.
+    """
+
+    successes: int
+    trials: int
+
+    @property
+    def share(self) -> float:
+        """The estimate of the probability."""
+        return self.successes / self.trials
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return exact bounds, honest even at zero. Source: Clopper and Pearson (1934)."""
+        found = binomtest(self.successes, self.trials).proportion_ci(confidence, "exact")
+        return float(found.low), float(found.high)
+
+
+def deal(
+    N: int,
+    s: int,
+    trials: int,
+    rng: np.random.Generator,
+    *,
+    tau: float | None = None,
+    spread: ArrayLike = 1.0,
+) -> Counted:
+    """Deal Gaussian weights many times, prune by size, and count how often just the true ones stay.
+
+    Args:
+        N: weights; the first s are the true ones.
+        s: true ones.
+        trials: deals, each afresh.
+        rng: the generator.
+        tau: keep what is larger in size; without it, keep the s largest.
+        spread: standard deviation, one for all or (N,), one for each weight.
+
+    Raises:
+        ValueError: s is not from 0 to N, or trials below 1.
+
+    Used in chapter 06.
+    """
+    _checked(N, s)
+    if trials < 1:
+        raise ValueError(f"trials: given {trials}, expected at least 1.")
+    found, chunk = 0, max(1, 2_000_000 // N)
+    for begin in range(0, trials, chunk):
+        size = np.abs(rng.normal(size=(min(chunk, trials - begin), N)) * np.asarray(spread, float))
+        least = size[:, :s].min(axis=1, initial=np.inf)  # of the true ones
+        most = size[:, s:].max(axis=1, initial=-np.inf)  # of the others
+        won = least > most if tau is None else (least > tau) & (most <= tau)
+        found += int(np.count_nonzero(won))
+    return Counted(found, trials)

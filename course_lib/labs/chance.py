@@ -6,6 +6,7 @@ number a computer can hold (1e-308), so every probability here is a natural loga
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,38 +159,58 @@ class Counted:
         return float(found.low), float(found.high)
 
 
+def gaussian(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Draw independent standard Gaussian values: what `deal` deals unless told otherwise."""
+    return rng.standard_normal(shape)
+
+
 def deal(
     N: int,
     s: int,
     trials: int,
     rng: np.random.Generator,
     *,
+    k: int | None = None,
     tau: float | None = None,
     spread: ArrayLike = 1.0,
+    draw: Callable[[np.random.Generator, tuple[int, int]], Floats] = gaussian,
 ) -> Counted:
-    """Deal Gaussian weights many times, prune by size, and count how often just the true ones stay.
+    """Deal values to N weights many times, prune by size, and count how often the true ones stay.
 
     Args:
         N: weights; the first s are the true ones.
         s: true ones.
         trials: deals, each afresh.
         rng: the generator.
-        tau: keep what is larger in size; without it, keep the s largest.
-        spread: standard deviation, one for all or (N,), one for each weight.
+        k: keep the k largest: won if the true ones are among them. Without it, k = s.
+        tau: keep what is larger in size instead: won if just the true ones are kept.
+        spread: what the values drawn are multiplied by, one for all or (N,), one for each weight.
+        draw: from the generator and a shape (deals, N) to values.
 
     Raises:
-        ValueError: s is not from 0 to N, or trials below 1.
+        ValueError: s is not from 0 to N, k not from s to N or given beside tau, or trials below 1.
 
     Used in chapter 06.
     """
     _checked(N, s)
     if trials < 1:
         raise ValueError(f"trials: given {trials}, expected at least 1.")
+    if tau is not None and k is not None:
+        raise ValueError(f"given both k={k} and tau={tau}, expected one of them.")
+    k = s if k is None else k
+    if not s <= k <= N:
+        raise ValueError(f"k: given {k}, expected from s = {s} to N = {N}.")
+    spare = k - s  # places for others among the kept
     found, chunk = 0, max(1, 2_000_000 // N)
     for begin in range(0, trials, chunk):
-        size = np.abs(rng.normal(size=(min(chunk, trials - begin), N)) * np.asarray(spread, float))
-        least = size[:, :s].min(axis=1, initial=np.inf)  # of the true ones
-        most = size[:, s:].max(axis=1, initial=-np.inf)  # of the others
-        won = least > most if tau is None else (least > tau) & (most <= tau)
+        shape = (min(chunk, trials - begin), N)
+        size = np.abs(draw(rng, shape) * np.asarray(spread, float))
+        least, others = size[:, :s].min(axis=1, initial=np.inf), size[:, s:]
+        if tau is not None:
+            won = (least > tau) & (others <= tau).all(axis=1)
+        elif spare < N - s:  # there must not be more than `spare` others above the least true one
+            won = least > np.partition(others, -spare - 1, axis=1)[:, -spare - 1]
+        else:
+            won = np.ones(len(size), bool)
         found += int(np.count_nonzero(won))
     return Counted(found, trials)

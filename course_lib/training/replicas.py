@@ -163,8 +163,8 @@ def fit_replicas(
     silence = torch.Generator().manual_seed(seeds[0])
     for t in range(start, recipe.steps if stop is None else stop):
         chosen = order[t]
-        drawn = X.index_select(0, chosen.flatten()).view(count, recipe.batch, -1)
-        step.gradient(drawn, labels.gather(1, chosen), silence)
+        torch.index_select(X, 0, chosen.flatten(), out=step.drawn.view(-1, X.shape[1]))
+        step.gradient(labels.gather(1, chosen), silence)
         step.update(recipe.rate(t) / recipe.lr if recipe.lr else 0.0)
         renewed = on_step(t + 1) if on_step else None
         if renewed is not None:
@@ -196,6 +196,7 @@ class _Step:
         self.kept: Tensor | None = None
         # Memory for what passes forward and back: asking the system for it at every step is slow.
         shape = (model.count, recipe.batch)
+        self.drawn = self.flat.new_empty(*shape, self.W[0].shape[2])
         self.outputs = [self.flat.new_empty(*shape, W.shape[1]) for W in self.W]
         self.deltas = [self.flat.new_empty(*shape, W.shape[1]) for W in self.W[:-1]]
         self.minus_one = self.flat.new_full((*shape, 1), -1.0)
@@ -216,9 +217,9 @@ class _Step:
             self.second.mul_(kept)
 
     @torch.no_grad()
-    def gradient(self, X: Tensor, y: Tensor, silence: torch.Generator) -> None:
-        """Write the gradient of the mean cross-entropy, by the chain rule."""
-        inputs, survived = [X], []
+    def gradient(self, y: Tensor, silence: torch.Generator) -> None:
+        """Write the gradient of the mean cross-entropy of what was drawn, by the chain rule."""
+        inputs, survived = [self.drawn], []
         last = len(self.W) - 1
         for layer, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
             z = torch.baddbmm(b.unsqueeze(1), inputs[-1], W.mT, out=self.outputs[layer])

@@ -88,6 +88,41 @@ def test_dealing_agrees_within_its_own_interval(sigma):
         assert low <= math.exp(log_p) <= high
 
 
+def test_keeping_more_agrees_with_counting_and_with_the_formula():
+    for k in range(2, 7):
+        sizes = np.abs(np.random.default_rng(3).standard_normal((5_000, 6)))
+        ranked = np.argsort(-sizes, axis=1)[:, :k]
+        by_hand = sum({0, 1} <= set(row) for row in ranked.tolist())
+        counted = chance.deal(6, 2, 5_000, np.random.default_rng(3), k=k)
+        assert (counted.successes, counted.trials) == (by_hand, 5_000)
+        low, high = counted.interval(0.9999)
+        assert low <= math.exp(chance.log_odds_top_k(6, 2, k)) <= high
+
+
+def cauchy(rng, shape):
+    return rng.standard_cauchy(shape)
+
+
+def one_spread_a_deal(rng, shape):
+    """Dependent, and exchangeable all the same."""
+    return rng.standard_normal(shape) * np.exp(3 * rng.standard_normal((shape[0], 1)))
+
+
+def in_pairs(rng, shape):
+    return np.repeat(rng.standard_normal((shape[0], shape[1] // 2)), 2, axis=1)
+
+
+@pytest.mark.parametrize("draw", [cauchy, one_spread_a_deal])
+def test_the_law_does_not_matter_if_nobody_is_favoured(draw):
+    low, high = chance.deal(6, 2, 40_000, np.random.default_rng(1), draw=draw).interval(0.9999)
+    assert low <= 1 / 15 <= high
+
+
+def test_pairs_are_favoured():
+    low, high = chance.deal(6, 2, 40_000, np.random.default_rng(1), draw=in_pairs).interval(0.9999)
+    assert low <= 1 / 3 <= high
+
+
 def test_dealing_at_the_edges():
     rng = np.random.default_rng(0)
     assert chance.deal(4, 4, 50, rng).share == 1  # all are true: all are kept
@@ -123,6 +158,9 @@ def test_interval_of_nothing_found_is_not_nothing():
         lambda: chance.log_odds_top_k(5, 3, 6),
         lambda: chance.deal(3, 4, 5, np.random.default_rng(0)),
         lambda: chance.deal(3, 1, 0, np.random.default_rng(0)),
+        lambda: chance.deal(3, 1, 5, np.random.default_rng(0), k=0),
+        lambda: chance.deal(3, 1, 5, np.random.default_rng(0), k=4),
+        lambda: chance.deal(3, 1, 5, np.random.default_rng(0), k=2, tau=1.0),
     ],
 )
 def test_nonsense_is_refused(call):

@@ -22,6 +22,7 @@ COMMANDS = {
     "check": ("check", "Check a student's notebook with the visible checks."),
     "grade": ("grade", "Grade a folder of submissions in a jail."),
     "mutants": ("mutants", "Show that each known mistake loses its points."),
+    "sweep": ("sweep", "Run an experiment over a grid, here or on a cluster."),
     "doctor": ("doctor", "Say what this machine has and lacks."),
 }
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
@@ -28,7 +27,6 @@ from course_lib.sparse.formats import CSR
 from course_lib.sparse.kernels import (
     as_feature_major,
     feature_major,
-    flat,
     multiply,
     multiply_into,
     sddmm,
@@ -67,23 +65,7 @@ class _Product(torch.autograd.Function):
 def _gate(slope: Tensor, y: Tensor) -> Tensor:
     """Return the slope where y > 0, else 0: the gradient of a ReLU."""
     gated = feature_major(y.shape[0], y.shape[1], y.dtype)
-    if slope.stride(1) != 1:
-        slope = gated.copy_(slope)
-    (flat_slope, stride), (flat_y, stride_y), (flat_out, stride_out) = (
-        flat(slope),
-        flat(y),
-        flat(gated),
-    )
-    _gate_rows(flat_slope, stride, flat_y, stride_y, flat_out, stride_out, *y.shape)
-    return gated
-
-
-@njit(nogil=True, cache=True)
-def _gate_rows(slope, stride, y, stride_y, out, stride_out, rows, batch):
-    for row in range(rows):
-        a, b, c = row * stride, row * stride_y, row * stride_out
-        for i in range(batch):
-            out[c + i] = slope[a + i] if y[b + i] > 0 else 0
+    return torch.ops.aten.threshold_backward.grad_input(slope, y, 0, grad_input=gated)
 
 
 class _Sparse(nn.Module):

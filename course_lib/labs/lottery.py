@@ -1,0 +1,198 @@
+"""The lottery ticket experiment: tickets against their controls, and a race by the clock.
+
+`contest` is one run of the whole experiment for some seeds, at once, as plain data, so that `sweep`
+can share it out. `train_by_clock` trains a network and writes down when it was how good.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD
+
+from course_lib.masks import Mask
+from course_lib.pruning import tickets
+from course_lib.pruning.iterative import State
+from course_lib.pruning.tickets import Ticket
+from course_lib.training.data import Data, mnist1d
+from course_lib.training.fit import Recipe, accuracy, batches, hold
+from course_lib.training.replicas import Replicas
+from course_lib.training.trainer import Trainer
+
+SIZES = (40, 100, 100, 10)
+RATES = {"4.weight": 0.18}  # the output layer is small and is pruned half as fast
+CONTROLS = ("reinitialised", "shuffled", "one cut", "before training")
+
+
+def controls(
+    ticket: Ticket, dense: nn.Module, start: nn.Module, fresh: nn.Module, seed: int
+) -> dict[str, tuple[State, Mask]]:
+    """Return what to train in the ticket's place: initial values and mask, by name.
+
+    Args:
+        ticket: what is on trial.
+        dense: the network that it comes from, trained with all its weights.
+        start: the same before any training.
+        fresh: one of other seeds.
+        seed: of the random masks.
+
+    Used in chapter 05.
+    """
+    values, mask = ticket.initial, ticket.mask
+    return {
+        "reinitialised": (tickets.reinitialised(ticket, fresh), mask),
+        "shuffled": (values, tickets.shuffled(start, mask, seed)),
+        "one cut": (values, tickets.largest(dense, mask)),
+        "before training": (values, tickets.largest(start, mask)),
+        "anywhere": (values, tickets.random_mask(start, mask, seed)),
+        "signs alone": (tickets.signs_only(ticket, start), mask),
+    }
+
+
+def fresh_examples(samples: int = 20_000, seed: int = 7) -> tuple[Tensor, Tensor]:
+    """Return MNIST-1D examples that no training has seen, all of a new draw: (X, y)."""
+    drawn = mnist1d(samples, seed)
+    return torch.cat([drawn.X, drawn.X_test]), torch.cat([drawn.y, drawn.y_test])
+
+
+def contest(
+    seeds: Sequence[int],
+    *,
+    rounds: int = 8,
+    contested: Mapping[str, Sequence[str]] | None = None,
+    rewind_step: int | None = 0,
+    fraction: float = 0.36,
+    steps: int = 1500,
+    samples: int = 5000,
+) -> dict[str, object]:
+    """Find tickets for some seeds, and train controls in their place.
+
+    Args:
+        seeds: of the networks, which are trained side by side.
+        rounds: of pruning.
+        contested: controls by the round ("4") at which they compete; the four of `CONTROLS` at
+            every second round if not given.
+        rewind_step: the step to whose values each round goes back; None lets values go on.
+        fraction: of the remaining weights, removed in each round; half of it in the output layer.
+        steps: of each training.
+        samples: of MNIST-1D; four fifths are trained on.
+
+    Returns:
+        "density", one for each round from 0 (dense), and under the name of each contestant its test
+        accuracies in per cent on 20,000 fresh examples: by round, for each seed.
+
+    Raises:
+        ValueError: a round that is not reached, or an unknown control.
+
+    Source: Frankle and Carbin (2019). Used in chapter 05.
+    """
+    if contested is None:
+        contested = {str(number): CONTROLS for number in range(2, rounds + 1, 2)}
+    strange = set(contested) - {str(number) for number in range(rounds + 1)}
+    if strange:
+        raise ValueError(f"contested: given rounds {sorted(strange)}, expected 0 to {rounds}.")
+    torch.set_num_threads(1)  # the fastest for small networks, and leaves a core to others
+    data, (X, y) = mnist1d(samples), fresh_examples()
+    train = Trainer(data.X, data.y, Recipe(steps=steps), seeds=seeds)
+    model, start = Replicas.of(SIZES, seeds), Replicas.of(SIZES, seeds)
+    fresh = Replicas.of(SIZES, [seed + 1000 for seed in seeds])
+
+    def test(model: nn.Module) -> list[float]:
+        return [100 * share for share in accuracy(model, X, y).tolist()]
+
+    density: list[float] = []
+    found: dict[str, dict[str, list[float]]] = {"ticket": {}}
+    dense = start
+    for done in tickets.iterative_pruning(
+        model, train, rounds=rounds, fraction=fraction, rates=RATES, rewind_step=rewind_step
+    ):
+        number = str(done.number)
+        density.append(done.density)
+        found["ticket"][number] = test(model)
+        if done.number == 0:
+            dense = copy.deepcopy(model)
+        ticket = Ticket(done.mask, done.rewound or start.state_dict(), tuple(seeds))
+        rivals = controls(ticket, dense, start, fresh, seed=seeds[0] + 100 * done.number)
+        for name in contested.get(number, ()):
+            if name not in rivals:
+                raise ValueError(f"contested: given {name!r}, expected one of {list(rivals)}.")
+            rival = copy.deepcopy(model)
+            tickets.train_from(rival, *rivals[name], train, round=done.number)
+            found.setdefault(name, {})[number] = test(rival)
+    return {"density": density, **found}
+
+
+# The race
+
+
+class Moment(NamedTuple):
+    """Where a training stood: seconds spent in it, steps, mean loss lately, test accuracy."""
+
+    seconds: float
+    step: int
+    loss: float
+    accuracy: float
+
+
+def train_by_clock(
+    model: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    *,
+    seed: int,
+    mask: Mask | None = None,
+    looks: int = 20,
+) -> list[Moment]:
+    """Train one network by plain SGD, in place, and write down when it was how good.
+
+    Args:
+        model: dense, or sparse as `sparsify` makes it; the loop is the same.
+        data: to learn from and to be tested on.
+        recipe: how; SGD without penalties.
+        seed: of the batches.
+        mask: held on a dense network, as software does that knows no sparse layers.
+        looks: how often to look, evenly; looking is not timed.
+
+    Returns:
+        A moment for each look.
+
+    Raises:
+        ValueError: a recipe with Adam, penalties or dropout.
+
+    Used in chapter 05.
+    """
+    if recipe.optimiser != "sgd" or recipe.weight_decay or recipe.l1 or recipe.dropout:
+        raise ValueError(f"recipe: given {recipe}, expected SGD without penalties or dropout.")
+    optimiser = SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum)
+    order = batches(len(data.X), recipe, seed)
+    marks = {round(recipe.steps * look / looks) for look in range(1, looks + 1)}
+    moments: list[Moment] = []
+    seconds, losses = 0.0, torch.zeros(recipe.steps)
+    with hold(optimiser, model, mask if mask is not None else Mask({})):
+        for step, chosen in enumerate(order):
+            begun = perf_counter()
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate(step)
+            optimiser.zero_grad()
+            loss = cross_entropy(model(data.X[chosen]), data.y[chosen])
+            loss.backward()
+            optimiser.step()
+            seconds += perf_counter() - begun
+            losses[step] = loss.detach()
+            if step + 1 in marks:
+                lately = losses[moments[-1].step if moments else 0 : step + 1].mean()
+                right = float(accuracy(model, data.X_test, data.y_test))
+                moments.append(Moment(seconds, step + 1, float(lately), right))
+    return moments
+
+
+def seconds_to(moments: Sequence[Moment], wanted: float) -> float:
+    """Return the seconds until a test accuracy was first seen; infinite if it never was.
+
+    Used in chapter 05.
+    """
+    return min((m.seconds for m in moments if m.accuracy >= wanted), default=float("inf"))

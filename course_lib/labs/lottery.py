@@ -7,7 +7,7 @@ can share it out. `train_by_clock` trains a network and writes down when it was 
 import copy
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +16,18 @@ from torch.optim import SGD
 
 from course_lib.masks import Mask
 from course_lib.pruning import tickets
-from course_lib.pruning.iterative import State
+from course_lib.pruning.iterative import State, prune_model
 from course_lib.pruning.tickets import Ticket
-from course_lib.training.data import Data, mnist1d
+from course_lib.sparse.layers import densify, sparsify
+from course_lib.training.data import CLASSES, Data, mnist1d
 from course_lib.training.fit import Recipe, accuracy, batches, hold
+from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
 from course_lib.training.trainer import Trainer
 
 SIZES = (40, 100, 100, 10)
 RATES = {"4.weight": 0.18}  # the output layer is small and is pruned half as fast
+RACE = Recipe(steps=150, lr=0.3)
 CONTROLS = ("reinitialised", "shuffled", "one cut", "before training")
 
 
@@ -145,7 +148,8 @@ def train_by_clock(
     *,
     seed: int,
     mask: Mask | None = None,
-    looks: int = 20,
+    stop: int | None = None,
+    looks: int = 6,
 ) -> list[Moment]:
     """Train one network by plain SGD, in place, and write down when it was how good.
 
@@ -155,7 +159,8 @@ def train_by_clock(
         recipe: how; SGD without penalties.
         seed: of the batches.
         mask: held on a dense network, as software does that knows no sparse layers.
-        looks: how often to look, evenly; looking is not timed.
+        stop: the step to end before; all of the recipe if not given.
+        looks: how often to look in a whole training, evenly; looking is not timed.
 
     Returns:
         A moment for each look.
@@ -167,13 +172,13 @@ def train_by_clock(
     """
     if recipe.optimiser != "sgd" or recipe.weight_decay or recipe.l1 or recipe.dropout:
         raise ValueError(f"recipe: given {recipe}, expected SGD without penalties or dropout.")
-    optimiser = SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum)
+    optimiser = SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
     order = batches(len(data.X), recipe, seed)
     marks = {round(recipe.steps * look / looks) for look in range(1, looks + 1)}
     moments: list[Moment] = []
     seconds, losses = 0.0, torch.zeros(recipe.steps)
     with hold(optimiser, model, mask if mask is not None else Mask({})):
-        for step, chosen in enumerate(order):
+        for step, chosen in enumerate(order[:stop]):
             begun = perf_counter()
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate(step)
@@ -196,3 +201,78 @@ def seconds_to(moments: Sequence[Moment], wanted: float) -> float:
     Used in chapter 05.
     """
     return min((m.seconds for m in moments if m.accuracy >= wanted), default=float("inf"))
+
+
+class Race(NamedTuple):
+    """What one race was like.
+
+    runs: the moments of "dense", "masked" and "sparse". The last two train the same ticket; the
+        masked network stops after a third of the way, by when its path and its pace are known.
+    bill: seconds of what comes before the sparse run: "search" (the dense training and the rounds
+        that find the mask), "conversion" and "compilation".
+    """
+
+    runs: dict[str, list[Moment]]
+    bill: dict[str, float]
+
+
+def race(
+    seed: int,
+    data: Data,
+    *,
+    width: int = 2048,
+    recipe: Recipe = RACE,
+    fractions: Sequence[float] = (0.7, 2 / 3),
+) -> Race:
+    """Find a ticket of a wide network, and train it against the whole network, by the clock.
+
+    Args:
+        seed: of the network and the batches.
+        data: to learn from and to be tested on.
+        width: of two hidden layers.
+        recipe: of every training.
+        fractions: of the remaining weights that the rounds of the search remove, half of it in the
+            output layer.
+
+    Raises:
+        ValueError: as `prune` and `train_by_clock`.
+
+    Used in chapter 05.
+    """
+    start = mlp((data.X.shape[1], width, width, CLASSES), seed)
+    runs, bill = {}, {"search": 0.0, "conversion": 0.0, "compilation": 0.0}
+
+    def run(model: nn.Module, number: int, **how: Any) -> list[Moment]:
+        return train_by_clock(model, data, recipe, seed=seed + 100 * number, **how)
+
+    dense: nn.Module = copy.deepcopy(start)
+    runs["dense"] = run(dense, 0)
+    bill["search"] += runs["dense"][-1].seconds
+    mask, trained, last = Mask.ones_like(start), dense, len(fractions)
+    for number, fraction in enumerate(fractions, 1):
+        begun = perf_counter()
+        mask = prune_model(trained, mask, fraction=fraction, rates={"4.weight": fraction / 2})
+        bill["search"] += perf_counter() - begun
+        begun = perf_counter()
+        sparse = sparsify(start, mask)
+        bill["conversion"] += perf_counter() - begun
+        bill["compilation"] += _first_step(sparse, data, recipe)
+        moments = run(sparse, number)
+        if number < last:
+            bill["search"] += moments[-1].seconds
+            trained = densify(sparse)
+    runs["sparse"] = moments
+    masked = copy.deepcopy(start)
+    runs["masked"] = run(masked, last, mask=mask, stop=recipe.steps // 3)
+    return Race(runs, bill)
+
+
+def _first_step(model: nn.Module, data: Data, recipe: Recipe) -> float:
+    """Return the seconds that a first step takes longer than a second: compiling, or loading."""
+    seconds = []
+    for _ in range(2):
+        begun = perf_counter()
+        X, y = data.X[: recipe.batch], data.y[: recipe.batch]
+        cross_entropy(copy.deepcopy(model)(X), y).backward()
+        seconds.append(perf_counter() - begun)
+    return max(seconds[0] - seconds[1], 0.0)

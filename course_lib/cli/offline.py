@@ -69,6 +69,9 @@ class _Offline:
     @property
     def kernel_spec(self) -> KernelSpec:
         command = [sys.executable, "-m", "course_lib.cli.offline", "-f", "{connection_file}"]
+        # IPython's usual traceback looks for the source of every frame in every module that is
+        # loaded: with the packages of some chapters that takes minutes.
+        command.append("--InteractiveShell.xmode=Plain")
         return KernelSpec(
             argv=[*namespace(), *command],
             display_name="Python 3 (no network)",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.nn.grad import conv2d_input
 
 from course_lib.training.replicas import Replicas, ReplicatedLinear
@@ -40,15 +41,15 @@ def power_iteration(
     """Find the largest stretch of a linear map, by applying it and its transpose in turn.
 
     Each v gives |A v|, which is never above the spectral norm: the answer comes *from below*. It
-    stops when |A'A v - s v| <= tolerance * s, with s = |A v|^2; then some singular value of A, and
-    for a random start the largest with certainty, has its square within tolerance * s of s.
+    stops when |A'A v - s v| <= tolerance * s, with s = |A v|^2. Then the square of some singular
+    value is within tolerance * s of s; that it is the largest one is likely and not proved.
 
     Args:
         forward: v to A v.
         adjoint: u to A'u.
         start: any v that is not orthogonal to the answer; a random one is not.
         tolerance: relative, of the stopping rule.
-        most: rounds; after these it stops all the same.
+        most: rounds, at least 1; after these it stops all the same.
 
     Raises:
         ValueError: the start is zero or not finite, or the map gives numbers that are not finite.
@@ -59,29 +60,28 @@ def power_iteration(
     if not 0 < length < math.inf:
         raise ValueError(f"start: given a vector of length {length}, expected one above 0.")
     v = start / length
-    rounds = 0
-    while rounds < most:
-        rounds += 1
+    for rounds in range(1, most + 1):
         pulled = adjoint(forward(v))  # A'A v
         square = torch.sum(v * pulled)  # |A v|^2
         residual = torch.linalg.vector_norm(pulled - square * v)
         if not residual.isfinite():
             raise ValueError("the map gives NaN or infinity; expected finite numbers.")
+        found = Stretch(math.sqrt(max(square.item(), 0.0)), v, rounds)
         if residual <= tolerance * square:
             break
         v = pulled / torch.linalg.vector_norm(pulled)
-    return Stretch(math.sqrt(max(square.item(), 0.0)), v, rounds)
+    return found
 
 
 def spectral_norm(W: Tensor, tolerance: float = 1e-8, seed: int = 0) -> Stretch:
-    """Find max |W v| / |v| of a matrix (m, n) by power iteration, from below.
+    """Find max |W v| / |v| of a matrix (m, n) by power iteration, from below and in float64.
 
     Raises:
         ValueError: W is no matrix or not finite.
 
     Used in chapter 10.
     """
-    _check_matrix(W)
+    W = _checked_matrix(W)
     start = torch.randn(W.shape[1], generator=torch.Generator().manual_seed(seed), dtype=W.dtype)
     return power_iteration(lambda v: W @ v, lambda u: W.mT @ u, start, tolerance)
 
@@ -97,7 +97,7 @@ def spectral_ceiling(W: Tensor, doublings: int = 12) -> float:
 
     Source: Gelfand (1941). Used in chapter 10.
     """
-    _check_matrix(W)
+    W = _checked_matrix(W)
     power, logarithm = W.mT @ W, 0.0
     for doubling in range(doublings + 1):
         size = torch.linalg.matrix_norm(power).item()
@@ -109,9 +109,10 @@ def spectral_ceiling(W: Tensor, doublings: int = 12) -> float:
     return math.exp(logarithm)
 
 
-def _check_matrix(W: Tensor) -> None:
+def _checked_matrix(W: Tensor) -> Tensor:
     if W.ndim != 2 or not W.isfinite().all():
         raise ValueError(f"W: given shape {tuple(W.shape)}, expected a matrix of finite numbers.")
+    return W.detach().double()
 
 
 def conv_norm(
@@ -125,7 +126,7 @@ def conv_norm(
     Used in chapter 10.
     """
     _check_conv(layer, size)
-    W = layer.weight.detach()
+    W = layer.weight.detach().double()
     how: Any = (layer.stride, layer.padding)
     shape = (1, layer.in_channels, *size)
     start = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=W.dtype)
@@ -149,7 +150,7 @@ def conv_ceiling(layer: nn.Conv2d, size: tuple[int, int]) -> float:
     Source: Sedghi, Gupta and Long (2019). Used in chapter 10.
     """
     torus = _check_conv(layer, size)
-    waves = torch.fft.fft2(layer.weight.detach(), s=torus).permute(2, 3, 0, 1)
+    waves = torch.fft.fft2(layer.weight.detach().double(), s=torus).permute(2, 3, 0, 1)
     return float(torch.linalg.matrix_norm(waves, 2).max())
 
 
@@ -313,13 +314,17 @@ def margins(logits: Tensor, y: Tensor) -> Tensor:
 
 def _right(logits: Tensor, y: Tensor) -> Tensor:
     """Return True at the right class of every row."""
-    n, classes = logits.shape[-2:]
+    *_, n, classes = logits.shape
+    _check_classes(y, n, classes)
+    return one_hot(y, classes).bool().expand(logits.shape)
+
+
+def _check_classes(y: Tensor, n: int, classes: int) -> None:
     if y.shape != (n,) or classes < 2 or not ((y >= 0) & (y < classes)).all():
         raise ValueError(
-            f"y: given shape {tuple(y.shape)} for logits {tuple(logits.shape)}, expected ({n},) "
-            f"classes from 0 to {classes - 1}."
+            f"y: given shape {tuple(y.shape)}, expected ({n},) classes from 0 to {classes - 1}, "
+            "of at least two."
         )
-    return torch.nn.functional.one_hot(y, classes).bool().expand(logits.shape)
 
 
 def certified_radius(margin: Tensor, lipschitz: Tensor) -> Tensor:
@@ -435,8 +440,15 @@ def _contrast(last: nn.Module, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return weights (..., n, classes, h) and biases of the right logit less each logit."""
     if not isinstance(last, LINEAR):
         raise ValueError(f"model: ends with {type(last).__name__}, expected a linear layer.")
-    W, b = last.weight, last.bias
+    W, b = _affine(last)
+    _check_classes(y, len(y), W.shape[-2])
     return W[..., y, :].unsqueeze(-2) - W.unsqueeze(-3), b[..., y].unsqueeze(-1) - b.unsqueeze(-2)
+
+
+def _affine(layer: Any) -> tuple[Tensor, Tensor]:
+    """Return the weights and biases of a linear layer; one without biases has zeros."""
+    W: Tensor = layer.weight
+    return W, W.new_zeros(W.shape[:-1]) if layer.bias is None else layer.bias
 
 
 def _worst(lowest: Tensor, y: Tensor) -> Tensor:
@@ -473,9 +485,9 @@ def linear_margins(model: nn.Sequential, X: Tensor, y: Tensor, eps: float) -> Te
     linear: list[Any] = layers[::2]
     ranges: list[tuple[Tensor, Tensor]] = []  # of the sums that go into each layer of ReLUs
     for depth, layer in enumerate(linear[:-1]):
-        W, b = layer.weight.unsqueeze(-3), layer.bias.unsqueeze(-2)
-        below = linear[:depth], ranges, X, eps
-        ranges.append((_lowest(W, b, *below), -_lowest(-W, -b, *below)))
+        W, b = _affine(layer)
+        rows, constant, below = W.unsqueeze(-3), b.unsqueeze(-2), (linear[:depth], ranges, X, eps)
+        ranges.append((_lowest(rows, constant, *below), -_lowest(-rows, -constant, *below)))
     return _worst(_lowest(*_contrast(linear[-1], y), linear[:-1], ranges, X, eps), y)
 
 
@@ -498,8 +510,9 @@ def _lowest(
         rises, falls = A.clamp(min=0), A.clamp(max=0)
         constant = constant - (falls * (above * down).unsqueeze(-2)).sum(dim=-1)
         A = rises * below.unsqueeze(-2) + falls * above.unsqueeze(-2)
-        constant = constant + (A * layer.bias.unsqueeze(-2).unsqueeze(-2)).sum(dim=-1)
-        A = A @ layer.weight.unsqueeze(-3)
+        W, b = _affine(layer)
+        constant = constant + (A * b.unsqueeze(-2).unsqueeze(-2)).sum(dim=-1)
+        A = A @ W.unsqueeze(-3)
     return constant + (A @ X.unsqueeze(-1)).squeeze(-1) - eps * A.abs().sum(dim=-1)
 
 
@@ -549,7 +562,7 @@ def attack(
         y: the right classes (n,).
         eps: the radius.
         norm: "linf" or "l2".
-        steps: of descent, each of length 2.5 eps / steps.
+        steps: of descent, at least 1; their lengths shrink from 0.4 eps to nothing.
         seed: of the starting place.
 
     Returns:
@@ -564,7 +577,7 @@ def attack(
     best, lowest = torch.zeros_like(X), margins(model(X), y).detach()
     noise = torch.randn(X.shape, generator=torch.Generator().manual_seed(seed)).to(X)
     delta = project(eps * noise, eps, norm)
-    for _ in range(steps + 1):
+    for step in range(steps + 1):
         delta.requires_grad_(True)
         margin = margins(model(X + delta), y)
         (slope,) = torch.autograd.grad(margin.sum(), delta)
@@ -572,7 +585,7 @@ def attack(
         lowest = torch.where(better, margin.detach(), lowest)
         best = torch.where(better.unsqueeze(-1), delta.detach(), best)
         downhill = -slope.sign() if norm == "linf" else -_unit(slope)
-        delta = project(delta.detach() + 2.5 * eps / steps * downhill, eps, norm)
+        delta = project(delta.detach() + 0.4 * eps * (1 - step / steps) * downhill, eps, norm)
     return best
 
 

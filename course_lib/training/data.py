@@ -64,7 +64,7 @@ def mnist1d(samples: int = 5000, seed: int = 42) -> Data:
     Raises:
         ValueError: fewer than 50 samples.
 
-    Source: Greydanus and Kobak (2024). Used in chapters 03, 05, 07, 09 and 13.
+    Source: Greydanus and Kobak (2024). Used in chapters 03, 05, 09, 11 and 13.
     """
     if samples < 50:
         raise ValueError(f"samples: given {samples}, expected at least 50, five for each class.")
@@ -97,7 +97,7 @@ def digits(seed: int = 0) -> Data:
     Args:
         seed: which 30% become the test set.
 
-    Source: Alpaydin and Kaynak (1998). Used in chapters 02, 03, 09, 10 and 11.
+    Source: Alpaydin and Kaynak (1998). Used in chapters 02, 03, 05, 07 and 09 to 12.
     """
     found = load_digits()
     X = torch.from_numpy(found.data).float() / 16

@@ -41,7 +41,9 @@ def grown(smallest_first=True):
 
 def norms(found, corner=-0.99):
     W = torch.tensor([[1.0, 1.0], [1.0, corner]], dtype=torch.float64)
-    return {"grown": found, "W": W}
+    rises = (found["rotation"][:, 2] > 1).mean()
+    falls = (found["no minus signs"] <= 1 + 1e-12).mean()
+    return {"grown": found, "W": W, "rises": rises, "falls": falls}
 
 
 @sabotage(CHAPTER, "C28")

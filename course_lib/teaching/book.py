@@ -1,14 +1,16 @@
 """A small Sphinx extension for the pages of the book that show what the chapters have stored.
 
-`{ledger}` is the table of all measured claims, and `{slider} NAME` the first slider of a chapter.
-Both are read from stored outputs, so they can say nothing that a cell has not said. Used by
-`book/evidence.md` and `book/welcome.md`. The released assignments are put beside the pages that
-link to them.
+`{ledger}` is the table of all measured claims, `{claims} VERDICT` the list of those with that
+verdict, `` {claim}`C1` `` a link to one of them, and `{slider} NAME` the first slider of a chapter.
+All are read from stored outputs, so they can say nothing that a cell has not said. Used by
+`book/evidence.md`, `book/closing.md` and `book/welcome.md`. The released assignments are put beside
+the pages that link to them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from course_lib.teaching.evidence import VERDICTS, Claim, collect
 
@@ -33,13 +36,7 @@ class Ledger(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return a sentence of summary, and the table."""
-        folder = Path(self.env.srcdir) / "notebooks"
-        for path in (folder, *folder.glob("*.ipynb")):  # the folder too: a chapter may be new
-            self.env.note_dependency(str(path))
-        try:
-            claims = collect(folder)
-        except ValueError as error:
-            raise ExtensionError(f"the ledger cannot be made: {error}") from error
+        claims = _stored_claims(self.env)
         group = nodes.tgroup("", cols=len(COLUMNS))
         group += [nodes.colspec("", colwidth=width) for width in COLUMNS.values()]
         group += nodes.thead("", _row(*([nodes.Text(name)] for name in COLUMNS)))
@@ -48,15 +45,65 @@ class Ledger(SphinxDirective):
 
     def claim_row(self, claim: Claim) -> nodes.row:
         """Return one claim: where it stands, what it says, the verdict, what was measured."""
-        statement, problems = self.parse_inline(claim.statement)
-        page = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{claim.chapter}")
-        link = nodes.reference("", claim.id, refuri=f"{page}#{claim.id}", internal=True)
-        word = claim.verdict.replace(" ", "-")
-        verdict = nodes.inline("", claim.verdict, classes=["verdict", f"verdict-{word}"])
+        statement, problems = self.parse_inline(_markdown(claim.statement))
+        link = _link(self.env, claim, claim.id)
+        verdict = nodes.inline("", claim.verdict, classes=_classes(claim))
         over = f", over {claim.over}" if claim.over else ""
         clock = " (a claim about the clock)" if claim.clock else ""
         measured = nodes.Text(f"{claim.measured_text}{over}{clock}")
         return _row([link], [*statement, *problems], [verdict], [measured])
+
+
+class Claims(SphinxDirective):
+    """`{claims} VERDICT`: how many claims have it, and which, each with its measurement.
+
+    Raises:
+        ExtensionError: no such verdict, or the stored evidence cannot be read.
+    """
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return a sentence that counts them, and the list."""
+        verdict = self.arguments[0]
+        if verdict not in VERDICTS:
+            raise ExtensionError(f"claims: given {verdict!r}, expected one of {list(VERDICTS)}.")
+        claims = _stored_claims(self.env)
+        found = [claim for claim in claims if claim.verdict == verdict]
+        said = f"{len(found)} of the {len(claims)} claims of this book."
+        items = [self.claim_item(claim) for claim in found]
+        listed = nodes.bullet_list("", *items, classes=["claims"])
+        return [nodes.paragraph("", said), *([listed] if items else [])]
+
+    def claim_item(self, claim: Claim) -> nodes.list_item:
+        """Return one claim: what it says, what was measured, and the cell that shows it."""
+        statement, problems = self.parse_inline(_markdown(claim.statement))
+        note = claim.note[:1].upper() + claim.note[1:]
+        measured = "".join(f"{part.rstrip('.')}. " for part in (claim.measured_text, note) if part)
+        title = _title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
+        link = _link(self.env, claim, f"{claim.id}, {title}")
+        second = nodes.paragraph("", "", nodes.Text(measured), link, classes=["claims-where"])
+        return nodes.list_item("", nodes.paragraph("", "", *statement, *problems), second)
+
+
+class ClaimLink(SphinxRole):
+    """`` {claim}`C1` ``: a link to a claim in its chapter, with the mark of its verdict.
+
+    Raises:
+        ExtensionError: no chapter makes the claim, or the stored evidence cannot be read.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the link, whose tooltip is the statement."""
+        found = [claim for claim in _stored_claims(self.env) if claim.id == self.text]
+        if not found:
+            raise ExtensionError(f"claim {self.text}: no chapter makes it.")
+        (claim,) = found
+        link = _link(self.env, claim, f"{claim.id}\N{NO-BREAK SPACE}{VERDICTS[claim.verdict]}")
+        link["reftitle"] = f"{claim.statement} ({claim.verdict})"
+        link["classes"] += _classes(claim)
+        return [link], []
 
 
 class StoredSlider(SphinxDirective):
@@ -79,6 +126,42 @@ class StoredSlider(SphinxDirective):
                 if "sw-slider" in html:
                     return [nodes.raw("", html, format="html")]
         raise ExtensionError(f"{path.name} is missing or stores no slider: `course run` stores it.")
+
+
+def _stored_claims(env: BuildEnvironment) -> list[Claim]:
+    """Return all claims, read once for a page, which is made anew when a chapter changes."""
+    if "claims" not in env.temp_data:
+        folder = Path(env.srcdir) / "notebooks"
+        for path in (folder, *folder.glob("*.ipynb")):  # the folder too: a chapter may be new
+            env.note_dependency(str(path))
+        try:
+            env.temp_data["claims"] = collect(folder)
+        except ValueError as error:
+            raise ExtensionError(f"the claims cannot be read: {error}") from error
+    claims: list[Claim] = env.temp_data["claims"]
+    return claims
+
+
+def _link(env: BuildEnvironment, claim: Claim, text: str) -> nodes.reference:
+    """Return a link to the card of a claim."""
+    page = env.app.builder.get_relative_uri(env.docname, f"notebooks/{claim.chapter}")
+    return nodes.reference("", text, refuri=f"{page}#{claim.id}", internal=True)
+
+
+def _classes(claim: Claim) -> list[str]:
+    return ["verdict", f"verdict-{claim.verdict.replace(' ', '-')}"]
+
+
+def _markdown(statement: str) -> str:
+    r"""Return a statement with its formulas, in \( \) on a card, as Markdown has them."""
+    return re.sub(r"\\\((.+?)\\\)", r"$\1$", statement)
+
+
+def _title(path: Path) -> str:
+    """Return the title of a chapter: its first heading."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    lines = (line for cell in cells for line in "".join(cell["source"]).splitlines())
+    return next((line[2:].strip() for line in lines if line.startswith("# ")), path.stem)
 
 
 def _summary(claims: list[Claim]) -> str:
@@ -138,7 +221,9 @@ def _drop_unused(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register all this with Sphinx."""
     app.add_directive("ledger", Ledger)
+    app.add_directive("claims", Claims)
     app.add_directive("slider", StoredSlider)
+    app.add_role("claim", ClaimLink())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _spare_mathjax, priority=900)
     app.connect("build-finished", _add_assignments)

@@ -1,4 +1,4 @@
-"""The ledger and the borrowed slider: made from stored outputs, and anew when those change."""
+"""The ledger, the lists of claims, the slider: made from stored outputs, and anew with them."""
 
 import json
 import os
@@ -22,16 +22,24 @@ def store(folder: Path, *outputs: dict[str, Any], tag: str = "evidence") -> None
     }
     path = folder / "notebooks" / "01_trial.ipynb"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
+    title = {"cell_type": "markdown", "metadata": {}, "source": ["# A trial\n", "text"]}
+    path.write_text(json.dumps({"cells": [title, cell], "metadata": {}, "nbformat": 4}))
     later = path.stat().st_mtime + 5  # as if written later: some file systems count seconds
     os.utime(path, (later, later))
 
 
-def claim(measured: float, verdict: str = "holds") -> dict[str, Any]:
+def claim(
+    measured: float,
+    verdict: str = "holds",
+    name: str = "C1",
+    statement: str = "Small is *small*.",
+    note: str = "",
+) -> dict[str, Any]:
     return {
         MIME: {
-            "id": "C1",
-            "statement": "Small is *small*.",
+            "id": name,
+            "note": note,
+            "statement": statement,
             "verdict": verdict,
             "measured": measured,
             "interval": [0.25, 0.75],
@@ -50,7 +58,10 @@ def build(folder: Path, text: str) -> str:
 def rebuild(folder: Path) -> str:
     app = Sphinx(
         folder, None, folder / "out", folder / "trees", "html", status=None, warning=None,
-        confoverrides={"extensions": ["myst_parser", "course_lib.teaching.book"]},
+        confoverrides={
+            "extensions": ["myst_parser", "course_lib.teaching.book"],
+            "myst_enable_extensions": ["dollarmath"],
+        },
     )  # fmt: skip
     app.build()
     return (folder / "out" / "index.html").read_text(encoding="utf-8")
@@ -67,6 +78,59 @@ def test_a_row_says_where_what_how_sure_and_how_much(tmp_path: Path) -> None:
     assert "verdict-does-not-hold" in page
     assert "0.5 [0.25, 0.75] of the trials, over 4 seeds" in page
     assert "Claims measured so far: 1" in page
+
+
+def test_formulas_of_statements_are_formulas_in_the_ledger(tmp_path: Path) -> None:
+    store(tmp_path, claim(0.5, statement=r"A cut costs \(w^2\), or \(g w\)."))
+    page = build(tmp_path, LEDGER)
+    assert page.count('<span class="math notranslate') == 2
+    assert r"\(w^2\)" in page and "A cut costs (" not in page
+
+
+def test_claims_are_grouped_by_verdict(tmp_path: Path) -> None:
+    store(
+        tmp_path,
+        claim(0.5, "holds", "C1", "First."),
+        claim(0.4, "does not hold", "C2", "Second.", note="it is < the other"),
+        claim(0.3, "holds", "C3", "Third."),
+    )
+    text = "# Page\n\n```{{claims}} {}\n```\n"
+    page = build(tmp_path, text.format("holds"))
+    assert "2 of the 3 claims" in page and "Second" not in page
+    assert page.index("First.") < page.index("Third.")
+    assert 'href="notebooks/01_trial.html#C3"' in page and "C3, A trial" in page
+    page = build(tmp_path, text.format("does not hold"))
+    assert "1 of the 3 claims" in page and "First" not in page
+    assert "0.4 [0.25, 0.75] of the trials. It is &lt; the other. " in page
+    page = build(tmp_path, text.format("holds under conditions"))
+    assert "0 of the 3 claims" in page and "claims-where" not in page
+
+
+def test_a_list_of_claims_follows_the_notebook(tmp_path: Path) -> None:
+    store(tmp_path, claim(0.5))
+    assert "1 of the 1 claims" in build(tmp_path, "# Page\n\n```{claims} holds\n```\n")
+    store(tmp_path, claim(0.5, "does not hold"))
+    assert "0 of the 1 claims" in rebuild(tmp_path)
+
+
+def test_a_link_to_a_claim_carries_its_verdict(tmp_path: Path) -> None:
+    store(tmp_path, claim(0.5, "does not hold", "C7", 'Say "small".'))
+    page = build(tmp_path, "# Page\n\nSo it is {claim}`C7`.\n")
+    assert 'href="notebooks/01_trial.html#C7"' in page and "C7\N{NO-BREAK SPACE}✗</a>" in page
+    assert "Say &quot;small&quot;. (does not hold)" in page and "verdict-does-not-hold" in page
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{claim}`C8`", "claim C8: no chapter makes it"),
+        ("```{claims} perhaps\n```", "claims: given 'perhaps', expected one of"),
+    ],
+)
+def test_what_no_chapter_says_stops_the_build(tmp_path: Path, text: str, words: str) -> None:
+    store(tmp_path, claim(0.5))
+    with pytest.raises(ExtensionError, match=words):
+        build(tmp_path, f"# Page\n\n{text}\n")
 
 
 def test_the_ledger_follows_the_notebook(tmp_path: Path) -> None:

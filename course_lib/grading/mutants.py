@@ -28,7 +28,7 @@ def matrix(assignment: Assignment, seeds: Iterable[int] = range(20)) -> dict[str
         was its message told?}]}.
     """
     began = time.monotonic()
-    problems = [p for task in assignment.tasks for p in _gaps(assignment, task)]
+    problems = [p for task in assignment.tasks for p in gaps(assignment, task)]
     for task in assignment.tasks:
         mutants, right = assignment.mutants(task.name), assignment.alternatives(task.name)
         problems += prove(task, assignment.reference[task.name], mutants, right, seeds)
@@ -64,7 +64,8 @@ def matrix(assignment: Assignment, seeds: Iterable[int] = range(20)) -> dict[str
     }
 
 
-def _gaps(assignment: Assignment, task: Any) -> Iterable[str]:
+def gaps(assignment: Assignment, task: Any) -> Iterable[str]:
+    """Yield what a task lacks: mutants, alternatives, or a mutant for each of its checks."""
     mutants, right = assignment.mutants(task.name), assignment.alternatives(task.name)
     if len(mutants) < MUTANTS:
         yield f"{task.name} has {len(mutants)} mutants; it needs {MUTANTS} or more"

@@ -22,7 +22,7 @@ def test_every_mistake_loses_its_points_and_nothing_right_does(name):
     assignment = Assignment(EXERCISES, name)
     for task in assignment.tasks:
         wrong, right = assignment.mutants(task.name), assignment.alternatives(task.name)
-        assert list(mutants._gaps(assignment, task)) == []
+        assert list(mutants.gaps(assignment, task)) == []
         assert prove(task, assignment.reference[task.name], wrong, right, SEEDS) == []
 
 

@@ -77,10 +77,17 @@ def a_mask_from_before_training():
     return read | {"to_whole": {3: read["to_whole"][4]}}
 
 
+def dense_itself(t):
+    """The dense network in the ticket's place at a round."""
+    whole = trial()[1]["ticket"][0]
+    return {"to_whole": {t: interval(whole - whole)}}
+
+
 @sabotage(CHAPTER, "C11")
 def hardly_anything_was_removed():
-    read = contest()
-    return read | {"to_whole": {3: (0.0, -0.1, 0.1)}, "density": [1.0, 0.9, 0.8, 0.7]}
+    density, _ = trial()
+    read = contest() | dense_itself(3)
+    return read | {"density": [*density[:3], density[1]]}
 
 
 def small_enough(to_whole):
@@ -90,7 +97,7 @@ def small_enough(to_whole):
 @sabotage(CHAPTER, "C12")
 def the_dense_network_passed_off_as_a_ticket():
     read = contest()
-    return read | small_enough(read["to_whole"]) | {"to_whole": {6: (0.0, -0.2, 0.2)}}
+    return read | small_enough(read["to_whole"]) | dense_itself(6)
 
 
 @sabotage(CHAPTER, "C12")

@@ -27,7 +27,9 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager, KernelManager
 
 # Sums split over another number of threads end in other digits, so every run uses the same number.
-THREADS = "2"
+# One: kernels run side by side, and threads that wait for each other while other kernels hold the
+# cores made a chapter ten times slower. A chapter that shows threads asks for them itself.
+THREADS = "1"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": THREADS,
     "MKL_NUM_THREADS": THREADS,

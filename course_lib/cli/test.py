@@ -21,7 +21,9 @@ def test(fast: bool) -> None:
     Everything is a test of one pytest run, so that its last line is the whole truth.
     """
     root = course_root()
-    what = ["-m", "not slow"] if fast else ["--nbval", *(str(path) for path in chapters(root=root))]
+    sanitised = ["--nbval-sanitize-with", str(root / "tests" / "notebooks" / "sanitize.cfg")]
+    again = ["--nbval", *sanitised, *(str(path) for path in chapters(root=root))]
+    what = ["-m", "not slow"] if fast else again
     command = [sys.executable, "-m", "pytest", *PARALLEL, str(root / "tests"), *what]
     os.chdir(root)
     os.execv(sys.executable, command)  # pytest takes the place of this process

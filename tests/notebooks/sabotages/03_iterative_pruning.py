@@ -7,7 +7,7 @@ from tests.notebooks.harness import sabotage
 
 CHAPTER = "03_iterative_pruning"
 HONEST = {
-    "mean": 9.0, "low": 6.0, "high": 12.0, "early": -3.0, "going_on": -1.0,
+    "mean": 9.0, "low": 6.0, "high": 12.0, "early": -3.0, "begun_again": 10.0,
     "densities": [0.55**t for t in range(1, 7)],
 }  # fmt: skip
 
@@ -55,4 +55,4 @@ def six_trainings_against_one():
 
 @sabotage(CHAPTER, "C7")
 def going_on_passed_off_as_rewinding():
-    return HONEST | {"going_on": 9.0}
+    return HONEST | {"begun_again": 0.0}

@@ -68,13 +68,13 @@ def other_wiring_passed_off_as_the_ticket():
 @sabotage(CHAPTER, "C11")
 def a_ticket_with_too_few_weights():
     read = contest()
-    return read | {"to_whole": {3: read["to_whole"][8]}}
+    return read | {"to_whole": {2: read["to_whole"][8]}}
 
 
 @sabotage(CHAPTER, "C11")
 def a_mask_from_before_training():
     read = contest(ticket="before training")
-    return read | {"to_whole": {3: read["to_whole"][4]}}
+    return read | {"to_whole": {2: read["to_whole"][4]}}
 
 
 def dense_itself(t):
@@ -86,8 +86,8 @@ def dense_itself(t):
 @sabotage(CHAPTER, "C11")
 def hardly_anything_was_removed():
     density, _ = trial()
-    read = contest() | dense_itself(3)
-    return read | {"density": [*density[:3], density[1]]}
+    read = contest() | dense_itself(2)
+    return read | {"density": [*density[:2], density[1]]}
 
 
 def small_enough(to_whole):
@@ -109,17 +109,17 @@ def no_task_leaves_room():
 @sabotage(CHAPTER, "C14")
 def rewound_to_the_same_step_twice():
     _, result = trial()
-    late = {6: interval(result["ticket"][6] - result["ticket"][6])}
+    overall = interval(result["ticket"][6] - result["ticket"][6])
     without = {t: interval(result["ticket"][t] - result["one cut"][t]) for t in CONTESTED}
-    return {"late": late, "without": without, "density": trial()[0]}
+    return {"overall": overall, "without": without, "density": trial()[0]}
 
 
 @sabotage(CHAPTER, "C14")
 def rewinding_compared_with_itself():
     _, result = trial()
     without = {t: interval(result["ticket"][t] - result["ticket"][t]) for t in CONTESTED}
-    late = {6: interval(result["ticket"][6] - result["shuffled"][6])}
-    return {"late": late, "without": without, "density": trial()[0]}
+    overall = interval(result["ticket"][6] - result["shuffled"][6])
+    return {"overall": overall, "without": without, "density": trial()[0]}
 
 
 @functools.cache

@@ -10,3 +10,74 @@
     page.theme = chosen;
   });
 })();
+
+// What this browser keeps for its reader; where nothing can be kept, the pages work all the same.
+const kept = {
+  all: () => { try { return Object.keys(localStorage).filter((key) => /^sw-(read|quiz|concept):/.test(key)); } catch { return []; } },
+  get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
+  set: (key, value) => { try { localStorage.setItem(key, value); } catch {} },
+  remove: (key) => { try { localStorage.removeItem(key); } catch {} },
+};
+
+// A chapter counts as opened when it is, and as read when its last heading has been seen.
+addEventListener("DOMContentLoaded", () => {
+  const chapter = /notebooks\/(\d\d_\w+)\.html$/.exec(location.pathname)?.[1];
+  const last = [...document.querySelectorAll(".bd-article h2")].pop();
+  if (!chapter || !last) return;
+  const key = `sw-read:${chapter}`;
+  if (!kept.get(key)) kept.set(key, "opened");
+  new IntersectionObserver((seen, observer) => {
+    if (!seen.some((entry) => entry.isIntersecting)) return;
+    kept.set(key, "read");
+    observer.disconnect();
+  }).observe(last);
+});
+
+// The page of the reader's progress: what is kept, counted.
+addEventListener("DOMContentLoaded", () => {
+  const rows = [...document.querySelectorAll(".reader-progress tbody tr")];
+  if (!rows.length) return;
+  const typed = (text) => {
+    const [, top, , bottom] = /^\s*([+-]?[\d.]+(e[+-]?\d+)?)\s*(?:\/\s*([\d.]+))?\s*%?\s*$/i.exec(text.replace(",", ".").replace("\u2212", "-")) || [];
+    return top === undefined ? NaN : Number(top) / (bottom ? Number(bottom) : 1) / (text.includes("%") ? 100 : 1);
+  };
+  const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : Math.abs(typed(value) - right[0]) <= right[1]);
+  const fill = () => {
+    let read = 0, answered = 0, right = 0, asked = 0;
+    for (const row of rows) {
+      const state = kept.get(`sw-read:${row.dataset.chapter}`), questions = JSON.parse(row.dataset.questions);
+      const answers = questions.map((question) => [question, kept.get(`sw-quiz:${question.key}`)]).filter(([, value]) => value !== null);
+      const fine = answers.filter(([question, value]) => good(question, value)).length;
+      row.querySelector(".reader-read").textContent = { opened: "opened", read: "\u2713 to the end" }[state] ?? "not opened";
+      row.querySelector(".reader-quiz").textContent = `${answers.length} of ${questions.length} answered` + (answers.length ? `, ${fine} right` : "");
+      read += state === "read"; answered += answers.length; right += fine; asked += questions.length;
+    }
+    document.querySelector(".reader-summary").textContent = `${read} of ${rows.length} chapters read to the end; ${answered} of ${asked} questions answered, ${right} of them right.`;
+  };
+  fill();
+  document.querySelector(".reader-forget").addEventListener("click", () => { kept.all().forEach(kept.remove); fill(); });
+});
+
+// A slider inside .plays moves by itself, unless the reader prefers stillness, until it is touched.
+addEventListener("DOMContentLoaded", () => document.querySelectorAll(".plays .sw-slider").forEach((slider) => {
+  const input = slider.querySelector("input[type=range]"), button = document.createElement("button");
+  let clock = null, step = 1;
+  const move = () => {
+    if (input.valueAsNumber === Number(input.max)) step = -1;
+    if (input.valueAsNumber === Number(input.min)) step = 1;
+    input.valueAsNumber += step;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const play = (on) => {
+    clearInterval(clock);
+    clock = on ? setInterval(move, 1200) : null;
+    button.textContent = on ? "Pause" : "Play";
+  };
+  button.type = "button";
+  button.className = "plays-button";
+  button.addEventListener("click", () => play(!clock));
+  input.addEventListener("pointerdown", () => play(false));
+  input.addEventListener("keydown", () => play(false));
+  slider.querySelector("label").after(button);
+  play(!matchMedia("(prefers-reduced-motion: reduce)").matches);
+}));

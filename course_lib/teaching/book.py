@@ -1,10 +1,11 @@
 """A small Sphinx extension for the pages of the book that show what the chapters have stored.
 
-`{ledger}` is the table of all measured claims, `{claims} VERDICT` the list of those with that
-verdict, `` {claim}`C1` `` a link to one of them, and `{slider} NAME` the first slider of a chapter.
+`{ledger}` is the table of all measured claims, `{headline}` their count, `{claims} VERDICT` the
+list of those with that verdict, `` {claim}`C1` `` a link to one of them, and `{slider} NAME` the
+first slider of a chapter.
 All are read from stored outputs, so they can say nothing that a cell has not said. Used by
 `book/evidence.md`, `book/closing.md` and `book/welcome.md`. The released assignments are put beside
-the pages that link to them.
+the pages that link to them. What is the reader's own is in `course_lib.teaching.reader`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from course_lib.teaching.evidence import VERDICTS, Claim, collect
+from course_lib.teaching.chapter_map import ChapterMap
+from course_lib.teaching.evidence import VERDICTS, Claim, collect, title
+from course_lib.teaching.reader import ConceptTest, Progress
 
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
@@ -41,7 +44,12 @@ class Ledger(SphinxDirective):
         group += [nodes.colspec("", colwidth=width) for width in COLUMNS.values()]
         group += nodes.thead("", _row(*([nodes.Text(name)] for name in COLUMNS)))
         group += nodes.tbody("", *(self.claim_row(claim) for claim in claims))
-        return [nodes.paragraph("", _summary(claims)), nodes.table("", group, classes=["ledger"])]
+        table = nodes.table("", group, classes=["ledger"])
+        return [
+            nodes.paragraph("", _summary(claims)),
+            nodes.raw("", _filter(claims), format="html"),
+            table,
+        ]
 
     def claim_row(self, claim: Claim) -> nodes.row:
         """Return one claim: where it stands, what it says, the verdict, what was measured."""
@@ -51,7 +59,17 @@ class Ledger(SphinxDirective):
         over = f", over {claim.over}" if claim.over else ""
         clock = " (a claim about the clock)" if claim.clock else ""
         measured = nodes.Text(f"{claim.measured_text}{over}{clock}")
-        return _row([link], [*statement, *problems], [verdict], [measured])
+        row = _row([link], [*statement, *problems], [verdict], [measured])
+        row["classes"] += _classes(claim)[1:]
+        return row
+
+
+class Headline(SphinxDirective):
+    """`{headline}`: how many claims stand under each verdict, in a sentence."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sentence."""
+        return [nodes.paragraph("", _summary(_stored_claims(self.env)))]
 
 
 class Claims(SphinxDirective):
@@ -81,8 +99,8 @@ class Claims(SphinxDirective):
         statement, problems = self.parse_inline(_markdown(claim.statement))
         note = claim.note[:1].upper() + claim.note[1:]
         measured = "".join(f"{part.rstrip('.')}. " for part in (claim.measured_text, note) if part)
-        title = _title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
-        link = _link(self.env, claim, f"{claim.id}, {title}")
+        where = title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
+        link = _link(self.env, claim, f"{claim.id}, {where}")
         second = nodes.paragraph("", "", nodes.Text(measured), link, classes=["claims-where"])
         return nodes.list_item("", nodes.paragraph("", "", *statement, *problems), second)
 
@@ -157,18 +175,26 @@ def _markdown(statement: str) -> str:
     return re.sub(r"\\\((.+?)\\\)", r"$\1$", statement)
 
 
-def _title(path: Path) -> str:
-    """Return the title of a chapter: its first heading."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    lines = (line for cell in cells for line in "".join(cell["source"]).splitlines())
-    return next((line[2:].strip() for line in lines if line.startswith("# ")), path.stem)
-
-
 def _summary(claims: list[Claim]) -> str:
     """Return how many claims stand under each verdict."""
     counts = Counter(claim.verdict for claim in claims)
-    said = ", ".join(f"{counts[verdict]} “{verdict}”" for verdict in VERDICTS if counts[verdict])
-    return f"Claims measured so far: {len(claims)}" + (f" ({said})." if said else ".")
+    said = "; ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)
+    return f"{len(claims)} claims are measured. {said[:1].upper()}{said[1:]}."
+
+
+def _filter(claims: list[Claim]) -> str:
+    """Return the buttons that choose which rows are seen; the style sheet does the rest."""
+    counts = Counter(claim.verdict for claim in claims)
+    choices = [
+        ("all", f"all {len(claims)}"),
+        *((v, f"{counts[v]} {v}") for v in VERDICTS if counts[v]),
+    ]
+    labels = "".join(
+        f'<label><input type="radio" name="ledger" value="{value.replace(" ", "-")}" '
+        f'autocomplete="off"{" checked" * (value == "all")}> {text}</label>'
+        for value, text in choices
+    )
+    return f'<fieldset class="ledger-filter"><legend>Show the claims</legend>{labels}</fieldset>'
 
 
 def _row(*cells: list[nodes.Node]) -> nodes.row:
@@ -223,6 +249,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("ledger", Ledger)
     app.add_directive("claims", Claims)
     app.add_directive("slider", StoredSlider)
+    app.add_directive("concept-test", ConceptTest)
+    app.add_directive("progress", Progress)
+    app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("headline", Headline)
     app.add_role("claim", ClaimLink())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _spare_mathjax, priority=900)

@@ -9,7 +9,10 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from course_lib.teaching import choice, number, quiz
+from course_lib.teaching.concept import read_concepts
 from course_lib.teaching.evidence import MIME
+from course_lib.teaching.reader import quiz_questions
 
 
 def store(folder: Path, *outputs: dict[str, Any], tag: str = "evidence") -> None:
@@ -77,7 +80,7 @@ def test_a_row_says_where_what_how_sure_and_how_much(tmp_path: Path) -> None:
     assert "Small is <em>small</em>." in page
     assert "verdict-does-not-hold" in page
     assert "0.5 [0.25, 0.75] of the trials, over 4 seeds" in page
-    assert "Claims measured so far: 1" in page
+    assert "1 claims are measured. Holds: 0; holds under conditions: 0; does not hold: 1." in page
 
 
 def test_formulas_of_statements_are_formulas_in_the_ledger(tmp_path: Path) -> None:
@@ -160,3 +163,87 @@ def test_released_assignments_are_beside_the_pages(tmp_path: Path) -> None:
     (tmp_path / "exercises" / "release" / "01_trial" / "01_trial.ipynb").write_text("{}")
     build(tmp_path, LEDGER)
     assert (tmp_path / "out" / "exercises" / "release" / "01_trial" / "01_trial.ipynb").is_file()
+
+
+MAP = """# Map
+
+```{chapter-map}
+01:
+%s
+```
+"""
+
+
+def chapters(folder: Path, *names: str) -> None:
+    (folder / "notebooks").mkdir()
+    for name in names:
+        book = {"cells": [{"cell_type": "markdown", "source": [f"# On <{name}>"]}]}
+        (folder / "notebooks" / f"{name}.ipynb").write_text(json.dumps(book))
+
+
+def test_the_map_has_a_link_for_each_chapter_and_a_line_for_each_need(tmp_path: Path) -> None:
+    chapters(tmp_path, "01_one", "02_two", "03_three")
+    page = build(tmp_path, MAP % "02: 01\n03: 01 02")
+    for name in ("01_one", "02_two", "03_three"):
+        assert f'<a href="notebooks/{name}.html"><rect' in page
+        assert f"{int(name[:2])}. On &lt;{name}&gt;" in page
+    assert page.count("<path d=") == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("02: 03", "03"),  # a need that is no chapter
+        ("", "02"),  # a chapter without a line
+        ("02: 02", "circle"),
+    ],
+)
+def test_the_map_fits_the_chapters(tmp_path: Path, lines: str, said: str) -> None:
+    chapters(tmp_path, "01_one", "02_two")
+    with pytest.raises(ExtensionError, match=said):
+        build(tmp_path, MAP % lines)
+
+
+ROW = {"ask": "Which?", "options": ["this", "that"], "why": "Shown.", "chapter": "01_one"}
+
+
+def test_a_concept_test_is_made_of_whole_questions(tmp_path: Path) -> None:
+    chapters(tmp_path, "01_one")
+    text = "# Test\n\n```{concept-test} test.yml\n```\n"
+    (tmp_path / "test.yml").write_text(json.dumps([ROW, ROW | {"ask": "And <which>?"}]))
+    page = build(tmp_path, text)
+    assert page.count("<fieldset") == 2
+    assert "2. And &lt;which&gt;?" in page
+    assert 'href="notebooks/01_one.html">On &lt;01_one&gt;</a>' in page
+    for wrong in (
+        {"chapter": "09_nine"}, {"options": ["this"]}, {"options": ["this", "this"]}, {"options": 3}
+    ):  # fmt: skip
+        (tmp_path / "test.yml").write_text(json.dumps([ROW | wrong]))
+        with pytest.raises(ExtensionError, match=r"test\.yml cannot be made"):
+            rebuild(tmp_path)
+    (tmp_path / "test.yml").write_text(json.dumps([{"ask": "Which?"}]))
+    with pytest.raises(ExtensionError, match="missing chapter, options, why"):
+        rebuild(tmp_path)
+
+
+def test_the_right_answer_stands_in_every_place() -> None:
+    rows = [ROW | {"options": ["right", "a", "b"]}] * 6
+    made = read_concepts(rows, {"01_one": ("One", "one.html")})
+    places = [list(concept.options).index("right") for concept in made]
+    assert sorted(set(places)) == [0, 1, 2]
+    assert all(concept.right == "right" for concept in made)
+
+
+def test_progress_knows_the_right_answers_of_the_stored_quizzes(tmp_path: Path) -> None:
+    asked = quiz(
+        "trial",
+        [
+            choice("Which?", {"this": "No.", "that": "Yes."}, right="that"),
+            number("How many?", 4, why="Two and two.", wrong={5: "Count."}, otherwise="No."),
+        ],
+    )
+    store(tmp_path, {"text/html": asked.html}, tag="hide-input")
+    first, second = quiz_questions(tmp_path / "notebooks" / "01_trial.ipynb")
+    assert first == {"key": "trial-1", "kind": "choice", "right": 1}
+    assert second["key"] == "trial-2"
+    assert second["right"][0] == 4

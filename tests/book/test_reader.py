@@ -156,3 +156,91 @@ def test_ledger_is_what_the_chapters_stored(open_page: Open) -> None:
     if claims:
         rows.first.get_by_role("link").click()
         expect(page.locator(f"#{claims[0].id}")).to_be_in_viewport()
+
+
+def test_the_ledger_shows_one_verdict_if_asked(open_page: Open) -> None:
+    claims = collect(ROOT / "notebooks")
+    page = open_page("book/evidence")
+    rows = page.locator("table.ledger tbody tr")
+    for verdict in {claim.verdict for claim in claims}:
+        page.get_by_role("radio", name=re.compile(rf"^\d+ {verdict}$")).check()
+        wanted = [claim.id for claim in claims if claim.verdict == verdict]
+        assert rows.locator("visible=true").locator("td:first-child").all_inner_texts() == wanted
+    page.get_by_role("radio", name=re.compile("^all")).check()
+    expect(rows.locator("visible=true")).to_have_count(len(claims))
+
+
+def test_the_concept_test_judges_only_when_both_answers_are_given(open_page: Open) -> None:
+    page = open_page("book/concept_test")
+    test, status = page.locator(".sw-concept"), page.locator(".sw-concept [role=status]")
+    questions = test.locator("fieldset").all()
+    keep = page.get_by_role("button", name="Keep these answers")
+
+    def answer(right: int) -> None:
+        """Answer as many rightly, the others with the next option."""
+        for place, question in enumerate(questions):
+            good = int(question.get_attribute("data-right") or 0)
+            question.get_by_role("radio").nth(good if place < right else (good + 1) % 3).check()
+
+    keep.click()
+    expect(status).to_contain_text("12 of 12 questions have no answer yet")
+    answer(3)
+    keep.click()
+    expect(status).to_contain_text("Your first answers are kept")
+    expect(test.locator(".sw-said:visible")).to_have_count(0)
+    page.reload()
+    page.get_by_role("button", name="I have read it: answer again").click()
+    assert test.locator("input:checked").count() == 0
+    answer(9)
+    keep.click()
+    expect(status).to_contain_text(
+        "Right before: 3 of 12. Right after: 9 of 12. You changed your mind 6 times."
+        " Of what there was to gain you gained 67%."
+    )
+    expect(test.locator(".sw-said:visible")).to_have_count(12)
+    expect(test.locator('[data-time=before][data-as="right"]')).to_have_count(3)
+    page.get_by_role("button", name="Forget all my answers").click()
+    page.reload()
+    expect(status).to_contain_text("Before you read")
+
+
+def test_progress_is_what_was_read_and_answered(open_page: Open) -> None:
+    page = open_page("notebooks/01_sparse_approximation")
+    question = page.locator(".sw-quiz fieldset").first
+    known = re.findall(r"\[([-+.e\d]+),", question.get_attribute("data-known") or "")
+    question.get_by_role("textbox").fill(known[0])
+    question.get_by_role("textbox").press("Enter")
+    page.locator(".bd-article h2").last.scroll_into_view_if_needed()
+    page.wait_for_function("localStorage.getItem('sw-read:01_sparse_approximation') === 'read'")
+    start = page.url.rpartition("notebooks/")[0]
+    page.goto(f"{start}book/progress.html")
+    row = page.locator(".reader-progress tbody tr").first
+    expect(row).to_contain_text("to the end")
+    expect(row).to_contain_text("1 of 5 answered, 1 right")
+    expect(page.locator(".reader-summary")).to_contain_text("1 of 14 chapters read to the end")
+    page.get_by_role("button", name="Forget all").click()
+    page.reload()
+    expect(row).to_contain_text("not opened")
+    expect(row).to_contain_text("0 of 5 answered")
+
+
+def test_the_first_figure_moves_until_it_is_paused(open_page: Open) -> None:
+    page = open_page("book/welcome", reduced_motion="no-preference")
+    slider, button = page.locator(".plays .sw-slider"), page.locator(".plays-button")
+    first = shown_frame(slider)
+    page.wait_for_timeout(1500)
+    moved = shown_frame(slider)
+    assert moved != first
+    button.click()
+    expect(button).to_have_text("Play")
+    still = shown_frame(slider)
+    page.wait_for_timeout(1500)
+    assert shown_frame(slider) == still
+
+
+def test_the_first_figure_is_still_for_those_who_prefer_it(open_page: Open) -> None:
+    page = open_page("book/welcome", reduced_motion="reduce")
+    slider = page.locator(".plays .sw-slider")
+    first = shown_frame(slider)
+    page.wait_for_timeout(1500)
+    assert shown_frame(slider) == first

@@ -188,9 +188,9 @@ def test_debias_undoes_the_coin(epsilon, share):
     p = mp.exp(mp.mpf(epsilon)) / (1 + mp.exp(mp.mpf(epsilon)))
     reported = float(share * p + (1 - share) * (1 - p))
     exact = (mp.mpf(reported) - (1 - p)) / (2 * p - 1)
-    # The 1e-16 of the reported share is all that may be lost, however small epsilon is.
+    # The 1e-16 of the reported share and of the result are all that may be lost, for any epsilon.
     assert float(lab.debias(reported, epsilon)) == pytest.approx(
-        float(exact), rel=1e-12, abs=1e-15 / epsilon
+        float(exact), rel=1e-12, abs=1e-15 * (1 + 1 / epsilon)
     )
 
 

@@ -1,0 +1,100 @@
+"""What the reader's own browser keeps for the reader: a test before and after, and progress.
+
+`{concept-test} FILE` shows a test whose questions stand in a YAML file beside the page,
+`{progress}` a table of all chapters that the browser fills in. `course_lib.teaching.book`
+registers both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+from course_lib.teaching.concept import concept_test, read_concepts
+from course_lib.teaching.evidence import title
+
+QUESTION = re.compile(
+    r'<fieldset data-question="([^"]+)" data-kind="([^"]+)"(?: data-known="([^"]+)")?>'
+    r"(.*?)</fieldset>",
+    re.S,
+)
+
+
+class ConceptTest(SphinxDirective):
+    """`{concept-test} FILE`: the test whose questions are in FILE, a YAML file beside the page.
+
+    Raises:
+        ExtensionError: the file cannot be read, or a question is not whole.
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the test, with links to the chapters."""
+        path = Path(self.env.doc2path(self.env.docname)).parent / self.arguments[0]
+        self.env.note_dependency(str(path))
+        try:
+            rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+            test = concept_test(path.stem, read_concepts(rows, chapters(self.env)))
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            raise ExtensionError(f"the concept test {path.name} cannot be made: {error}") from error
+        return [nodes.raw("", test.html, format="html")]
+
+
+class Progress(SphinxDirective):
+    """`{progress}`: a row for each chapter, with what the browser has kept of its quiz."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table; `theme.js` fills it in."""
+        rows = []
+        for name, (said, address) in chapters(self.env).items():
+            questions = quiz_questions(Path(self.env.srcdir) / "notebooks" / f"{name}.ipynb")
+            asked = escape(json.dumps(questions))
+            rows.append(
+                f'<tr data-chapter="{name}" data-questions="{asked}"><td><a href="{address}">'
+                f'{escape(said)}</a></td><td class="reader-read">not opened</td>'
+                f'<td class="reader-quiz">0 of {len(questions)} answered</td></tr>'
+            )
+        head = "<tr><th>Chapter</th><th>Read</th><th>Quiz</th></tr>"
+        body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
+        table = f'<table class="reader-progress table">{body}</table>'
+        said = '<p class="reader-summary" role="status">This page needs JavaScript.</p>'
+        forget = '<button type="button" class="reader-forget">Forget all that I did here</button>'
+        return [nodes.raw("", f"{said}{table}<p>{forget}</p>", format="html")]
+
+
+def quiz_questions(path: Path) -> list[dict[str, Any]]:
+    """Return the questions of a chapter's quizzes as stored: key, kind, and what is right.
+
+    "right" is the index of the right option, or the right number with its tolerance.
+    """
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    outputs = (output for cell in cells for output in cell.get("outputs", []))
+    stored = "".join("".join(o.get("data", {}).get("text/html", "")) for o in outputs)
+    found = []
+    for key, kind, known, body in QUESTION.findall(stored):
+        verdicts = re.findall(r'<p hidden><b class="sw-(right|wrong)">', body)
+        right = json.loads(known)[0] if known else verdicts.index("right")
+        found.append({"key": key, "kind": kind, "right": right})
+    return found
+
+
+def chapters(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
+    """Return title and address (seen from this page) of each chapter, by its name."""
+    folder = Path(env.srcdir) / "notebooks"
+    for path in (folder, *folder.glob("*.ipynb")):
+        env.note_dependency(str(path))
+    uri = env.app.builder.get_relative_uri
+    return {
+        path.stem: (title(path), uri(env.docname, f"notebooks/{path.stem}"))
+        for path in sorted(folder.glob("[0-9]*.ipynb"))
+    }

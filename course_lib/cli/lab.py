@@ -5,22 +5,47 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
+import nbformat
 
-from course_lib.cli.place import course_root
+from course_lib.cli.place import chapters, course_root
 from course_lib.cli.ports import free_port
+
+SETTINGS = Path(__file__).with_name("lab_settings")  # pages open as pages, and no news is fetched
+# nbgrader's own buttons are the instructor's (`course formgrader`), and would judge otherwise.
+NBGRADER = [
+    f"nbgrader.server_extensions.{name}"
+    for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")
+]
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8888, show_default=True)
 @click.option("--browser/--no-browser", default=True, help="Open a browser window.")
-def lab(port: int, browser: bool) -> None:
-    """Open JupyterLab on the course: chapters in notebooks/, assignments in exercises/."""
+@click.option(
+    "--list", "only_list", is_flag=True, help="List the assignments and how far they are."
+)
+def lab(port: int, browser: bool, only_list: bool) -> None:
+    """Open JupyterLab on the course: a page of chapters and assignments to start from."""
+    from course_lib.cli.start import as_text, write_start_page
+
+    if only_list:
+        click.echo(as_text(course_root()))
+        return
     if find_spec("jupyterlab") is None:
         raise ModuleNotFoundError("jupyterlab", name="jupyterlab")
     root = course_root()
-    options = [f"--ServerApp.root_dir={root}", f"--port={free_port(port)}"]
+    start = write_start_page(root).relative_to(root).as_posix()
+    trust(chapters(root=root))
+    options = [
+        f"--ServerApp.root_dir={root}",
+        f"--port={free_port(port)}",
+        f"--LabApp.default_url=/lab/tree/{start}",
+        f"--LabApp.app_settings_dir={SETTINGS}",
+        *(f"--ServerApp.jpserver_extensions={name}=False" for name in NBGRADER),
+    ]
     if not browser:
         options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -28,3 +53,12 @@ def lab(port: int, browser: bool) -> None:
     os.chdir(root)
     # JupyterLab takes the place of this process: Ctrl-C is then its own affair.
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
+
+
+def trust(paths: list[Path]) -> None:
+    """Sign the course's own chapters, so that JupyterLab shows their stored sliders at once."""
+    from nbformat.sign import NotebookNotary
+
+    notary = NotebookNotary()
+    for path in paths:
+        notary.sign(nbformat.read(path, as_version=4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from course_lib.cli.place import course_root
@@ -10,17 +12,25 @@ from course_lib.cli.place import course_root
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; see whether the release is up to date.")
-def release(names: tuple[str, ...], check: bool) -> None:
-    """Make exercises/release/NAME and dist/NAME-student.zip, for all assignments if none named."""
+@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), help="The day to hand in, 2026-12-24.")
+def release(names: tuple[str, ...], check: bool, due: datetime | None) -> None:
+    """Make exercises/release/NAME and dist/NAME-student.zip, for all assignments if none named.
+
+    With --due the day is written into the source, and shown to students where they start.
+    """
     from course_lib.grading import release as making
     from course_lib.grading.assignment import Assignment, assignments
     from course_lib.grading.tasks import Refusal
 
     root = course_root()
+    if due and (check or not names):
+        raise click.UsageError("--due needs the names of its assignments, and no --check")
     old = []
     try:
         for name in names or assignments(root / "exercises"):
             assignment = Assignment(root / "exercises", name)
+            if due:
+                assignment.set_due(due.date())
             if check:
                 old += [f"{name}/{file}" for file in making.differing(assignment)]
                 continue

@@ -9,6 +9,7 @@ import json
 import os
 import runpy
 from collections.abc import Iterator
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -203,12 +204,20 @@ class Assignment:
         for number, cell in enumerate(book.cells):
             cell.id = _mark(cell).get("grade_id", f"cell-{number}")
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        course = {"assignment": self.name}
+        if due := self.source.metadata.get("course", {}).get("due"):
+            course["due"] = due
         book.metadata = NotebookNode(
-            kernelspec=kernel, language_info={"name": "python"}, course={"assignment": self.name}
+            kernelspec=kernel, language_info={"name": "python"}, course=course
         )
         book.nbformat, book.nbformat_minor = 4, 5
         nbformat.validate(book)
         return book
+
+    def set_due(self, day: date) -> None:
+        """Write the day to hand in into the source notebook; the release follows."""
+        self.source.metadata["course"] = {"due": day.isoformat()}
+        self.notebook_path.write_text(nbformat.writes(self.source) + "\n", encoding="utf-8")
 
     @property
     def written(self) -> list[dict[str, Any]]:

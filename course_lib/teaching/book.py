@@ -23,9 +23,11 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from course_lib.teaching.budgets import Budgets
 from course_lib.teaching.chapter_map import ChapterMap
 from course_lib.teaching.evidence import VERDICTS, Claim, collect, title
 from course_lib.teaching.reader import ConceptTest, Progress
+from course_lib.teaching.slim import slim
 
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
@@ -235,13 +237,10 @@ def _spare_mathjax(app: Sphinx, page: str, _: str, context: dict[str, Any], __: 
         ]
 
 
-def _drop_unused(app: Sphinx, exception: Exception | None) -> None:
-    """Delete what the theme ships and no page loads: a third of the book's size."""
+def _slim(app: Sphinx, exception: Exception | None) -> None:
+    """Make the book lighter; see `course_lib.teaching.slim`."""
     if exception is None and app.builder.format == "html":
-        static = Path(app.outdir) / "_static"
-        for pattern in ("**/*.map", "scripts/fontawesome.js*", "vendor/fontawesome/**/*.ttf"):
-            for path in static.glob(pattern):
-                path.unlink()
+        slim(Path(app.outdir))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -253,9 +252,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("progress", Progress)
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("headline", Headline)
+    app.add_directive("budgets", Budgets)
     app.add_role("claim", ClaimLink())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _spare_mathjax, priority=900)
     app.connect("build-finished", _add_assignments)
-    app.connect("build-finished", _drop_unused)
+    app.connect("build-finished", _slim)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

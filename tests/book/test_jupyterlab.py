@@ -1,7 +1,8 @@
-"""The student's way in JupyterLab: a mistake is made and named, mended, and the check passes."""
+"""A student's way in JupyterLab: start page, chapter, a mistake that is named, and mended."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,51 +30,38 @@ SOLUTION = """def keep_largest(weights, k):
     return mask.reshape(weights.shape)
 """
 MISTAKE = SOLUTION.replace(".abs()", "")
-# A new user is asked about news and updates; this one has answered no.
-SETTINGS = {"checkForUpdates": False, "fetchNews": "false"}
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """JupyterLab on a copy of the released assignment, with nobody's settings and no network."""
-    shutil.copytree(ROOT / "exercises" / "release" / NAME, tmp_path / "course" / NAME)
-    settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(SETTINGS))
-    folders = {
-        "HOME": tmp_path / "home",
-        "JUPYTER_CONFIG_DIR": tmp_path / "config",
-        "JUPYTER_DATA_DIR": tmp_path / "data",
-        "JUPYTER_RUNTIME_DIR": tmp_path / "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": tmp_path / "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": tmp_path / "workspaces",
-    }
+    """`course lab` on a course of one chapter, in an empty home, with no network."""
+    course = tmp_path / "course"
+    shutil.copytree(ROOT / "exercises" / "release" / NAME, course / "exercises" / "release" / NAME)
+    (course / "notebooks").mkdir()
+    for file in ("_toc.yml", f"notebooks/{NAME}.ipynb"):
+        shutil.copy(ROOT / file, course / file)
     port = free_port(18888)
-    options = [
-        "--no-browser",
-        "--allow-root",
-        f"--ServerApp.root_dir={tmp_path / 'course'}",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=",
-    ]
-    address = f"http://localhost:{port}"
+    command = [Path(sys.executable).with_name("course"), "lab", "--no-browser", f"--port={port}"]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
-            env=os.environ | {name: str(folder) for name, folder in folders.items()},
+            command,
+            cwd=course,
+            env=os.environ | {"HOME": str(tmp_path / "home"), "JUPYTER_TOKEN": "token"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
         for _ in range(120):
             try:
-                urlopen(f"{address}/api", timeout=5).close()
+                urlopen(f"http://localhost:{port}/api", timeout=5).close()
                 break
             except (URLError, OSError):
                 assert server.poll() is None, (tmp_path / "log").read_text()[-2000:]
                 time.sleep(0.5)
-        yield address
+        yield f"http://localhost:{port}"
+        said = (tmp_path / "log").read_text()
+        assert f"notebooks/{NAME}.ipynb is not trusted" not in said
+        assert "nbgrader" not in said
     finally:
         server.terminate()
         server.wait(20)
@@ -96,7 +84,21 @@ def test_a_student_is_told_the_mistake_and_then_passes(browser: Browser, lab: st
     outside: list[str] = []
     context.on("request", lambda sent: outside.append(sent.url))
     page = context.new_page()
-    page.goto(f"{lab}/lab/tree/{NAME}/{NAME}.ipynb")
+    page.goto(f"{lab}/?token=token")
+    start = page.locator(".jp-MarkdownViewer, .jp-RenderedMyST, .jp-Document").first
+    expect(start).to_contain_text("to begin", timeout=60_000)
+    page.get_by_role(
+        "link", name="The sculptor\N{RIGHT SINGLE QUOTATION MARK}s rule", exact=True
+    ).click()
+    slider = page.locator(".sw-slider").first  # stored, and trusted: it moves before a cell has run
+    expect(slider).to_be_visible(timeout=40_000)
+    slider.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    expect(slider.locator("output")).to_have_text(
+        json.loads(slider.get_attribute("data-values") or "")[0]
+    )
+    page.get_by_role("tab", name="start.md").click()
+    page.get_by_role("link", name=re.compile("by your own hands")).click()
     task = page.locator(".jp-CodeCell").filter(has_text="def keep_largest")
     check = page.locator(".jp-CodeCell").filter(has_text='check("keep_largest")')
     said = check.locator(".jp-OutputArea-output").first

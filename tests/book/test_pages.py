@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page
 
+from course_lib.cli.bench.chapters import FIRST_PAGE, PAGE, compressed_size
 from course_lib.cli.book import pages
 
 pytestmark = pytest.mark.slow
@@ -21,9 +22,6 @@ CONTENTS = [
 ]
 PAGES = [*CONTENTS, "search", "genindex"]
 CHAPTERS = sorted(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
-# What the browser of a reader must load before it can draw a page, in MiB as they lie on the disk.
-HEAVIEST_PAGE = 4.0
-
 
 # By night only the colours are other. Without preload: axe resolves @import against the page.
 BY_DAY = {"preload": False}
@@ -101,10 +99,12 @@ def test_every_inner_link_leads_somewhere(site: Path) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_light(open_page: Callable[..., Page], site: Path, name: str) -> None:
     page = open_page(name)
+    page.wait_for_load_state("networkidle")
     loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
     paths = {site / unquote(address.split("/", 3)[3].partition("?")[0]) for address in loaded}
-    size = sum(path.stat().st_size for path in {*paths, site / f"{name}.html"} if path.is_file())
-    assert size / 2**20 < HEAVIEST_PAGE, f"{size / 2**20:.1f} MiB"
+    files = [path for path in {*paths, site / f"{name}.html"} if path.is_file()]
+    size = sum(map(compressed_size, files)) / 1000
+    assert size < (FIRST_PAGE if name == CONTENTS[0] else PAGE), f"{size:.0f} kB"
 
 
 @pytest.mark.parametrize("name", CONTENTS)

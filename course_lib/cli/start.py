@@ -1,0 +1,132 @@
+"""The page on which JupyterLab opens: what is here, and how far the assignments are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import nbformat
+
+from course_lib.cli.place import chapters
+from course_lib.teaching.evidence import title
+
+PASSED = re.compile(r"^\w+: ([\d.]+) of ([\d.]+) points", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A released assignment as it lies on this machine.
+
+    Attributes:
+        name: of the assignment.
+        title: its first heading.
+        tasks: how many functions it asks for.
+        begun: how many of them are no longer the stub.
+        passing: how many showed all points when their check was last run and saved.
+        due: the day by which to hand it in, if there is one.
+    """
+
+    name: str
+    title: str
+    tasks: int
+    begun: int
+    passing: int
+    due: date | None
+
+    @property
+    def state(self) -> str:
+        """How far it is, in words."""
+        if self.passing == self.tasks:
+            return "passes all visible checks"
+        if self.begun:
+            return f"{self.passing} of {self.tasks} tasks pass"
+        return "to begin"
+
+    def due_words(self, today: date) -> str:
+        """When it is due, seen from today."""
+        if self.due is None:
+            return "no date"
+        days = (self.due - today).days
+        when = f"{self.due.day} {self.due:%B}"
+        if days < 0:
+            return f"{when}, {-days} {'day' if days == -1 else 'days'} ago"
+        return f"{when}, {['today', 'tomorrow'][days] if days < 2 else f'in {days} days'}"
+
+
+def exercises(root: Path) -> list[Exercise]:
+    """Return the released assignments; one that cannot be read counts as not begun."""
+    folders = sorted((root / "exercises" / "release").glob("[0-9][0-9]_*"))
+    return [read(path) for f in folders if (path := f / f"{f.name}.ipynb").is_file()]
+
+
+def read(path: Path) -> Exercise:
+    """Return the state of one assignment, from what its notebook holds on the disk."""
+    try:
+        nb = nbformat.read(path, as_version=4)
+    except Exception:  # a student's own file may hold anything; the list is shown all the same
+        return Exercise(path.stem, f"{path.stem} (cannot be read)", 1, 0, 0, None)
+    marks = {cell.metadata.get("nbgrader", {}).get("grade_id", ""): cell for cell in nb.cells}
+    tasks = [key.removeprefix("check_") for key in marks if key.startswith("check_")]
+    begun = sum("NotImplementedError" not in marks[t].source for t in tasks if t in marks)
+    passing = sum(_passes(marks[f"check_{task}"]) for task in tasks)
+    said = nb.metadata.get("course", {}).get("due")
+    due = date.fromisoformat(said) if said else None
+    return Exercise(path.stem, title(path), len(tasks), begun, passing, due)
+
+
+def _passes(cell: nbformat.NotebookNode) -> bool:
+    said = "".join(output.get("text", "") for output in cell.get("outputs", []))
+    found = PASSED.search(said)
+    return bool(found and found[1] == found[2])
+
+
+def start_page(root: Path, today: date) -> str:
+    """Return the page in Markdown; its links lead from the folder `exercises`."""
+    links = (f"[{title(path)}](../notebooks/{path.name})" for path in chapters(root=root))
+    work = "\n".join(
+        f"| [{e.title}](release/{e.name}/{e.name}.ipynb) | {e.state} | {e.due_words(today)} |"
+        for e in exercises(root)
+    )
+    return f"""# The Statue Within
+
+Read a chapter, run it, change what you doubt. Then do its assignment. Everything runs on this
+machine.
+
+## Chapters
+
+{chr(10).join(f"{number}. {link}" for number, link in enumerate(links, 1))}
+
+**To begin**, open the first chapter and choose *Run > Run All Cells*. Cells under *Run live* bring
+sliders that compute as you move them.
+
+## Assignments
+
+| assignment | how far | due |
+|---|---|---|
+{work}
+
+In an assignment, write your answer where the notebook says `YOUR CODE HERE` and run the cell below
+it: the check names the mistake where it can. Save, and before you hand in, open a terminal
+(*File > New > Terminal*) and let the whole notebook be checked as in grading:
+
+    course check exercises/release/01_sparse_approximation/01_sparse_approximation.ipynb
+
+This page was made when JupyterLab started; start it again for the newest state, or ask in the
+terminal: `course lab --list`.
+"""
+
+
+def write_start_page(root: Path) -> Path:
+    """Write the page where JupyterLab opens it; return its place."""
+    path = root / "exercises" / "start.md"
+    path.write_text(start_page(root, date.today()), encoding="utf-8")
+    return path
+
+
+def as_text(root: Path) -> str:
+    """Return the list of assignments for a terminal."""
+    rows = [(e.name, e.state, e.due_words(date.today())) for e in exercises(root)]
+    width = max((len(name) for name, _, _ in rows), default=0)
+    return "\n".join(f"{name:{width}}  {state:26}  {due}" for name, state, due in rows)

@@ -1,0 +1,92 @@
+"""The page on which JupyterLab opens: it says how far each assignment is, whatever lies there."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from course_lib.cli.lab import lab
+from course_lib.cli.start import Exercise, exercises, start_page
+
+TODAY = date(2026, 11, 26)
+STUB = "def one():\n    raise NotImplementedError()"
+
+
+def assignment(root: Path, *, code: str = STUB, said: str = "", due: str = "") -> None:
+    """Write an assignment of one task."""
+
+    def mark(key: str) -> dict[str, object]:
+        return {"nbgrader": {"grade_id": key}}
+
+    outputs = [new_output("stream", text=said)] if said else []
+    cells = [
+        new_markdown_cell("# A title"),
+        new_code_cell(code, metadata=mark("one")),
+        new_code_cell('check("one")', metadata=mark("check_one"), outputs=outputs),
+    ]
+    folder = root / "exercises" / "release" / "01_one"
+    folder.mkdir(parents=True, exist_ok=True)
+    course = {"assignment": "01_one"} | ({"due": due} if due else {})
+    nbformat.write(new_notebook(cells=cells, metadata={"course": course}), folder / "01_one.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "state"),
+    [
+        (STUB, "", "to begin"),
+        ("def one(): ...", "", "0 of 1 tasks pass"),
+        ("def one(): ...", "one: 2 of 3 points\n  [--] ...", "0 of 1 tasks pass"),
+        ("def one(): ...", "one: 3 of 3 points\n", "passes all visible checks"),
+        ("def one(): ...", "someone: 13 of 3 points\n", "0 of 1 tasks pass"),
+    ],
+)
+def test_a_state_is_what_the_notebook_shows(tmp_path, code, said, state):
+    assignment(tmp_path, code=code, said=said)
+    assert [e.state for e in exercises(tmp_path)] == [state]
+
+
+@pytest.mark.parametrize(
+    ("due", "words"),
+    [
+        ("2026-11-25", "25 November, 1 day ago"),
+        ("2026-11-26", "26 November, today"),
+        ("2026-11-27", "27 November, tomorrow"),
+        ("2026-12-24", "24 December, in 28 days"),
+        ("", "no date"),
+    ],
+)
+def test_a_date_is_seen_from_today(tmp_path, due, words):
+    assignment(tmp_path, due=due)
+    (found,) = exercises(tmp_path)
+    assert found.due_words(TODAY) == words
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"cells": 3}', b"\xff\xfe"])
+def test_a_notebook_that_cannot_be_read_does_not_hide_the_others(tmp_path, content):
+    assignment(tmp_path)
+    broken = tmp_path / "exercises" / "release" / "02_two"
+    broken.mkdir()
+    (broken / "02_two.ipynb").write_bytes(content)
+    one, two = exercises(tmp_path)
+    assert one.title == "A title"
+    assert two == Exercise("02_two", "02_two (cannot be read)", 1, 0, 0, None)
+
+
+def test_the_page_links_to_what_is_there(tmp_path):
+    assignment(tmp_path)
+    chapter = tmp_path / "notebooks" / "01_one.ipynb"
+    chapter.parent.mkdir()
+    chapter.write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": "# One"}]}))
+    page = start_page(tmp_path, TODAY)
+    assert "1. [One](../notebooks/01_one.ipynb)" in page
+    assert "| [A title](release/01_one/01_one.ipynb) | to begin | no date |" in page
+
+
+def test_the_list_in_a_terminal():
+    done = CliRunner().invoke(lab, ["--list"])
+    assert done.exit_code == 0
+    assert len(done.output.splitlines()) == 14

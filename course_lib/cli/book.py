@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -28,11 +29,17 @@ SOURCES = ("_config.yml", "_toc.yml", "constraints.txt", "book", "notebooks", "c
 @click.command()
 @click.option("--serve/--no-serve", default=True, help="Serve the book after building it.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-def book(serve: bool, port: int) -> None:
+@click.option("--archive", is_flag=True, help="Pack the pages into dist/, to open from a folder.")
+def book(serve: bool, port: int, archive: bool) -> None:
     """Build the book (any warning is an error) and serve it on this machine until Ctrl-C."""
     root = course_root()
     html = build(root)
-    if serve:
+    if archive:
+        packed = pack(html, root / "dist" / "statue-within-book.zip")
+        click.echo(
+            f"{packed.relative_to(root)}: unpack it and open index.html; no server is needed."
+        )
+    elif serve:
         _serve(html, port)
 
 
@@ -65,6 +72,22 @@ def build(root: Path) -> Path:
         raise click.ClickException("the book is not whole: " + "; ".join(faults) + ".")
     stamp.write_text(print_now)
     return html
+
+
+def pack(html: Path, target: Path) -> Path:
+    """Write the pages into an archive whose bytes depend on nothing but theirs; return its path."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bundle:
+        for path in sorted(html.rglob("*")):
+            if path.is_file():
+                name = f"{target.stem}/{path.relative_to(html).as_posix()}"
+                entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o644 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                bundle.writestr(entry, path.read_bytes())
+    part.replace(target)
+    return target
 
 
 def fingerprint(root: Path) -> str:

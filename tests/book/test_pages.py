@@ -96,6 +96,21 @@ def test_every_inner_link_leads_somewhere(site: Path) -> None:
     assert not dead, "\n".join(sorted(set(dead)))
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_can_be_launched(site: Path, name: str) -> None:
+    """On Binder and Colab, from the repository that the configuration names."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    owner = config["repository"]["url"].removeprefix("https://github.com/")
+    branch = config["repository"]["branch"]
+    page = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    links = {tag["href"] for tag in page.select(".dropdown-launch-buttons a[href^=http]")}
+    assert links == {
+        f"https://mybinder.org/v2/gh/{owner}/{branch}?urlpath=lab/tree/{name}.ipynb",
+        f"https://colab.research.google.com/github/{owner}/blob/{branch}/{name}.ipynb",
+    }
+    assert (ROOT / f"{name}.ipynb").is_file()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_light(open_page: Callable[..., Page], site: Path, name: str) -> None:
     page = open_page(name)

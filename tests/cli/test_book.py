@@ -7,11 +7,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import zipfile
 
 import click
 import pytest
 
-from course_lib.cli.book import broken_pages, build, fingerprint, pages
+from course_lib.cli.book import broken_pages, build, fingerprint, pack, pages
 
 CONFIG = "title: Trial\nauthor: Nobody\nonly_build_toc_files: true\n"
 
@@ -59,6 +60,20 @@ def test_the_fingerprint_follows_what_pages_are_made_of(small_book):
 
 
 @pytest.mark.slow
+def test_an_archive_of_the_pages_opens_from_a_folder(tmp_path):
+    html = tmp_path / "html"
+    (html / "book").mkdir(parents=True)
+    (html / "index.html").write_text("<a href='book/one.html'>one</a>")
+    (html / "book" / "one.html").write_text("one")
+    first = pack(html, tmp_path / "dist" / "the-book.zip").read_bytes()
+    (html / "index.html").touch()
+    assert pack(html, tmp_path / "dist" / "the-book.zip").read_bytes() == first
+    with zipfile.ZipFile(tmp_path / "dist" / "the-book.zip") as bundle:
+        bundle.extractall(tmp_path / "out")
+    assert (tmp_path / "out" / "the-book" / "book" / "one.html").read_text() == "one"
+    assert [p.name for p in (tmp_path / "dist").iterdir()] == ["the-book.zip"]
+
+
 def test_a_failed_build_is_never_taken_for_a_book(small_book):
     (small_book / "book").mkdir()
     (small_book / "_toc.yml").write_text("format: jb-book\nroot: book/welcome\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import nbval.kernel
 import pytest
+import yaml
 from nbval.plugin import get_sanitize_patterns
 
 from course_lib.cli.run import METADATA
@@ -111,6 +112,16 @@ def test_cells_are_short_enough_to_read(path):
     for cell in code_cells(path):
         most = MOST_HIDDEN_LINES if "hide-input" in tags(cell) else MOST_LINES
         assert len(cell.source.splitlines()) <= most, cell.source
+
+
+@chapters
+def test_a_chapter_opened_elsewhere_fetches_the_library_first(path):
+    """As on Colab. The address is the one that the book's configuration names."""
+    first, *_ = code_cells(path)
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert f'"git+{address}"' in first.source
+    assert tags(first) == {"remove-cell"}
+    assert not first.outputs
 
 
 @chapters

@@ -21,6 +21,8 @@ COMMANDS = {
     "release": ("release", "Make the student's version of assignments."),
     "check": ("check", "Check a student's notebook with the visible checks."),
     "grade": ("grade", "Grade a folder of submissions in a jail."),
+    "export": ("export", "Hand grades over to Canvas, Moodle or a spreadsheet."),
+    "formgrader": ("formgrader", "Grade the written answers, in a browser."),
     "mutants": ("mutants", "Show that each known mistake loses its points."),
     "sweep": ("sweep", "Run an experiment over a grid, here or on a cluster."),
     "doctor": ("doctor", "Say what this machine has and lacks."),

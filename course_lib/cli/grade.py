@@ -1,54 +1,115 @@
-"""`course grade`: grade a folder of submissions in a jail."""
+"""`course grade`: grade a class in jails, here or on a cluster."""
 
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
 
 from course_lib.cli.place import course_root
 
+STOPPED = 130  # the exit code of what was ended by Ctrl-C
+
 
 @click.command()
-@click.argument("name")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("name", metavar="ASSIGNMENT")
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="SOURCE...", type=click.Path(path_type=Path)
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Where grades go (default: exercises/)."
 )
-def grade(name: str, folder: Path, as_json: bool, out: Path | None) -> None:
-    """Grade the submissions of assignment NAME in FOLDER, each in a jail.
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="STUDENT",
+    help="Grade this student alone, and again. May be given more than once.",
+)
+@click.option("--again", is_flag=True, help="Grade again what is graded and has not changed.")
+@click.option("--workers", type=click.IntRange(1), help="Local processes; one a core if not given.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, such as tcp://host:8786.")
+@click.option(
+    "--db",
+    "url",
+    metavar="URL",
+    help="Of the gradebook, such as postgresql://host/grades (default: gradebook.db in --out).",
+)
+def grade(
+    name: str,
+    sources: tuple[Path, ...],
+    as_json: bool,
+    out: Path | None,
+    only: tuple[str, ...],
+    again: bool,
+    workers: int | None,
+    scheduler: str | None,
+    url: str | None,
+) -> None:
+    """Grade the submissions of ASSIGNMENT in each SOURCE, each in a jail.
 
-    FOLDER holds one folder a student with the notebook in it, or notebooks named by student. It is
-    only read. Grades go to grades/NAME/STUDENT.json and to the gradebook, gradebook.db. Exit code 1
-    if a submission stays ungraded.
+    A SOURCE is a folder or a ZIP archive, as a learning-management system downloads it, or a folder
+    that holds one folder a student, or notebooks named by student. It is only read. Grades go to
+    grades/ASSIGNMENT/STUDENT.json and to the gradebook, pages for students to feedback/ASSIGNMENT.
+
+    Each grade is stored as soon as it is there. Called again, after a kill or with more
+    submissions, it grades only what is new, has changed, or has no score yet. Exit code 1 if a
+    submission stays without a score, 130 after Ctrl-C.
     """
+    from tqdm import tqdm
+
+    from course_lib.cli.sweep import cluster
+    from course_lib.grading import intake, run
     from course_lib.grading.assignment import Assignment
-    from course_lib.grading.run import Grader, table
     from course_lib.grading.tasks import Refusal
 
     exercises = course_root() / "exercises"
     try:
-        assignment = Assignment(exercises, name)
-        grader = Grader(assignment, out or exercises)
-        verdicts = []
-        for verdict in grader.grade(folder):
-            verdicts.append(verdict)
-            click.echo(f"{verdict['student']} ({verdict['seconds']} s)", err=True)
+        with ExitStack() as stack:
+            assignment = Assignment(exercises, name)
+            executor = stack.enter_context(cluster(scheduler))
+            batch = stack.enter_context(
+                run.batch(
+                    assignment,
+                    out or exercises,
+                    sources,
+                    only=only,
+                    again=again,
+                    url=url,
+                    workers=workers,
+                    executor=executor,
+                )
+            )
+            click.echo(f"{intake.report(batch.handed)}\n", err=True)
+            if batch.kept:
+                click.echo(
+                    f"{len(batch.kept)} of {len(batch.handed)} are graded and have not changed: "
+                    "they are kept",
+                    err=True,
+                )
+            coming = stack.enter_context(closing(batch.grade()))
+            bar = stack.enter_context(tqdm(total=len(batch.todo), unit="submission", disable=None))
+            for verdict in coming:
+                bar.update()
+                if bar.disable:
+                    shown = run.clean(verdict["student"], 300)
+                    click.echo(f"{shown} ({verdict['seconds']} s)", err=True)
+            verdicts, unmarked = batch.verdicts(), batch.unmarked()
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
+    except KeyboardInterrupt:
+        click.echo(
+            "\nStopped. Every grade that was there is stored; call the same again to go on.",
+            err=True,
+        )
+        raise SystemExit(STOPPED) from None
     if as_json:
         click.echo(json.dumps(verdicts, indent=1, ensure_ascii=False))
     else:
-        click.echo(table(verdicts, [task.name for task in assignment.tasks]))
-    for answer in assignment.written:
-        click.echo(
-            f"{answer['name']} ({answer['total']:g} points) is for a person to grade", err=True
-        )
-    ungraded = [v["student"] for v in verdicts if v["status"] == "ungraded"]
-    if ungraded:
-        click.echo(
-            f"{len(ungraded)} of {len(verdicts)} need a person: {', '.join(ungraded)}", err=True
-        )
+        click.echo(run.table(verdicts, [task.name for task in assignment.tasks]))
+    for line in run.attention(verdicts, unmarked, batch.faults):
+        click.echo(line, err=True)
+    if any(verdict["status"] == "ungraded" for verdict in verdicts):
         raise SystemExit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -13,31 +14,48 @@ from course_lib.cli.place import course_root
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All assignments.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
-def mutants(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+@click.option("--store", is_flag=True, help="Store what the book shows, if all is as declared.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+def mutants(
+    names: tuple[str, ...], everything: bool, as_json: bool, store: bool, workers: int | None
+) -> None:
     """Grade the reference, the stub, every mutant and every alternative of assignments NAMES.
 
     It is done in the jail, as for students. Prints the kill matrix. Exit code 1 on any deviation
-    from what the mutants declare.
+    from what the mutants declare; of such an assignment nothing is stored.
     """
+    from tqdm import tqdm
+
     from course_lib.grading.assignment import Assignment, assignments
-    from course_lib.grading.mutants import matrix, text
+    from course_lib.grading.mutants import count, matrices, merged, text
+    from course_lib.grading.run import write
     from course_lib.grading.tasks import Refusal
 
-    exercises = course_root() / "exercises"
+    root = course_root()
+    known = assignments(root / "exercises")
     if not names and not everything:
         raise click.UsageError("name an assignment, or say --all")
-    found = []
     try:
-        for name in assignments(exercises) if everything else names:
-            assignment = Assignment(exercises, name)
-            found.append(matrix(assignment))
-            if not as_json:
-                click.echo(f"{name} ({found[-1]['seconds']} s)\n{text(found[-1], assignment)}")
-                for problem in found[-1]["problems"]:
-                    click.echo(f"DEVIATION {problem}")
+        chosen = known if everything else list(dict.fromkeys(names))
+        given = {name: Assignment(root / "exercises", name) for name in chosen}
+        found = []
+        with tqdm(total=sum(map(count, given.values())), unit="notebook", disable=None) as bar:
+            processes = workers or os.cpu_count() or 1
+            for matrix in matrices(list(given.values()), processes, step=bar.update):
+                found.append(matrix)
+                if not as_json:
+                    lines = [f"DEVIATION {problem}" for problem in matrix["problems"]]
+                    told = [matrix["assignment"], text(matrix), *lines]
+                    bar.write("\n".join(told) + "\n")
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     if as_json:
+        found.sort(key=lambda matrix: known.index(matrix["assignment"]))
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
-    if not all(one["ok"] for one in found):
+    if store:
+        path = root / "book" / "instructor" / "kill_matrix.json"
+        proved = [given[matrix["assignment"]] for matrix in found if matrix["ok"]]
+        write(path, merged(path, proved, known))
+        click.echo(f"{len(proved)} stored in {path.relative_to(root)}", err=True)
+    if not all(matrix["ok"] for matrix in found):
         raise SystemExit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -60,7 +61,7 @@ def sweep(
     function = _experiment(experiment)
     settings = grid(**dict(_axis(text) for text in axes))
     try:
-        with _cluster(scheduler) as executor:
+        with cluster(scheduler) as executor:
             rows = run(function, settings, folder=folder, executor=executor, workers=workers)
     except (SweepFailed, TypeError) as error:
         raise click.ClickException(str(error)) from error
@@ -103,13 +104,18 @@ def _axis(text: str) -> tuple[str, list[object]]:
 
 
 @contextmanager
-def _cluster(address: str | None) -> Iterator[Executor | None]:
-    """Yield the executor of a Dask cluster; None where no address is given."""
+def cluster(address: str | None) -> Iterator[Executor | None]:
+    """Yield the executor of a Dask cluster; None where no address is given.
+
+    Raises:
+        click.ClickException: no scheduler answers there.
+    """
     if address is None:
         yield None
         return
     from distributed import Client
 
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we say it in a sentence
     try:
         client = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
@@ -118,6 +124,11 @@ def _cluster(address: str | None) -> Iterator[Executor | None]:
             "and workers with `dask worker ADDRESS`."
         ) from error
     with client, client.get_executor() as executor:
+        if not client.scheduler_info()["workers"]:
+            click.echo(
+                f"The cluster has no worker yet; this waits. Start some: dask worker {address}",
+                err=True,
+            )
         yield executor
 
 

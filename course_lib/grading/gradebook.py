@@ -10,15 +10,33 @@ from typing import Any
 
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.submission import CHECK
+from course_lib.grading.tasks import Refusal
 
 COURSE = "the-statue-within"
 
+# {task or written answer: what a person gave it}: "points" (None: none), "extra", "comment".
+Given = dict[str, dict[str, Any]]
+
+
+def address(out: Path, url: str | None = None) -> str:
+    """Return the SQLAlchemy URL of the gradebook: `url`, or that of the file in `out`."""
+    return url or f"sqlite:///{out.resolve()}/gradebook.db"
+
 
 class Book:
-    """nbgrader's gradebook in the folder `out`, ready for one assignment; a context manager."""
+    """nbgrader's gradebook, ready for one assignment; a context manager.
 
-    def __init__(self, out: Path, assignment: Assignment) -> None:
-        from nbgrader.api import Gradebook
+    Args:
+        out: the folder of the grades; the gradebook is a file in it, unless `url` is given.
+        assignment: what is graded.
+        url: of a database, as SQLAlchemy writes it, such as postgresql://grader@host/grades. It
+            is there already, and empty or a gradebook. Only one process is to write into it.
+
+    Raises:
+        Refusal: the URL is of no database that can be reached, or its driver is not installed.
+    """
+
+    def __init__(self, out: Path, assignment: Assignment, url: str | None = None) -> None:
         from sqlalchemy.exc import SAWarning
 
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's own, about its own queries
@@ -27,7 +45,7 @@ class Book:
         # nbgrader calls `alembic` by name when it makes a database.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.name = assignment.name
-        self.book = Gradebook(f"sqlite:///{out.resolve()}/gradebook.db", COURSE)
+        self.book = _open(address(out, url))
         self.book.update_or_create_assignment(self.name, course_id=COURSE)
         kernel = '{"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}'
         self.book.update_or_create_notebook(self.name, self.name, kernelspec=kernel)
@@ -47,9 +65,12 @@ class Book:
             )
 
     def store(self, verdict: dict[str, Any]) -> None:
-        """Store a verdict: points of the tasks; written answers keep the points a person gave."""
+        """Store a verdict: points of the tasks; what a person gave stays as it is.
+
+        A task without points (the submission could not be graded) keeps no earlier ones.
+        """
         student = verdict["student"]
-        self.book.update_or_create_student(student)
+        self.book.update_or_create_student(student, **_person(verdict))
         sub = self.book.update_or_create_submission(self.name, student)
         points = {CHECK + task["name"]: task["points"] for task in verdict["tasks"]}
         for notebook in sub.notebooks:
@@ -62,8 +83,68 @@ class Book:
                     grade.needs_manual_grade = grade.manual_score is None
         self.book.db.commit()
 
+    def given(self) -> dict[str, Given]:
+        """Return {student: what a person gave}: points and comments as formgrader stored them.
+
+        For a task they are points that count instead of the machine's.
+        """
+        found: dict[str, Given] = {}
+        for sub in self.book.assignment_submissions(self.name):
+            mine: Given = found.setdefault(sub.student.id, {})
+            for notebook in sub.notebooks:
+                for grade in notebook.grades:
+                    if grade.manual_score is not None or grade.extra_credit:
+                        entry = _entry(mine, grade.name.removeprefix(CHECK))
+                        entry["points"], entry["extra"] = grade.manual_score, grade.extra_credit
+                for comment in notebook.comments:
+                    if text := (comment.manual_comment or "").strip():
+                        _entry(mine, comment.name)["comment"] = text
+        return found
+
     def __enter__(self) -> Book:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.book.close()
+
+
+def _entry(given: Given, name: str) -> dict[str, Any]:
+    return given.setdefault(name, {"points": None, "extra": None, "comment": ""})
+
+
+def _person(verdict: dict[str, Any]) -> dict[str, str]:
+    """Return what nbgrader is to know of a student, as far as the verdict says it."""
+    last, comma, first = (part.strip()[:128] for part in verdict.get("name", "").partition(","))
+    found = {"last_name": last, "first_name": first} if comma else {}
+    return {**found, **({"lms_user_id": verdict["id"]} if verdict.get("id") else {})}
+
+
+def _open(url: str) -> Any:
+    """Return nbgrader's gradebook of this URL."""
+    from nbgrader.api import Gradebook
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        raise Refusal(
+            "the address of the gradebook is no URL of a database. Write it as "
+            "postgresql+psycopg://user@host/database or sqlite:////folder/gradebook.db."
+        ) from None
+    try:
+        return Gradebook(url, COURSE)
+    except ModuleNotFoundError as error:
+        raise Refusal(
+            f"the gradebook {shown} needs the Python module {error.name!r}, which is not installed "
+            "here. For PostgreSQL: pip install 'psycopg[binary]', and write the address as "
+            "postgresql+psycopg://user@host/database."
+        ) from None
+    except NoSuchModuleError as error:
+        raise Refusal(f"the gradebook {shown} is of no database known here: {error}") from None
+    except OperationalError as error:
+        why = " ".join(str(error.orig).split()).rstrip(".")
+        raise Refusal(
+            f"the gradebook {shown} cannot be opened: {why}. Is the server running, and is there a "
+            "database of this name that this user may write to?"
+        ) from None

@@ -1,35 +1,46 @@
-"""Grades a folder of submissions, each in a jail of its own; each verdict is stored at once."""
+"""Grades a class: each submission in a jail, many at once; each verdict is stored at once.
+
+Verdicts are the truth: OUT/grades/NAME/STUDENT.json, written whole or not at all, by one process
+alone. The gradebook, the pages of feedback and the table of the class are made from them, and made
+good on the next call if the grader was killed in between.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import json
 import os
 import secrets
+import shutil
 import tempfile
-import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from course_lib.grading import jail, submission
+from course_lib.grading import export, feedback, intake, jail, submission, worker
 from course_lib.grading.assignment import Assignment
-from course_lib.grading.judge import Trial, judge
+from course_lib.grading.gradebook import Book, Given
+from course_lib.grading.intake import Handed, columns
 from course_lib.grading.marking import clean
+from course_lib.grading.pool import Dropped, Task, work
 from course_lib.grading.tasks import Refusal
+from course_lib.grading.worker import Graded, paper
 
 FORMAT = 1  # of a verdict
-STARTS = 3  # attempts at starting a kernel
+DRAFT = ".new."  # how the name of a file begins while it is written
+
+Verdict = dict[str, Any]
 
 
 def write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: a crash or a full disk leaves what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=DRAFT)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -43,51 +54,31 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
-def submissions(folder: Path, name: str) -> dict[str, Path | Refusal]:
-    """Return {student: notebook, or why there is none}, in the order of the names.
+def fingerprint(assignment: Assignment) -> str:
+    """Return a digest of what decides a score: source, spec, mutants and data of an assignment."""
+    digest = hashlib.sha256()
+    own = (assignment.notebook_path, assignment.spec_path, assignment.mutants_path)
+    for path in (*own, *assignment.data):
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
 
-    The folder holds one folder a student with the notebook in it (in an inner folder `name` too, as
-    nbgrader has it), or notebooks that are named by their students.
 
-    Raises:
-        Refusal: there is nothing to grade.
-    """
-    if not folder.is_dir():
-        raise Refusal(f"{folder} is not a folder. Give the folder that holds the submissions.")
-    found: dict[str, Path | Refusal] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        book = entry.suffix == ".ipynb" and not entry.is_dir()
-        student = os.fsencode(entry.stem if book else entry.name).decode(errors="replace")
-        twice = student in found
-        found[student] = Refusal("there are two submissions") if twice else _notebook(entry, name)
-    if not found:
-        raise Refusal(
-            f"{folder} holds no submission. It should hold one folder a student with {name}.ipynb "
-            "in it, or notebooks named by student (ada.ipynb)."
-        )
+def verdicts(out: Path, name: str) -> dict[str, Verdict]:
+    """Return {student: the stored verdict}; a file that is none is passed over."""
+    found: dict[str, Verdict] = {}
+    for path in sorted((out / "grades" / name).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            verdict = json.loads(path.read_text(encoding="utf-8"))
+            if verdict["student"] == path.stem and verdict["status"] in ("graded", "ungraded"):
+                found[path.stem] = verdict
     return found
 
 
-def _notebook(entry: Path, name: str) -> Path | Refusal:
-    """Return the notebook of one entry of the folder, or why there is none."""
-    if entry.is_symlink():
-        return Refusal("it is a link")
-    if not entry.is_dir():
-        return entry if entry.suffix == ".ipynb" else Refusal("it is no folder and no notebook")
-    books = sorted(p for folder in (entry, entry / name) for p in folder.glob("*.ipynb"))
-    choice = [p for p in books if p.stem == name] or books
-    if len(choice) == 1:
-        return choice[0]
-    names = ", ".join(p.name for p in choice)
-    return Refusal(f"there are several notebooks: {names}" if books else "there is no notebook")
-
-
 class Grader:
-    """Grades submissions of one assignment; the inputs are drawn once, the same for all.
+    """Grades single submissions of an assignment here and now; stores nothing.
 
-    out: the folder that gets grades/, autograded/ and gradebook.db.
+    out: the folder of the grades, for whoever asks. seed: of the inputs, the same for all.
 
     Raises:
         Refusal: no jail can be made here, or the assignment is not sound.
@@ -100,84 +91,330 @@ class Grader:
         self.materials = assignment.materials(self.seed)
         self.released = assignment.student_notebook
 
-    def verdict(self, student: str, path: Path | Refusal) -> tuple[dict[str, Any], bytes]:
-        """Grade one submission in a jail; return its verdict and the notebook as graded.
-
-        The verdict's status is "graded", or "ungraded" with the reason, and then it has no points:
-        what could not be read, or what failed for a reason of ours, is for a person to look at.
-        """
-        began = time.monotonic()
-        verdict: dict[str, Any] = {
-            "format": FORMAT,
-            "assignment": self.assignment.name,
-            "student": student,
-            "status": "ungraded",
-            "why": "",
-            "points": None,
-            "total": sum(task.points for task in self.assignment.tasks),
-            "tasks": [],
-            "written": self.assignment.written,
-            "notes": [],
-            "seed": f"{self.seed:x}",
-        }
-        book = b""
+    def verdict(self, student: str, path: Path | Refusal) -> tuple[Verdict, bytes]:
+        """Grade one submission in a jail; return its verdict and the notebook as graded."""
+        blank = _blank(self.assignment, Handed(student, path), self.seed)
         try:
             if isinstance(path, Refusal):
                 raise path
-            fitted = submission.fit(submission.read(path), self.released)
-            verdict["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-            trial = self._trial(fitted)
-            book = nbformat.writes(fitted.notebook).encode()
+            content = submission.content(path)
         except (Refusal, OSError) as problem:
-            verdict["why"] = str(problem)
-        except Exception as problem:  # a failure of ours is no fault of the student's
-            verdict["why"] = f"the grader failed ({type(problem).__name__}: {problem})"
-        else:
-            verdict["tasks"] = [trial.results[task.name] for task in self.assignment.tasks]
-            verdict["points"] = sum(task["points"] for task in verdict["tasks"])
-            verdict["notes"] = fitted.notes + trial.notes
-            verdict["status"] = "graded"
-        verdict["seconds"] = round(time.monotonic() - began, 1)
-        return verdict, book
+            return {**blank, "why": str(problem)}, b""
+        sheet = paper(self.assignment, self.materials)
+        found, book = worker.grade(sheet, content, path.name)
+        return {**blank, "sha256": _sha256(content), **found}, book
 
-    def _trial(self, fitted: submission.Fitted) -> Trial:
-        a = self.assignment
-        kernel = partial(jail.Kernel, a.limits, a.data, a.needs)
-        for attempt in range(STARTS):
-            try:
-                return judge(fitted.steps, self.materials, kernel)
-            except jail.KernelLost as error:  # it did not start: judge() survives later losses
-                last = error
-                time.sleep(attempt)
-        raise Refusal(f"no kernel started in {STARTS} attempts ({last}); grade it again")
 
-    def grade(self, folder: Path) -> Iterator[dict[str, Any]]:
-        """Grade a folder; yield each verdict once it is stored.
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
+    """Return the verdict of a submission that is not graded yet."""
+    return {
+        "format": FORMAT,
+        "assignment": assignment.name,
+        **_about(handed),
+        "status": "ungraded",
+        "why": "",
+        "points": None,
+        "total": sum(task.points for task in assignment.tasks),
+        "tasks": [],
+        "written": assignment.written,
+        "notes": [],
+        "seed": f"{seed:x}",
+        "fingerprint": fingerprint(assignment),
+        "seconds": 0.0,
+    }
+
+
+def _about(handed: Handed) -> dict[str, Any]:
+    """Return what a verdict says of who handed in, and how."""
+    about = {"student": handed.student, "name": handed.name, "id": handed.id}
+    return {**about, "late": handed.late, "handed": list(handed.notes)}
+
+
+@contextmanager
+def batch(
+    assignment: Assignment,
+    out: Path,
+    sources: Sequence[Path],
+    *,
+    only: Sequence[str] = (),
+    again: bool = False,
+    url: str | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+) -> Iterator[Batch]:
+    """Yield what was handed in, ready to be graded; nobody else grades into `out` meanwhile.
+
+    Args:
+        assignment: what is graded.
+        out: the folder that gets grades/, feedback/, autograded/ and gradebook.db.
+        sources: folders and archives of submissions; they are only read.
+        only: the students that are graded, and graded again; all if none is named.
+        again: are those graded again whose verdict stands?
+        url: of the gradebook, as SQLAlchemy writes it, if it is not the one in `out`.
+        workers: processes of this machine; one a core if not given.
+        executor: such as that of a Dask cluster, instead of processes here.
+
+    Raises:
+        Refusal: there is nothing to grade, no jail to do it in, or another grader at work; a grade
+            cannot be stored (those before are).
+    """
+    if executor is None:
+        jail.ready()
+    with ExitStack() as stack:
+        with _storing(out):
+            stack.enter_context(_locked(out))
+            folder = stack.enter_context(_scratch(out))
+        handed = _chosen(intake.collect(sources, assignment.name, folder), only)
+        with _storing(out):
+            book = stack.enter_context(Book(out, assignment, url))
+        yield Batch(assignment, out, handed, again or bool(only), book, workers, executor)
+
+
+@contextmanager
+def _storing(out: Path) -> Iterator[None]:
+    """Tell in a sentence what became of the grades if one cannot be stored."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (OSError, SQLAlchemyError) as error:
+        raise Refusal(
+            f"a grade could not be written: {error}. What was graded before is stored in {out}; "
+            "mend this and grade again."
+        ) from error
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other graders out of this folder; the system ends the lock when this process ends."""
+    from filelock import FileLock, Timeout
+
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".grading.lock", timeout=0):
+            yield
+    except Timeout:
+        raise Refusal(
+            f"another grader is at work in {out}. Wait until it is done, or give another folder "
+            "with --out."
+        ) from None
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """Yield an empty folder; remove it afterwards, and first what a killed grader left behind."""
+    folder = out / ".unpacked"
+    shutil.rmtree(folder, ignore_errors=True)
+    for kind in ("grades", "feedback", "autograded"):
+        for draft in (out / kind).rglob(f"{DRAFT}*"):
+            draft.unlink()
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _chosen(handed: list[Handed], only: Sequence[str]) -> list[Handed]:
+    """Return the submissions of the students named (by student, name or id); all if none is."""
+    called = {h.student: {h.student, h.name, h.id} - {""} for h in handed}
+    known = set().union(*called.values())
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "See the names with --json."
+            raise Refusal(f"no submission is from {name!r}. {hint}")
+    return [h for h in handed if not only or called[h.student] & set(only)]
+
+
+class Batch:
+    """The submissions of one call.
+
+    Attributes:
+        handed: all of them, in order.
+        kept: {student: the stored verdict}, where notebook and assignment are still the same.
+        todo: those that are to be graded.
+        faults: {student: what else went wrong, after its verdict was stored}.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        out: Path,
+        handed: list[Handed],
+        again: bool,
+        book: Book,
+        workers: int | None,
+        executor: Executor | None,
+    ) -> None:
+        self.assignment, self.out, self.handed, self.book = assignment, out, handed, book
+        self.workers, self.executor = workers or os.cpu_count() or 1, executor
+        self.table = out / "grades" / f"{assignment.name}.csv"
+        mark, stored = fingerprint(assignment), verdicts(out, assignment.name)
+        self.kept = {
+            h.student: {**stored[h.student], **_about(h)}
+            for h in handed
+            if not again and h.student in stored and _stands(stored[h.student], h, mark)
+        }
+        self.todo = [h for h in handed if h.student not in self.kept]
+        self.faults: dict[str, str] = {}
+
+    @cached_property
+    def given(self) -> dict[str, Given]:
+        """What a person gave each student before this call."""
+        return self.book.given()
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed of the inputs: drawn once for a class, so that all its scores are alike."""
+        path = self.out / "grades" / f"{self.assignment.name}.seed"
+        if not path.exists():
+            write(path, f"{secrets.randbits(64):x}\n".encode())
+        try:
+            return int(path.read_text(), 16)
+        except ValueError:
+            raise Refusal(f"{path} holds no seed. Remove it, and grade with --again.") from None
+
+    def grade(self) -> Generator[Verdict, None, None]:
+        """Grade what is to be graded; yield each verdict once it is stored.
+
+        What is derived from the verdicts that are there already is brought up to date first.
 
         Raises:
-            Refusal: there is nothing to grade, or a grade cannot be stored (those before are).
+            Refusal: a worker has no jail, the cluster is gone, a grade cannot be stored. What was
+                graded before is stored.
         """
-        from sqlalchemy.exc import SQLAlchemyError
+        with _storing(self.out):
+            self.table.unlink(missing_ok=True)  # it is there only when the class is whole
+            for student, verdict in verdicts(self.out, self.assignment.name).items():
+                kept = self.kept.get(student, verdict)
+                if kept != verdict:  # handed in as before, but told otherwise: late, say
+                    write(_place(self.out, self.assignment.name, student), _text(kept))
+                self._publish(kept)
+        for verdict, notebook in self._graded():
+            with _storing(self.out):
+                self._store(verdict, notebook)
+            yield verdict
+        everything = verdicts(self.out, self.assignment.name).values()
+        with _storing(self.out):
+            write(self.table, export.plain(everything, self.book.given()))
 
-        from course_lib.grading.gradebook import Book
+    def _graded(self) -> Iterator[tuple[Verdict, bytes]]:
+        """Yield verdicts and notebooks as they come, first of those that cannot be graded."""
+        with _storing(self.out):
+            seed = self.seed
+        blanks = {h.student: _blank(self.assignment, h, seed) for h in self.todo}
+        readable = {}
+        for h in self.todo:
+            if isinstance(h.notebook, Refusal):
+                yield {**blanks[h.student], "why": str(h.notebook)}, b""
+            else:
+                readable[h.student] = h.notebook
+        if not readable:
+            return
+        sealed = worker.seal(paper(self.assignment, self.assignment.materials(seed)))
+        unread = []
 
-        found = submissions(folder, self.assignment.name)
+        def tasks() -> Iterator[Task]:
+            for student, path in readable.items():
+                try:
+                    content = submission.content(path)
+                except (Refusal, OSError) as problem:
+                    unread.append(({**blanks[student], "why": str(problem)}, b""))
+                else:
+                    blanks[student]["sha256"] = _sha256(content)
+                    yield student, (sealed, content, path.name)
+
+        for student, result, error in work(
+            worker.grade_sealed, tasks(), self.workers, self.executor
+        ):
+            found, notebook = _survived(error) if error else result
+            yield {**blanks[student], **found}, notebook
+        yield from unread
+
+    def _store(self, verdict: Verdict, notebook: bytes) -> None:
+        """Store a verdict, with all that belongs to it.
+
+        The notebook comes first: whoever finds the verdict finds all of it.
+        """
+        name, student = self.assignment.name, verdict["student"]
+        graded = self.out / "autograded" / student / name / f"{name}.ipynb"
+        if notebook:
+            write(graded, notebook)
+        else:
+            graded.unlink(missing_ok=True)  # of an earlier submission, which counts no more
+        write(_place(self.out, name, student), _text(verdict))
+        self._publish(verdict)
+
+    def _publish(self, verdict: Verdict) -> None:
+        """Bring what is derived from a stored verdict up to date."""
+        self.book.store(verdict)
+        name, student = self.assignment.name, verdict["student"]
+        path = self.out / "feedback" / name / f"{student}.html"
         try:
-            with Book(self.out, self.assignment) as gradebook:
-                for student, path in found.items():
-                    verdict, book = self.verdict(student, path)
-                    name = self.assignment.name
-                    text = json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
-                    write(self.out / "grades" / name / f"{student}.json", text.encode())
-                    if book:
-                        write(self.out / "autograded" / student / name / f"{name}.ipynb", book)
-                    gradebook.store(verdict)
-                    yield verdict
-        except (OSError, SQLAlchemyError) as error:
-            raise Refusal(
-                f"a grade could not be written: {error}. What was graded before is stored in "
-                f"{self.out}; mend this and grade again."
-            ) from error
+            page = feedback.page(verdict, self.given.get(student)).encode()
+        except Exception as error:  # one odd verdict must not end the grading of a class
+            what = f"its page of feedback cannot be made ({type(error).__name__}: {error})"
+            self.faults[student] = what
+            path.unlink(missing_ok=True)
+        else:
+            if not path.is_file() or path.read_bytes() != page:
+                write(path, page)
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the stored verdicts of the submissions of this call, in their order."""
+        stored = verdicts(self.out, self.assignment.name)
+        return [stored[h.student] for h in self.handed if h.student in stored]
+
+    def unmarked(self) -> dict[str, list[str]]:
+        """Return {written answer: the students whose answer waits for a person's points}."""
+        found: dict[str, list[str]] = {}
+        for grade in export.tallies(self.verdicts(), self.book.given()):
+            for answer in [] if grade.why else grade.waiting:
+                found.setdefault(answer, []).append(grade.student)
+        return found
+
+
+def _place(out: Path, name: str, student: str) -> Path:
+    return out / "grades" / name / f"{student}.json"
+
+
+def _text(verdict: Verdict) -> bytes:
+    return (json.dumps(verdict, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _stands(verdict: Verdict, handed: Handed, mark: str) -> bool:
+    """Is this the verdict on this very notebook, by the assignment as it is?"""
+    if verdict["status"] != "graded" or verdict.get("fingerprint") != mark:
+        return False
+    if isinstance(handed.notebook, Refusal):
+        return False
+    try:
+        content = submission.content(handed.notebook)
+    except (Refusal, OSError):
+        return False
+    return bool(verdict.get("sha256") == _sha256(content))
+
+
+def _survived(error: BaseException) -> Graded:
+    """Return what is said of a submission whose worker was lost.
+
+    Raises:
+        Refusal: no other submission would fare better.
+    """
+    if isinstance(error, Refusal):
+        raise error
+    if isinstance(error, Dropped):
+        raise Refusal(
+            "the cluster dropped its work: its scheduler has ended. What was graded before is "
+            "stored; start the cluster again and call this again."
+        )
+    why = f"its worker was lost ({type(error).__name__}: {error}); grade it again"
+    return {"why": clean(why, 300)}, b""
 
 
 def table(verdicts: list[dict[str, Any]], tasks: list[str]) -> str:
@@ -188,7 +425,28 @@ def table(verdicts: list[dict[str, Any]], tasks: list[str]) -> str:
         total = "" if v["points"] is None else f"{v['points']:g}/{v['total']:g}"
         note = f"UNGRADED: {v['why']}" if v["status"] == "ungraded" else "; ".join(v["notes"])
         rows.append([v["student"], *(points.get(t, "") for t in tasks), total, note])
-    rows = [[clean(cell, 300) for cell in row] for row in rows]  # students named their folders
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
+    return columns(rows)
+
+
+def attention(
+    verdicts: list[Verdict], unmarked: dict[str, list[str]], faults: dict[str, str]
+) -> list[str]:
+    """Return the lines that name every submission that needs a person, and why.
+
+    unmarked, faults: as a batch has them.
+    """
+    lines = []
+    for v in verdicts:
+        why = [f"it has no score: {v['why']}"] if v["status"] == "ungraded" else []
+        why += ["it is late"] * v["late"] + v["handed"]
+        why += [faults[v["student"]]] if v["student"] in faults else []
+        if why:
+            lines.append(clean(f"  {v['student']}: {'; '.join(why)}", 600))
+    if lines:
+        lines.insert(0, f"{len(lines)} of {len(verdicts)} need a person:")
+    graded = sum(v["status"] == "graded" for v in verdicts)
+    for answer, students in unmarked.items():
+        whom = "all that have a score" if len(students) == graded else ", ".join(students)
+        line = f"The answer {answer} is for a person to grade, in formgrader: {whom}."
+        lines.append(clean(line, 100_000))
+    return lines

@@ -20,26 +20,43 @@ CHECK = "check_"  # the check cell of task NAME is called check_NAME
 NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
-def read(path: Path) -> NotebookNode:
-    """Return the notebook of a file that anybody may have written: sources, ids, claims, no more.
+def content(path: Path) -> bytes:
+    """Return the bytes of a file that was handed in.
 
     Raises:
-        Refusal: it is no notebook, and why.
+        Refusal: it is no file, or far too large.
     """
     if path.is_symlink() or not path.is_file():
         raise Refusal(f"{path.name} is not a file")
     if path.stat().st_size > LARGEST:
         raise Refusal(f"{path.name} is larger than {LARGEST >> 20} MB; clear its outputs")
-    no = f"{path.name} is not a notebook"
+    return path.read_bytes()
+
+
+def read(path: Path) -> NotebookNode:
+    """Return the notebook of a file that anybody may have written; see `parse`."""
+    return parse(content(path), path.name)
+
+
+def parse(given_bytes: bytes, name: str) -> NotebookNode:
+    """Return a notebook that anybody may have written: sources, ids, claims, no more.
+
+    Raises:
+        Refusal: it is no notebook, and why; it is called by its name.
+    """
+    no = f"{name} is not a notebook"
     try:
         with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids
-            given = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)["cells"]
+            given = nbformat.reads(given_bytes.decode(), as_version=4)["cells"]
         cells = [NEW[cell["cell_type"]](str(cell["source"])) for cell in given]
         for cell, old in zip(cells, given, strict=True):
             cell.id, claim = str(old.get("id")), old.get("metadata", {}).get("nbgrader")
             cell.metadata["claim"] = str(claim.get("grade_id")) if isinstance(claim, dict) else ""
+            cell.source.encode()
     except UnicodeDecodeError:
         raise Refusal(f"{no}: it is not text in UTF-8") from None
+    except UnicodeEncodeError:
+        raise Refusal(f"{no}: a cell holds half a character (a lone surrogate)") from None
     except (json.JSONDecodeError, nbformat.reader.NotJSONError):
         raise Refusal(f"{no}: it is not JSON, or only a part") from None
     except Exception as error:  # nbformat raises many kinds, for many kinds of nonsense

@@ -26,6 +26,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from course_lib.teaching.budgets import Budgets
 from course_lib.teaching.chapter_map import ChapterMap
 from course_lib.teaching.evidence import VERDICTS, Claim, collect, title
+from course_lib.teaching.kill_matrix import KillMatrix
 from course_lib.teaching.reader import ConceptTest, Progress
 from course_lib.teaching.slim import slim
 
@@ -253,6 +254,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("headline", Headline)
     app.add_directive("budgets", Budgets)
+    app.add_directive("kill-matrix", KillMatrix)
     app.add_role("claim", ClaimLink())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("html-page-context", _spare_mathjax, priority=900)

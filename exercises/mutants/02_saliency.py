@@ -211,6 +211,18 @@ def not_divided(w, H, i):
     return w - w[i] * np.linalg.inv(H)[:, i]
 
 
+@mutant(
+    "surgeon",
+    "it goes on with w_i after it has set w_i to 0, so the weights after it stay where they are",
+    loses=["pair", "many"],
+)
+def one_after_the_other(w, H, i):
+    new, column = np.array(w, dtype=float), np.linalg.inv(H)[:, i]
+    for j in range(len(w)):
+        new[j] -= new[i] / column[i] * column[j]
+    return new
+
+
 # --- cheapest
 
 
@@ -240,6 +252,20 @@ def smallest(w, H):
 @mutant("cheapest", "it is brain damage: the others are held fixed", loses=["adapt"])
 def brain_damage(w, H):
     return int(np.argmin(w**2 * np.diag(H)))
+
+
+@mutant(
+    "cheapest",
+    "it multiplies by [H^-1]_ii, where the price divides by it",
+    loses=["curvature", "adapt"],
+)
+def multiplied(w, H):
+    return int(np.argmin(w**2 * np.diag(np.linalg.inv(H))))
+
+
+@mutant("cheapest", "it does not square the weight", loses=["curvature", "adapt"])
+def size_not_squared(w, H):
+    return int(np.argmin(np.abs(w) / np.diag(np.linalg.inv(H))))
 
 
 @mutant("cheapest", "it cuts the dearest weight", loses=["curvature", "adapt"])

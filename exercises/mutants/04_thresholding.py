@@ -65,6 +65,15 @@ def in_place(v, tau):
 
 @mutant(
     "soft_threshold",
+    "where tau is 0 it hands back the array it was given, not a new one",
+    loses=["unchanged"],
+)
+def handed_back(v, tau):
+    return v if tau == 0 else np.sign(v) * np.maximum(np.abs(v) - tau, 0)
+
+
+@mutant(
+    "soft_threshold",
     "it shrinks by half of tau: the price has no half, only the square",
     loses=["positive", "signs", "tables", "unchanged"],
 )
@@ -98,7 +107,9 @@ def by_singular_values_and_loops(A, y, x, tau):
 
 
 @mutant(
-    "ista_step", "its threshold is tau; it has to be tau / L", loses=["threshold", "onward", "wide"]
+    "ista_step",
+    "its threshold is tau; it has to be tau / L",
+    loses=["threshold", "onward", "wide", "unchanged"],
 )
 def not_scaled(A, y, x, tau):
     L = np.linalg.norm(A, 2) ** 2
@@ -109,7 +120,7 @@ def not_scaled(A, y, x, tau):
 @mutant(
     "ista_step",
     "its step has length 1; it has to be 1 / L, or the method may grow without bound",
-    loses=["step", "threshold", "onward", "wide"],
+    loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
 def no_length(A, y, x, tau):
     L = np.linalg.norm(A, 2) ** 2
@@ -120,7 +131,7 @@ def no_length(A, y, x, tau):
 @mutant(
     "ista_step",
     "its L is the largest singular value of A; the eigenvalue of A'A is the square of that",
-    loses=["step", "threshold", "onward", "wide"],
+    loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
 def singular_value(A, y, x, tau):
     L = np.linalg.norm(A, 2)
@@ -131,7 +142,7 @@ def singular_value(A, y, x, tau):
 @mutant(
     "ista_step",
     "its L is the sum of all squares of A (Frobenius); the largest eigenvalue of A'A is smaller",
-    loses=["step", "threshold", "onward", "wide"],
+    loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
 def frobenius(A, y, x, tau):
     L = np.sum(A * A)
@@ -142,7 +153,7 @@ def frobenius(A, y, x, tau):
 @mutant(
     "ista_step",
     "it walks up the gradient instead of down",
-    loses=["step", "threshold", "onward", "wide"],
+    loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
 def uphill(A, y, x, tau):
     L = np.linalg.norm(A, 2) ** 2
@@ -150,25 +161,40 @@ def uphill(A, y, x, tau):
     return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
 
 
-@mutant("ista_step", "it cuts where it should shrink", loses=["threshold", "onward", "wide"])
+@mutant(
+    "ista_step",
+    "it cuts where it should shrink",
+    loses=["threshold", "onward", "wide", "unchanged"],
+)
 def cuts(A, y, x, tau):
     L = np.linalg.norm(A, 2) ** 2
     moved = x + A.T @ (y - A @ x) / L
     return np.where(np.abs(moved) > tau / L, moved, 0)
 
 
-@mutant("ista_step", "it starts from zero, wherever x is", loses=["onward", "wide"])
+@mutant("ista_step", "it starts from zero, wherever x is", loses=["onward", "wide", "unchanged"])
 def from_zero(A, y, x, tau):
     L = np.linalg.norm(A, 2) ** 2
     moved = A.T @ y / L
     return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
 
 
-@mutant("ista_step", "it takes the gradient at x, but the step from zero", loses=["onward", "wide"])
+@mutant(
+    "ista_step",
+    "it takes the gradient at x, but the step from zero",
+    loses=["onward", "wide", "unchanged"],
+)
 def forgets_x(A, y, x, tau):
     L = np.linalg.norm(A, 2) ** 2
     moved = A.T @ (y - A @ x) / L
     return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
+
+
+@mutant("ista_step", "it makes the step in the x it was given", loses=["unchanged"])
+def step_in_place(A, y, x, tau):
+    L = np.linalg.norm(A, 2) ** 2
+    x += A.T @ (y - A @ x) / L
+    return np.sign(x) * np.maximum(np.abs(x) - tau / L, 0)
 
 
 # --- iht
@@ -242,7 +268,24 @@ def one_more(A, y, k, rounds, step):
     return x
 
 
-@mutant("iht", "it drops the k largest instead of keeping them", loses=["first", "signs", "return"])
+@mutant(
+    "iht",
+    "it compares with the size after the k-th: where all are kept, there is none",
+    loses=["none"],
+)
+def above_the_next(A, y, k, rounds, step):
+    x = np.zeros(A.shape[1])
+    for _ in range(rounds):
+        moved = x + step * A.T @ (y - A @ x)
+        x = moved * (np.abs(moved) > np.sort(np.abs(moved))[::-1][k])
+    return x
+
+
+@mutant(
+    "iht",
+    "it drops the k largest instead of keeping them",
+    loses=["first", "signs", "none", "return"],
+)
 def drops_the_largest(A, y, k, rounds, step):
     x = np.zeros(A.shape[1])
     for _ in range(rounds):
@@ -252,7 +295,7 @@ def drops_the_largest(A, y, k, rounds, step):
     return x
 
 
-@mutant("iht", "it forgets the step", loses=["first", "signs", "return"])
+@mutant("iht", "it forgets the step", loses=["first", "signs", "none", "return"])
 def no_step(A, y, k, rounds, step):
     x = np.zeros(A.shape[1])
     for _ in range(rounds):
@@ -340,3 +383,18 @@ def sizes_only(estimates, truth):
 @mutant("toll", "it takes places from the estimate instead of from the truth", loses=["places"])
 def places_of_the_estimate(estimates, truth):
     return np.mean(((truth - estimates) * np.where(truth < 0, -1, 1))[estimates != 0])
+
+
+@mutant("toll", "it leaves out true entries that were read as 0", loses=["places"])
+def found_entries_only(estimates, truth):
+    found = (estimates != 0) & (truth != 0)
+    return np.mean(((truth - estimates) * np.where(truth < 0, -1, 1))[found])
+
+
+@mutant(
+    "toll",
+    "it takes the size of the mean estimate, so a wrong sign looks right where it prevails",
+    loses=["larger"],
+)
+def size_of_the_mean(estimates, truth):
+    return np.mean((np.abs(truth) - np.abs(np.mean(estimates, axis=0)))[truth != 0])

@@ -139,7 +139,7 @@ def by_a_threshold(X, y, initial, fraction, rounds, steps, lr):
 @mutant(
     "find_ticket",
     "it scores the initial values instead of the trained ones: that is pruning at initialisation",
-    loses=["mask", "values", "rounds"],
+    loses=["mask", "values", "rounds", "counts"],
 )
 def scores_the_start(X, y, initial, fraction, rounds, steps, lr):
     mask = np.ones(len(initial), dtype=bool)
@@ -192,7 +192,7 @@ def returns_all_values(X, y, initial, fraction, rounds, steps, lr):
 @mutant(
     "find_ticket",
     "it returns the mask that the last training had, not the one that was cut from it",
-    loses=["mask", "values", "rounds"],
+    loses=["mask", "values", "rounds", "counts"],
 )
 def mask_of_the_round_before(X, y, initial, fraction, rounds, steps, lr):
     mask = np.ones(len(initial), dtype=bool)
@@ -243,7 +243,7 @@ def trains_once(X, y, initial, fraction, rounds, steps, lr):
 @mutant(
     "find_ticket",
     "it removes the lowest values, signs and all",
-    loses=["mask", "values", "rounds"],
+    loses=["mask", "values", "rounds", "counts"],
 )
 def lowest(X, y, initial, fraction, rounds, steps, lr):
     mask = np.ones(len(initial), dtype=bool)
@@ -285,6 +285,74 @@ def overwrites_the_start(X, y, initial, fraction, rounds, steps, lr):
         left = np.flatnonzero(mask)
         gone = round(fraction * len(left))
         mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
+    return mask, np.where(mask, initial, 0.0)
+
+
+@mutant(
+    "find_ticket",
+    "it begins each round with all weights: what was removed still has its part in the first step",
+    loses=["rounds"],
+)
+def begins_with_all(X, y, initial, fraction, rounds, steps, lr):
+    mask = np.ones(len(initial), dtype=bool)
+    for _ in range(rounds):
+        w = initial
+        for _ in range(steps):
+            w = (w - lr * (X.T @ (X @ w - y)) / len(y)) * mask
+        left = np.flatnonzero(mask)
+        gone = round(fraction * len(left))
+        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
+    return mask, np.where(mask, initial, 0.0)
+
+
+@mutant(
+    "find_ticket",
+    "it keeps the fraction that it should remove",
+    loses=["rounds", "counts"],
+)
+def keeps_the_fraction(X, y, initial, fraction, rounds, steps, lr):
+    mask = np.ones(len(initial), dtype=bool)
+    for _ in range(rounds):
+        w = np.where(mask, initial, 0.0)
+        for _ in range(steps):
+            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
+        left = np.flatnonzero(mask)
+        gone = len(left) - max(1, round(fraction * len(left)))
+        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
+    return mask, np.where(mask, initial, 0.0)
+
+
+@mutant(
+    "find_ticket",
+    "it rounds halves up; Python's round takes the even number",
+    loses=["counts"],
+)
+def halves_up(X, y, initial, fraction, rounds, steps, lr):
+    mask = np.ones(len(initial), dtype=bool)
+    for _ in range(rounds):
+        w = np.where(mask, initial, 0.0)
+        for _ in range(steps):
+            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
+        left = np.flatnonzero(mask)
+        gone = int(fraction * len(left) + 0.5)
+        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
+    return mask, np.where(mask, initial, 0.0)
+
+
+@mutant(
+    "find_ticket",
+    "where no weight is to be removed it removes all: its threshold is sizes[-1], the largest",
+    loses=["counts"],
+)
+def threshold_of_none(X, y, initial, fraction, rounds, steps, lr):
+    mask = np.ones(len(initial), dtype=bool)
+    for _ in range(rounds):
+        w = np.where(mask, initial, 0.0)
+        for _ in range(steps):
+            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
+        left = np.flatnonzero(mask)
+        gone = round(fraction * len(left))
+        mask = mask & (np.abs(w) > np.sort(np.abs(w[left]))[gone - 1])
     return mask, np.where(mask, initial, 0.0)
 
 
@@ -346,6 +414,20 @@ def same_seed(initial, mask, seed):
         if old.ndim == 2:
             b = 1 / np.sqrt(old.shape[1])
             control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
+    return control
+
+
+@mutant(
+    "reinitialised",
+    "for seed 0 its generator is the ticket's own",
+    loses=["fresh"],
+)
+def a_multiple_of_the_seed(initial, mask, seed):
+    rng = np.random.default_rng(1000 * seed)
+    control = {}
+    for name, old in initial.items():
+        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
+        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
     return control
 
 
@@ -505,6 +587,22 @@ def same_in_every_layer(initial, mask, seed):
     return control
 
 
+@mutant(
+    "reinitialised",
+    "it draws one row and gives it to all outputs: the weights of a layer are not independent",
+    loses=["law"],
+)
+def one_row_for_all(initial, mask, seed):
+    rng = np.random.default_rng([seed, 1])
+    control = {}
+    for name, old in initial.items():
+        control[name] = np.zeros(old.shape)
+        if old.ndim == 2:
+            b = 1 / np.sqrt(old.shape[1])
+            control[name] += rng.uniform(-b, b, old.shape[1]) * mask.get(name, 1)
+    return control
+
+
 @mutant("reinitialised", "it writes over the ticket's own network", loses=["unchanged"])
 def over_the_ticket(initial, mask, seed):
     rng = np.random.default_rng([seed, 1])
@@ -629,6 +727,52 @@ def whole_rows(masks, t, seed):
 def within_rows(masks, t, seed):
     rng = np.random.default_rng(seed)
     return {name: rng.permuted(kept, axis=1) for name, kept in masks[t].items()}
+
+
+@mutant(
+    "shuffled",
+    "it permutes rows and columns: what stood in one row or column stays together",
+    loses=["spread"],
+)
+def rows_and_columns(masks, t, seed):
+    rng = np.random.default_rng(seed)
+    control = {}
+    for name, kept in masks[t].items():
+        rows, columns = (rng.permutation(n) for n in kept.shape)
+        control[name] = kept[rows][:, columns]
+    return control
+
+
+@mutant(
+    "shuffled",
+    "it chooses among the places that the round before had left, not among all",
+    loses=["spread"],
+)
+def among_those_left(masks, t, seed):
+    rng = np.random.default_rng(seed)
+    control = {}
+    for name, kept in masks[t].items():
+        new = np.zeros(kept.size, dtype=bool)
+        places = np.flatnonzero(masks[t - 1][name])
+        new[rng.choice(places, kept.sum(), replace=False)] = True
+        control[name] = new.reshape(kept.shape)
+    return control
+
+
+@mutant(
+    "shuffled",
+    "it deals the count out evenly over the rows; by chance some would get more",
+    loses=["spread"],
+)
+def evenly_over_rows(masks, t, seed):
+    rng = np.random.default_rng(seed)
+    control = {}
+    for name, kept in masks[t].items():
+        rows, columns = kept.shape
+        each = np.full(rows, kept.sum() // rows)
+        each[rng.permutation(rows)[: kept.sum() % rows]] += 1
+        control[name] = np.array([rng.permutation(columns) < n for n in each])
+    return control
 
 
 @mutant(
@@ -839,6 +983,28 @@ def of_the_original_network(weights, fraction, rounds, steps, batch, skips_zeros
     left = [weights]
     for _ in range(rounds):
         left.append(max(left[-1] - round(fraction * weights), 0))
+    worked = left if skips_zeros else [weights] * len(left)
+    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
+    search, saved = sum(trainings), dense - later
+    return search, later, -(-search // saved) if saved else np.inf
+
+
+@mutant("ledger", "it rounds halves up; Python's round takes the even number", loses=["later"])
+def cuts_halves_up(weights, fraction, rounds, steps, batch, skips_zeros):
+    left = [weights]
+    for _ in range(rounds):
+        left.append(left[-1] - int(fraction * left[-1] + 0.5))
+    worked = left if skips_zeros else [weights] * len(left)
+    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
+    search, saved = sum(trainings), dense - later
+    return search, later, -(-search // saved) if saved else np.inf
+
+
+@mutant("ledger", "it rounds what is kept, not what is removed", loses=["later"])
+def rounds_what_is_kept(weights, fraction, rounds, steps, batch, skips_zeros):
+    left = [weights]
+    for _ in range(rounds):
+        left.append(round((1 - fraction) * left[-1]))
     worked = left if skips_zeros else [weights] * len(left)
     dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
     search, saved = sum(trainings), dense - later

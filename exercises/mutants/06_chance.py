@@ -169,6 +169,22 @@ def on_a_grid_to_three(N, s, sigma):
     return high
 
 
+@mutant(
+    "best_threshold",
+    "it looks for the threshold up to 10 only; with a large sigma it lies beyond",
+    loses=["spread"],
+)
+def up_to_ten(N, s, sigma):
+    low, high = 0.0, 10.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        if math.erfc(middle / (sigma * math.sqrt(2))) > s / N:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 # --- estimate
 
 
@@ -284,7 +300,7 @@ def by_unique(seeds, wins, deals):
     return np.array([p, np.sqrt(p * (1 - p) / n)])
 
 
-@mutant("pool", "it counts copies as if they were news", loses=["copies"])
+@mutant("pool", "it counts copies as if they were news", loses=["copies", "copies_error"])
 def counts_copies(seeds, wins, deals):
     n = sum(deals)
     p = sum(wins) / n
@@ -294,7 +310,7 @@ def counts_copies(seeds, wins, deals):
 @mutant(
     "pool",
     "it averages the shares of batches, large or small",
-    loses=["share", "copies", "error", "twins"],
+    loses=["share", "copies", "error", "twins", "copies_error"],
 )
 def mean_of_shares(seeds, wins, deals):
     batches = {seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}
@@ -310,7 +326,11 @@ def same_numbers(seeds, wins, deals):
     return p, math.sqrt(p * (1 - p) / n)
 
 
-@mutant("pool", "its error counts batches where it should count deals", loses=["error"])
+@mutant(
+    "pool",
+    "its error counts batches where it should count deals",
+    loses=["error", "copies_error"],
+)
 def error_by_batches(seeds, wins, deals):
     batches = {seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}
     won, n = sum(w for w, _ in batches.values()), sum(d for _, d in batches.values())
@@ -321,7 +341,7 @@ def error_by_batches(seeds, wins, deals):
 @mutant(
     "pool",
     "it leaves copies out of the wins and not out of the deals",
-    loses=["copies"],
+    loses=["copies", "copies_error"],
 )
 def copies_in_the_deals(seeds, wins, deals):
     won, n = sum(dict(zip(seeds, wins, strict=True)).values()), sum(deals)
@@ -329,7 +349,34 @@ def copies_in_the_deals(seeds, wins, deals):
     return p, math.sqrt(p * (1 - p) / n)
 
 
-@mutant("pool", "it drops a seed that comes twice altogether", loses=["copies"])
+@mutant(
+    "pool",
+    "it leaves copies out of the share and counts them in the error",
+    loses=["copies_error"],
+)
+def copies_in_the_error(seeds, wins, deals):
+    batches = {seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}
+    p = sum(w for w, _ in batches.values()) / sum(d for _, d in batches.values())
+    return p, math.sqrt(p * (1 - p) / sum(deals))
+
+
+@mutant(
+    "pool",
+    "it leaves out a copy only where it follows its original directly",
+    loses=["copies", "copies_error"],
+)
+def neighbours_only(seeds, wins, deals):
+    kept = [i for i in range(len(seeds)) if i == 0 or seeds[i] != seeds[i - 1]]
+    won, n = sum(wins[i] for i in kept), sum(deals[i] for i in kept)
+    p = won / n
+    return p, math.sqrt(p * (1 - p) / n)
+
+
+@mutant(
+    "pool",
+    "it drops a seed that comes twice altogether",
+    loses=["copies", "copies_error"],
+)
 def drops_both(seeds, wins, deals):
     kept = [i for i, seed in enumerate(seeds) if seeds.count(seed) == 1] or [0]
     won, n = sum(wins[i] for i in kept), sum(deals[i] for i in kept)

@@ -57,6 +57,12 @@ def highest_of_a_tie(y_train, y_test):
     return np.mean(y_test == names[counts == counts.max()][-1])
 
 
+@mutant("constant_accuracy", "it names the first to come of classes that tie", loses=["ties"])
+def first_of_a_tie(y_train, y_test):
+    heard = y_train.tolist()
+    return np.mean(y_test == max(heard, key=heard.count))
+
+
 @mutant(
     "constant_accuracy",
     "it takes a place in the list of counts for a class",
@@ -185,6 +191,16 @@ def column_by_column(X_train, X_test):
 def order_forgotten(X_train, X_test):
     known = {tuple(sorted(row)) for row in X_train.tolist()}
     return np.array([tuple(sorted(row)) in known for row in X_test.tolist()])
+
+
+@mutant(
+    "find_leak",
+    "it compares rows as text, with nothing between their numbers: 1 and 12 are like 11 and 2",
+    loses=["nearly"],
+)
+def as_text(X_train, X_test):
+    known = {"".join(map(str, row)) for row in X_train.tolist()}
+    return np.array(["".join(map(str, row)) in known for row in X_test.tolist()])
 
 
 @mutant(

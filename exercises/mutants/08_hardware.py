@@ -285,6 +285,16 @@ def activations_weigh_nothing(rows, columns, batch, kept, peak, bandwidth):
     return max(2 * kept * batch / peak, moved / bandwidth) / 1e9
 
 
+@mutant(
+    "least_seconds",
+    "it counts one pointer for each row, but there is one more",
+    loses=["memory"],
+)
+def a_pointer_short(rows, columns, batch, kept, peak, bandwidth):
+    moved = 8 * kept + 4 * rows + 4 * batch * (rows + columns)
+    return max(2 * kept * batch / peak, moved / bandwidth) / 1e9
+
+
 @mutant("least_seconds", "it takes the bandwidth for bits a second", loses=["memory"])
 def bits(rows, columns, batch, kept, peak, bandwidth):
     moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)

@@ -349,6 +349,12 @@ def last_of_equals(validation, test):
     return chosen, test.mean(axis=2)[np.arange(len(chosen)), chosen]
 
 
+@mutant("tune_and_report", "it goes by the median of the seeds, not by their mean", loses=["seeds"])
+def by_the_median(validation, test):
+    chosen = np.median(validation, axis=2).argmax(axis=1)
+    return chosen, np.median(test, axis=2)[np.arange(len(chosen)), chosen]
+
+
 # --- leftover
 
 

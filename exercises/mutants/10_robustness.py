@@ -351,7 +351,7 @@ def sizes_for_ends(W, b, low, high):
 @mutant(
     "interval_layer",
     "it takes the whole width of the box for its radius",
-    loses=["positive", "bias", "signs", "relu", "unchanged"],
+    loses=["positive", "bias", "signs", "relu"],
 )
 def whole_width(W, b, low, high):
     middle, reach = W @ (low + high) / 2 + b, np.abs(W) @ (high - low)
@@ -388,6 +388,18 @@ def no_relu(W, b, low, high):
 def relu_of_the_centre(W, b, low, high):
     middle, reach = W @ (low + high) / 2 + b, np.abs(W) @ (high - low) / 2
     return np.maximum(middle, 0) - reach, np.maximum(middle, 0) + reach
+
+
+@mutant(
+    "interval_layer",
+    "it sets negative weights to 0 in the matrix it was given",
+    loses=["unchanged"],
+)
+def weights_in_place(W, b, low, high):
+    negative = np.minimum(W, 0)
+    W[W < 0] = 0
+    ends = W @ low + negative @ high + b, W @ high + negative @ low + b
+    return np.maximum(ends[0], 0), np.maximum(ends[1], 0)
 
 
 @mutant("interval_layer", "it writes into the box it was given", loses=["unchanged"])
@@ -490,6 +502,12 @@ def half_the_box(x, x0, gradient, eps, rate):
 @mutant("attack_step", "it leaves pixels below 0 or above 1", loses=["pixels"])
 def no_picture(x, x0, gradient, eps, rate):
     return np.clip(x - rate * np.sign(gradient), x0 - eps, x0 + eps)
+
+
+@mutant("attack_step", "it takes a small derivative for none", loses=["still"])
+def small_is_nothing(x, x0, gradient, eps, rate):
+    moved = x - rate * np.sign(gradient) * (np.abs(gradient) > 1e-6)
+    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
 
 
 @mutant("attack_step", "it moves pixels whose derivative is 0", loses=["still"])

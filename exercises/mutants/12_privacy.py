@@ -212,6 +212,18 @@ def counts_yes(places, reports, size, k):
 
 @mutant(
     "private_vote",
+    "it counts yes less no, which is no share where places were not asked equally often",
+    loses=["uneven", "low", "all"],
+)
+def yes_less_no(places, reports, size, k):
+    lead = np.bincount(places, weights=np.where(reports, 1, -1), minlength=size)
+    mask = np.zeros(size, dtype=bool)
+    mask[np.argsort(-lead, kind="stable")[:k]] = True
+    return mask
+
+
+@mutant(
+    "private_vote",
     "it keeps the places with the smallest shares",
     loses=["even", "uneven", "low", "all"],
 )
@@ -356,7 +368,7 @@ def one_for_all(total, requests):
 
 @mutant(
     "answered",
-    "it lets a refusal cost as much as an answer, so that nothing follows it",
+    "after a refusal nothing is answered any more, as if the refusal had cost something",
     loses=["refusals"],
 )
 def refusals_cost(total, requests):

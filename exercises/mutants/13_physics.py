@@ -236,6 +236,62 @@ def no_angle(tree, z_cut, beta, radius):
     return found
 
 
+@mutant(
+    "soft_drop",
+    "it raises the distance to the power beta, but not the radius",
+    loses=["radius"],
+)
+def power_of_the_distance(tree, z_cut, beta, radius):
+    while len(tree) == 5:
+        soft, hard = sorted(tree[3:], key=lambda t: t[0])
+        around = abs(soft[2] - hard[2])
+        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
+        if soft[0] / (soft[0] + hard[0]) > z_cut * distance**beta / radius:
+            break
+        tree = hard
+
+    def particles(t):
+        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
+
+    return particles(tree)
+
+
+@mutant("soft_drop", "it raises z_cut to the power beta too", loses=["angle", "radius"])
+def power_of_the_cut(tree, z_cut, beta, radius):
+    while len(tree) == 5:
+        soft, hard = sorted(tree[3:], key=lambda t: t[0])
+        around = abs(soft[2] - hard[2])
+        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
+        if soft[0] / (soft[0] + hard[0]) > (z_cut * distance / radius) ** beta:
+            break
+        tree = hard
+
+    def particles(t):
+        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
+
+    return particles(tree)
+
+
+@mutant(
+    "soft_drop",
+    "it divides by the momentum of the node instead of the sum of the two below",
+    loses=["shares"],
+)
+def of_the_node(tree, z_cut, beta, radius):
+    while len(tree) == 5:
+        soft, hard = sorted(tree[3:], key=lambda t: t[0])
+        around = abs(soft[2] - hard[2])
+        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
+        if soft[0] / tree[0] > z_cut * (distance / radius) ** beta:
+            break
+        tree = hard
+
+    def particles(t):
+        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
+
+    return particles(tree)
+
+
 @mutant("soft_drop", "it forgets to divide the distance by the radius", loses=["radius"])
 def no_radius(tree, z_cut, beta, radius):
     while len(tree) == 5:
@@ -425,6 +481,17 @@ def the_hardest_alone(observable, jets, share):
         rows = [*np.delete(jet, i, axis=0), share * jet[i], (1 - share) * jet[i]]
         found.append(abs(observable(np.array(rows)) - observable(jet)))
     return max(found)
+
+
+@mutant(
+    "feels_splitting",
+    "it takes the change of the size for the size of the change: a change of sign goes unseen",
+    loses=["largest"],
+)
+def change_of_the_size(observable, jets, share):
+    split = [np.concatenate([share * j, (1 - share) * j]) for j in jets]
+    pairs = zip(split, jets, strict=True)
+    return max(abs(abs(observable(s)) - abs(observable(j))) for s, j in pairs)
 
 
 @mutant("feels_splitting", "it averages the changes instead of taking the largest",

@@ -374,6 +374,20 @@ def from_the_identity(A, noise, prior, k):
     return order
 
 
+@mutant("greedy", "it takes the noise for a standard deviation, and squares it", loses=["even"])
+def noise_squared(A, noise, prior, k):
+    P, order = prior, []
+    for _ in range(k):
+        PA = A @ P
+        total = noise**2 + (PA * A).sum(axis=1)
+        gain = (PA**2).sum(axis=1) / total
+        gain[order] = -1
+        best = int(gain.argmax())
+        order.append(best)
+        P = P - np.outer(PA[best], PA[best]) / total[best]
+    return order
+
+
 @mutant("greedy", "it takes one at least, also for k = 0", loses=["zero"])
 def one_at_least(A, noise, prior, k):
     P, order = prior, []
@@ -449,6 +463,17 @@ def equally_loud(d, factor):
     loud = np.zeros((d, d))
     loud[:, 0] = length
     return np.vstack([loud, length * np.eye(d)])
+
+
+@mutant(
+    "decoys",
+    "its lengths grow like the factor and pass a million; the root of it is enough",
+    loses=["any"],
+)
+def too_loud(d, factor):
+    loud = np.zeros((d, d))
+    loud[:, 0] = 200.0 * factor
+    return np.vstack([loud, 100.0 * factor * np.eye(d)])
 
 
 @mutant("decoys", "it gives the same sensors for every factor", loses=["any"])

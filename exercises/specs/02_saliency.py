@@ -3,6 +3,8 @@
 Numbers are small, so that no exponential overflows, and no two prices that are compared are near.
 """
 
+from itertools import chain, repeat
+
 import numpy as np
 
 from course_lib.grading import Check, Task
@@ -29,15 +31,23 @@ def regressions(shapes, *, upward=False, downward=False, labels=True):
     return cases
 
 
-def quadratics(sizes, *, diagonal=False, choose=None):
+def quadratics(sizes, *, diagonal=False, choose=None, rivals=()):
     """Weights and Hessians; with `choose`, those where a rule of thumb picks another weight.
 
     The weights to pick are not all at the same place, so that no constant is right throughout.
+    With `rivals`, no two of these rules pick the same throughout, so that no slip is taken for
+    another: there are more cases of the last size until they are told apart.
     """
+
+    def apart(found):
+        return len({tuple(int(rule(w, H)) for w, H in found) for rule in rivals})
 
     def cases(rng):
         found, answers = [], set()
-        for size in sizes:
+        for size in chain(sizes, repeat(sizes[-1])):
+            more = len(found) >= len(sizes)
+            if more and apart(found) == len(rivals):
+                break
             while True:
                 B = rng.integers(-2, 3, (size, size)).astype(float)
                 H = np.diag(rng.integers(1, 30, size) * 1.0) if diagonal else B.T @ B + np.eye(size)
@@ -52,6 +62,7 @@ def quadratics(sizes, *, diagonal=False, choose=None):
                     and second > 1.1 * first
                     and (choose is None or choose(w, H) != price.argmin())
                     and (size != sizes[-1] or answers != {price.argmin()})
+                    and (not more or apart([*found, (w, H)]) > apart(found))
                 ):
                     break
             answers.add(price.argmin())
@@ -136,6 +147,27 @@ def by_damage(w, H):
     return (w**2 * np.diag(H)).argmin()
 
 
+def spread(H):
+    """The diagonal of the inverse."""
+    return np.diag(np.linalg.inv(H))
+
+
+RIVALS = [
+    lambda w, H: (w**2 / spread(H)).argmin(),  # the right one
+    by_size,
+    lambda w, H: (w**2 * spread(H)).argmin(),  # times, not divided by
+    lambda w, H: (np.abs(w) / spread(H)).argmin(),  # the size, not its square
+    lambda w, H: (w**2 / spread(H)).argmax(),
+    lambda w, H: (w / spread(H)).argmin(),
+]
+MORE_RIVALS = [
+    *RIVALS,
+    by_damage,
+    lambda w, H: (w**2 / np.diag(H)).argmin(),
+    lambda w, H: np.linalg.norm(w / spread(H) * np.linalg.inv(H), axis=0).argmin(),
+]
+
+
 CHEAPEST = Task(
     "cheapest",
     [
@@ -143,10 +175,15 @@ CHEAPEST = Task(
             "curvature",
             "weighs a weight's size by the curvature",
             1.5,
-            quadratics([2, 3, 4], diagonal=True, choose=by_size),
+            quadratics([2, 3, 4], diagonal=True, choose=by_size, rivals=RIVALS),
             visible=True,
         ),
-        Check("adapt", "lets the others adapt", 2.5, quadratics([3, 4, 5], choose=by_damage)),
+        Check(
+            "adapt",
+            "lets the others adapt",
+            2.5,
+            quadratics([3, 4, 5], choose=by_damage, rivals=MORE_RIVALS),
+        ),
     ],
 )
 

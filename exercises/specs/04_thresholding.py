@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from course_lib.grading import Check, Task
+from course_lib.grading import Check, Task, call, helper, name
 
 
 def values(shapes, tau, *, signs=(1,)):
@@ -29,6 +29,20 @@ def values(shapes, tau, *, signs=(1,)):
 def signs_of(rng, count, signs):
     """Signs in which each of those given appears."""
     return rng.permutation(np.resize(signs, count))
+
+
+def given_after_writing_into_the_answer(soft_threshold, v, tau):
+    """Tell what became of v when the answer was written into."""
+    new = soft_threshold(v, tau)
+    if isinstance(new, np.ndarray):
+        new[...] = 99
+    return v
+
+
+def written_into(cases):
+    """The same inputs, of which nothing may change when the answer is written into."""
+    use = helper(given_after_writing_into_the_answer)
+    return lambda rng: [call(use, name("soft_threshold"), *case) for case in cases(rng)]
 
 
 SOFT_THRESHOLD = Task(
@@ -55,17 +69,23 @@ SOFT_THRESHOLD = Task(
         ),
         Check(
             "unchanged",
-            "leaves its input as it was",
+            "leaves its input as it was, and returns a new array",
             0.5,
-            values([(4,), (5,)], 1.0),
+            lambda rng: [
+                *values([(4,), (5,)], 1.0)(rng),
+                *written_into(values([(3,), (2, 2)], 0.0))(rng),
+            ],
             unchanged=True,
         ),
     ],
 )
 
 
-def problems(rows, columns, tau, *, onward=False, count=4):
-    """Steps of ISTA after which no entry is near its threshold, and the step matters."""
+def problems(rows, columns, tau, *, onward=False, count=4, larger=False):
+    """Steps of ISTA after which no entry is near its threshold, and the step matters.
+
+    larger: does something exceed tau, so that a threshold of tau is not one that cuts all?
+    """
 
     def cases(rng):
         found = []
@@ -81,6 +101,8 @@ def problems(rows, columns, tau, *, onward=False, count=4):
                 continue
             if tau and (moved.max() < 1.5 * tau / L or moved.min() > tau / L):
                 continue
+            if larger and moved.max() < 1.1 * tau:
+                continue
             found.append((A, y, x, tau))
         return found
 
@@ -93,7 +115,7 @@ ISTA_STEP = Task(
         Check(
             "step",
             "without a price, takes the step of length 1/L",
-            2,
+            1.5,
             problems(3, 2, 0.0),
             visible=True,
         ),
@@ -101,7 +123,10 @@ ISTA_STEP = Task(
             "threshold",
             "shrinks by what belongs to this step",
             2,
-            problems(3, 2, 6.0),
+            lambda rng: [
+                *problems(3, 2, 6.0, count=3)(rng),
+                *problems(3, 2, 1.5, count=1, larger=True)(rng),
+            ],
             visible=True,
         ),
         Check("onward", "goes on from where x is", 1, problems(3, 2, 4.0, onward=True)),
@@ -110,6 +135,13 @@ ISTA_STEP = Task(
             "works with more unknowns than measurements",
             1,
             problems(3, 6, 5.0, onward=True),
+        ),
+        Check(
+            "unchanged",
+            "leaves its inputs as they were",
+            0.5,
+            problems(3, 2, 4.0, onward=True, count=2),
+            unchanged=True,
         ),
     ],
 )
@@ -167,7 +199,15 @@ IHT = Task(
             "first", "makes the first round", 1.5, walks(3, 4, 2, 1, positive=True), visible=True
         ),
         Check("signs", "keeps what is large in size, also below zero", 1, downward),
-        Check("none", "without rounds, stays at zero", 0.5, walks(3, 4, 2, 0, positive=True)),
+        Check(
+            "none",
+            "without rounds, stays at zero; where all entries are kept, drops none",
+            0.5,
+            lambda rng: [
+                *walks(3, 4, 2, 0, positive=True)(rng)[:2],
+                *walks(3, 3, 3, 2)(rng)[:2],
+            ],
+        ),
         Check(
             "return", "chooses among all entries in every round", 3, walks(3, 5, 2, 4, changes=True)
         ),
@@ -176,7 +216,7 @@ IHT = Task(
 
 
 def readings(rows, *, signs=(1,), zeros=False):
-    """Estimates that fall short; with `zeros`, at places without truth they say something too."""
+    """Estimates that fall short; with `zeros`, they find what is not there, and miss what is."""
 
     def cases(rng):
         found = []
@@ -186,6 +226,7 @@ def readings(rows, *, signs=(1,), zeros=False):
             short = rng.integers(1, 7, (rows, size)) / 4
             order = rng.permutation(size)
             read = np.where(truth == 0, 0.5 + short, truth - np.sign(truth) * short)
+            read[0, -1] *= not zeros
             found.append((read[:, order], truth[order]))
         return found
 
@@ -199,6 +240,7 @@ def too_large(rng):
     return [
         (np.array([[3 + high, 2 - low / 4, 0, 5 + high]]), truth),
         (np.array([[3 - low / 2, 2 + high, 0, 5 + low], [-low, 2 + high, 0, 5 + high]]), truth),
+        (np.array([[-1 - low, 2, 0, 5], [-0.5, 2 - high / 4, 0, 5]]), truth),
     ]
 
 

@@ -139,11 +139,12 @@ def search(X, y, initial, fraction, rounds, steps, lr, slip=""):
     """The places that a search keeps, perhaps with a slip; None if a cut is close."""
     mask, w = np.ones(len(initial), dtype=bool), initial
     for number in range(rounds):
-        w = mask * (w if slip == "goes on" else initial)
+        w = w if slip == "goes on" else initial
+        w = w if slip == "from all" else mask * w
         if number == 0 or slip != "trains once":
             for _ in range(steps):
                 g = X.T @ (X @ w - y) / len(y)
-                w = w - lr * (g if slip == "revives" else mask * g)
+                w = (w - lr * g) * (1 if slip == "revives" else mask)
             trained = w
         left = np.flatnonzero(mask)
         order = left[np.argsort(np.abs(trained[left]))]
@@ -154,20 +155,21 @@ def search(X, y, initial, fraction, rounds, steps, lr, slip=""):
     return tuple(np.flatnonzero(mask))
 
 
-def searches(examples, features, fraction, rounds, steps, *, telling=False):
-    """Calls of find_ticket in which no cut is close; perhaps each tells the slips of rounds."""
-    slips = ("goes on", "trains once", "revives")[: 3 * telling]
+def searches(examples, features, fraction, rounds, steps, *, telling=False, count=4):
+    """Calls of find_ticket in which no cut is close; perhaps they tell slips of rounds apart."""
+    slips = ("goes on", "trains once", "revives", "from all") if telling else ()
 
     def cases(rng):
-        found = []
-        while len(found) < 4:
+        found, told = [], {slip: () for slip in ("", *slips)}
+        while len(found) < count or len(set(told.values())) < len(told):
             X = rng.standard_normal((examples, features)) + rng.standard_normal((examples, 1))
             y = 2 * X @ rng.standard_normal(features)
             initial = rng.uniform(0.1, 1, features) * rng.choice([-1, 1], features)
             case = X.round(1), y.round(1), initial.round(2), fraction, rounds, steps, 0.125
-            kept = {slip: search(*case, slip) for slip in ("", *slips)}
-            if None not in kept.values() and len(set(kept.values())) == len(kept):
+            kept = {slip: search(*case, slip) for slip in told}
+            if None not in kept.values() and list(kept.values()).count(kept[""]) == 1:
                 found.append(case)
+                told = {slip: (*told[slip], kept[slip]) for slip in told}
         return found
 
     return cases
@@ -208,8 +210,21 @@ FIND_TICKET = Task(
         Check(
             "rounds",
             "in every round it trains what is left, from the initial values, and cuts again",
-            2,
-            answer_part(0, searches(12, 10, 0.3, 4, 4, telling=True)),
+            1.5,
+            lambda rng: [
+                *answer_part(0, searches(12, 10, 0.3, 2, 4, count=1))(rng),
+                *answer_part(0, searches(12, 10, 0.3, 4, 4, telling=True, count=3))(rng),
+            ],
+        ),
+        Check(
+            "counts",
+            "it removes as many as Python's round says: of halves the even number, perhaps none",
+            0.5,
+            lambda rng: [
+                *answer_part(0, searches(6, 5, 0.5, 1, 3, count=2))(rng),
+                *answer_part(0, searches(9, 9, 0.5, 1, 3, count=1))(rng),
+                *answer_part(0, searches(6, 3, 0.1, 2, 3, count=1))(rng),
+            ],
         ),
         Check(
             "unchanged",
@@ -234,8 +249,11 @@ def network(seed, shapes):
     return found
 
 
-def controls(*sizes, dense=0, share=0.5):
-    """Calls of reinitialised: networks of some sizes, whose last `dense` layers are not masked."""
+def controls(*sizes, dense=0, share=0.5, from_zero=False):
+    """Calls of reinitialised: networks of some sizes, whose last `dense` layers are not masked.
+
+    from_zero: is the seed of the first one 0?
+    """
 
     def cases(rng):
         found = []
@@ -243,7 +261,7 @@ def controls(*sizes, dense=0, share=0.5):
             shapes = {}
             for i, (inputs, outputs) in enumerate(pairwise(layers)):
                 shapes |= {f"{2 * i}.weight": (outputs, inputs), f"{2 * i}.bias": (outputs,)}
-            seed = int(rng.integers(0, 1000))
+            seed = int(rng.integers(1, 1000)) if found or not from_zero else 0
             masked = [k for k in shapes if len(shapes[k]) == 2][: len(layers) - 1 - dense]
             mask = {k: some(rng, shapes[k], share) for k in masked}
             found.append((network(seed, shapes), mask, seed))
@@ -300,6 +318,8 @@ def by_the_law(inputs, answer):
         if np.abs(values).max() > 1 + 1e-5:
             largest = b * np.abs(values).max()
             return said + f"the largest of {kept.sum()} kept weights is {largest:.4f}"
+        if len(np.unique(np.float32(values))) < 0.8 * values.size:
+            return f"{key!r}: many of {kept.sum()} kept weights have the same value as another"
         outer, positive = (np.abs(values) > 0.5).mean(), (values > 0).mean()
         if not 0.4 < outer < 0.6:
             return said + f"a share of {outer:.2f} of the kept weights is larger than half of it"
@@ -331,8 +351,10 @@ def outside_the_mask(inputs, answer):
 
 
 def both(reinitialised, first, mask, seed, second, other):
-    """Two controls, for two networks from two seeds."""
-    return [reinitialised(first, mask, seed), reinitialised(second, mask, other)]
+    """Two controls, for two networks from two seeds; and the first of them once more."""
+    copies = [{key: values.copy() for key, values in first.items()} for _ in range(2)]
+    controls = [reinitialised(copy, mask, seed) for copy in copies]
+    return [controls[0], reinitialised(second, mask, other), controls[1]]
 
 
 def two_controls(rng):
@@ -362,6 +384,9 @@ def strangers(inputs, answer):
         for two in known[:i]:
             if np.isin(layers[one], layers[two]).mean() > 0.2:
                 return f"{two} and {one} have the same values"
+    for key in mask:
+        if not np.array_equal(answer[0][key], answer[2][key]):
+            return f"{key!r}: called again with seed {seed}, it returned other values"
     return ""
 
 
@@ -391,7 +416,7 @@ REINITIALISED = Task(
             "fresh",
             "no value of the ticket's is left, at its place or at another",
             1,
-            controls([6, 4], [5, 6, 4]),
+            controls([5, 6], [6, 4], [5, 6, 4], from_zero=True),
             visible=True,
             property=nothing_of_the_ticket,
         ),
@@ -411,7 +436,7 @@ REINITIALISED = Task(
         ),
         Check(
             "strangers",
-            "each layer has values of its own, and so has the control of another seed",
+            "each layer has values of its own, and so has each seed: the same whenever it is used",
             0.5,
             two_controls,
             property=strangers,
@@ -462,13 +487,18 @@ def counts_stay(inputs, answer):
 
 
 def in_a_corner(rng):
-    """A ticket that keeps one corner of its layer and nothing else, of a quarter of the places."""
+    """A ticket that keeps one corner of its layer and nothing else, of a quarter of the places.
+
+    The round before it still kept a whole side.
+    """
     found = []
     for rows, columns in ((40, 50), (60, 36)):
         kept = np.zeros((rows, columns), dtype=bool)
         kept[: rows // 2, : columns // 2] = True
-        full = np.ones((rows, columns), dtype=bool)
-        found.append(([{"0.weight": full}, {"0.weight": kept}], 1, int(rng.integers(0, 1000))))
+        side = np.zeros((rows, columns), dtype=bool)
+        side[: rows // 2] = True
+        masks = [{"0.weight": mask} for mask in (np.ones_like(kept), side, kept)]
+        found.append((masks, 2, int(rng.integers(0, 1000))))
     return found
 
 
@@ -490,13 +520,22 @@ def spread_out(inputs, answer):
                     f"the ticket keeps the top left corner of {key!r} only; of what your mask "
                     f"keeps, a share of {share:.2f} is in {where}, expected about 0.5"
                 )
+        for lines, sums in (("rows", new.sum(axis=1)), ("columns", new.sum(axis=0))):
+            if (sums == 0).mean() > 0.2:
+                return f"{key!r}: {(sums == 0).sum()} of {sums.size} {lines} keep nothing at all"
+            if sums.std() < 1:
+                low, high = sums.min(), sums.max()
+                return f"{key!r}: all {lines} keep {low:.0f} to {high:.0f}; chance is not so even"
     return ""
 
 
 def both_masks(shuffled, masks, t, seed, other):
-    """Two controls of one ticket."""
-    first = {key: np.array(kept) for key, kept in shuffled(masks, t, seed).items()}
-    return [first, shuffled(masks, t, other)]
+    """Two controls of one ticket; and the first of them once more."""
+    controls = []
+    for s in (seed, other, seed):
+        copy = [{key: kept.copy() for key, kept in mask.items()} for mask in masks]
+        controls.append(shuffled(copy, t, s))
+    return controls
 
 
 def two_masks(rng):
@@ -514,7 +553,7 @@ def no_twins(inputs, answer):
     _, masks, t, *seeds = inputs
     layers = {
         f"{key!r} of seed {seed}": np.asarray(control[key]) * 1
-        for seed, control in zip(seeds, answer, strict=True)
+        for seed, control in zip(seeds, answer, strict=False)
         for key in masks[t]
     }
     known = list(layers)
@@ -522,6 +561,9 @@ def no_twins(inputs, answer):
         for two in known[:i]:
             if np.array_equal(layers[one], layers[two]):
                 return f"{two} and {one} keep the same places"
+    for key in masks[t]:
+        if not np.array_equal(answer[0][key], answer[2][key]):
+            return f"{key!r}: called again with seed {seeds[0]}, it kept other places"
     return ""
 
 
@@ -563,7 +605,7 @@ SHUFFLED = Task(
         ),
         Check(
             "twins",
-            "each layer is shuffled by itself, and differently for another seed",
+            "each layer is shuffled by itself, differently for another seed, not for the same",
             0.5,
             two_masks,
             property=no_twins,
@@ -575,9 +617,18 @@ SHUFFLED = Task(
 # --- ledger
 
 
-def bills(part, skips_zeros, *, exact=None, fractions=(0.2, 0.3, 0.4), most=6):
-    """Calls that ask for one part of a bill; exact: at some time both bills are equal, or never."""
+def bills(part, skips_zeros, *, exact=None, fractions=(0.2, 0.3, 0.4), most=6, halves=()):
+    """Calls that ask for one part of a bill.
+
+    exact: are both bills equal at some time, or never? halves: which slips with halves, of those
+    listed here after the right way to cut, lead to another end?
+    """
     take = attr(module("operator"), "getitem")
+    cuts = [
+        lambda fraction, left: left - round(fraction * left),
+        lambda fraction, left: left - int(fraction * left + 0.5),
+        lambda fraction, left: round((1 - fraction) * left),
+    ]
 
     def cases(rng):
         found = []
@@ -585,9 +636,13 @@ def bills(part, skips_zeros, *, exact=None, fractions=(0.2, 0.3, 0.4), most=6):
             weights = int(rng.integers(30, 200)) * 10
             fraction, number = float(rng.choice(fractions)), int(rng.integers(1, most))
             steps, batch = (int(i) for i in rng.integers(2, 50, 2))
-            left = [weights]
-            for _ in range(number):
-                left.append(left[-1] - round(fraction * left[-1]))
+            lefts = [[weights] for _ in cuts]
+            for left, cut in zip(lefts, cuts, strict=True):
+                for _ in range(number):
+                    left.append(cut(fraction, left[-1]))
+            left = lefts[0]
+            if [i for i, other in enumerate(lefts) if other[-1] != left[-1]] != list(halves):
+                continue
             if exact is None or exact == (sum(left) % (weights - left[-1]) == 0):
                 bill = call(name("ledger"), weights, fraction, number, steps, batch, skips_zeros)
                 found.append(call(take, bill, part))
@@ -625,7 +680,12 @@ LEDGER = Task(
             "later",
             "a later training costs what the software multiplies by",
             0.5,
-            lambda rng: [*bills(1, True)(rng)[:2], *bills(1, False)(rng)[:2]],
+            lambda rng: [
+                bills(1, True)(rng)[0],
+                bills(1, True, fractions=(0.5,), halves=(1, 2))(rng)[0],
+                bills(1, True, fractions=(0.5,), halves=(2,))(rng)[0],
+                *bills(1, False)(rng)[:2],
+            ],
         ),
         Check(
             "after",

@@ -88,7 +88,7 @@ BEST_THRESHOLD = Task(
     "best_threshold",
     [
         Check("tails", "counts both ends of the bell curve", 2, games(5, 40), visible=True),
-        Check("spread", "grows with the spread", 1, games(5, 40, (0.2, 5.0))),
+        Check("spread", "grows with the spread", 1, games(5, 40, (0.2, 5.0, 40.0))),
         Check(
             "rare",
             "a few true weights of very many, or nearly all of them",
@@ -189,9 +189,10 @@ POOL = Task(
     "pool",
     [
         Check("share", "puts all deals together", 1, batches(0, 3), visible=True),
-        Check("copies", "counts a seed once", 1, batches(0, 3, copies=3)),
+        Check("copies", "counts a seed once", 0.5, batches(0, 3, copies=3)),
         Check("error", "the error is that of all deals together", 0.5, batches(1, 4), visible=True),
         Check("twins", "other seeds are other deals", 0.5, batches(0, 3, twins=True)),
+        Check("copies_error", "the error counts a seed once too", 0.5, batches(1, 3, copies=3)),
     ],
 )
 

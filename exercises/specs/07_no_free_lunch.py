@@ -28,16 +28,15 @@ def common(rng):
 
 
 def ties(rng):
-    """Two classes lead in training together; neither the first nor the last label decides."""
+    """Three classes lead in training together; the lowest comes neither first nor last."""
     found = []
-    for classes in (3, 4, 6):
-        low, high = sorted(rng.permutation(classes)[:2])
+    for classes in (3, 5, 6):
+        low, middle, high = sorted(rng.permutation(classes)[:3])
         train = np.ones(classes, dtype=int)
-        train[[low, high]] = 3
-        y = labels(rng, train)
-        y = np.concatenate([[high], y[y != high], [high, high]])
+        train[[low, middle, high]] = 3, 2, 2
+        y = np.concatenate([[middle], labels(rng, train), [high]])
         test = np.ones(classes, dtype=int)
-        test[low], test[high] = 2, 4
+        test[low], test[middle], test[high] = 2, 3, 4
         found.append((y, labels(rng, test)))
     return found
 
@@ -114,8 +113,13 @@ def planted(rng):
 
 
 def nearly(rng):
-    """Test rows that have the numbers of a training row in another order, or all but one."""
-    found = []
+    """Test rows that have the numbers of a training row in another order, or all but one.
+
+    The first has its digits: as text, 1 and 12 are like 11 and 2.
+    """
+    a, b, c, d = (int(i) for i in rng.permutation(np.arange(1, 10))[:4])
+    digits = np.array([[a, 10 * b + c], [d, 10 * d + b]])
+    found = [(digits, np.array([[10 * a + b, c], [d, 10 * d + b]]))]
     for columns in (2, 3, 4):
         X_train = np.stack([np.arange(columns) + 10 * i for i in range(4)])
         turned = np.roll(X_train[rng.integers(0, 4)], 1)
@@ -189,7 +193,7 @@ HONEST_SPLIT = Task(
 
 
 def worlds(sizes, *, shuffled=False, listed=None):
-    """Calls of average_accuracy; listed targets out of all, or all of them first."""
+    """Calls of average_accuracy, with all targets or so many of them; if shuffled, some twice."""
 
     def cases(rng):
         found = []
@@ -199,7 +203,7 @@ def worlds(sizes, *, shuffled=False, listed=None):
             if shuffled:
                 seen = seen[::-1]
             answers = rng.integers(0, 2, (2**m, n - m))
-            targets = every[rng.integers(0, len(every), listed)] if listed else every
+            targets = rng.choice(every, listed, replace=shuffled) if listed else every
             found.append((targets, seen.tolist(), answers))
         return found
 

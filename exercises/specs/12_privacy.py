@@ -18,11 +18,12 @@ def part(function, number, *args):
 
 
 def coins(rng, shape, p, near):
-    """Uniform numbers on either side of p: close to it, or far from it."""
+    """Uniform numbers on either side of p: far from it, or close to it and some way below."""
     lie = rng.permutation(np.arange(math.prod(shape)) % 2 == 0)
     if near:
         off = rng.uniform(0.02, 0.04, lie.shape)
-        found = np.where(lie, p + off * (1 - p) / 0.3, p - off)
+        below = p - np.where(rng.random(lie.shape) < 0.5, off, 0.18)
+        found = np.where(lie, p + off * (1 - p) / 0.3, below)
     else:
         found = np.where(lie, rng.uniform(0.87, 0.99, lie.shape), rng.uniform(0.02, 0.5, lie.shape))
     return found.reshape(shape)
@@ -138,8 +139,21 @@ ESTIMATE = Task(
 def votes(sizes, keeps, *, even=False, low=False):
     """Calls of private_vote; shares of yes all differ, and the many yes are not the large shares.
 
-    With `low`, all shares are below a half.
+    The same holds for yes less no. With `low`, all shares are below a half.
     """
+
+    def uneven(rng, size, k):
+        while True:
+            asked = rng.choice(np.arange(6, 60), size, replace=False)
+            most = 0.45 if low else 0.95
+            share = np.linspace(most, 0.1, size) + rng.uniform(-0.02, 0.02, size)
+            yes = np.clip(np.round(share * asked), 1, asked).astype(int)
+            order = rng.permutation(size)
+            asked, yes = asked[order], yes[order]
+            by_share, *others = (np.argsort(-by)[:k] for by in (yes / asked, yes, 2 * yes - asked))
+            apart = all(set(by_share) != set(other) for other in others)
+            if len(set(yes / asked)) == size and (apart or not 0 < k < size):
+                return asked, yes
 
     def cases(rng):
         found = []
@@ -148,14 +162,7 @@ def votes(sizes, keeps, *, even=False, low=False):
                 asked = np.full(size, 2 * size + 2)
                 yes = rng.permutation(2 * size)[:size] + 1
             else:
-                asked = np.sort(rng.choice(np.arange(6, 60), size, replace=False))
-                most = 0.45 if low else 0.95
-                share = np.linspace(most, 0.1, size) + rng.uniform(-0.02, 0.02, size)
-                yes = np.clip(np.round(share * asked), 1, asked).astype(int)
-                if len({int(y) / int(a) for y, a in zip(yes, asked, strict=True)}) < size:
-                    return cases(rng)
-                order = rng.permutation(size)
-                asked, yes = asked[order], yes[order]
+                asked, yes = uneven(rng, size, k)
             places = np.repeat(np.arange(size), asked)
             reports = np.concatenate([ballots(rng, a, y) for a, y in zip(asked, yes, strict=True)])
             order = rng.permutation(len(places))

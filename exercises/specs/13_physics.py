@@ -94,25 +94,25 @@ JET_MASS = Task(
 # --- soft_drop
 
 
-def node(rng, left, right):
-    """Join two trees, on sides chosen by chance."""
+def node(rng, left, right, own=0.999):
+    """Join two trees, on sides chosen by chance; own: the node's pT over the sum of theirs."""
     a, b = (left, right) if rng.random() < 0.5 else (right, left)
     total = a[0] + b[0]
     y, phi = ((a[0] * a[i] + b[0] * b[i]) / total for i in (1, 2))
-    return (round(0.999 * total, 3), round(y, 3), round(phi, 3), a, b)
+    return (round(own * total, 3), round(y, 3), round(phi, 3), a, b)
 
 
-def pair(rng, pt, z, distance, phi=0.0):
+def pair(rng, pt, z, distance, phi=0.0, own=0.999):
     """Two particles with a share z, a distance apart along the beam."""
     y = round(float(rng.uniform(-1, 1)), 3)
     soft = (round(z * pt, 3), y + distance, phi)
-    return node(rng, soft, (round((1 - z) * pt, 3), y, phi))
+    return node(rng, soft, (round((1 - z) * pt, 3), y, phi), own)
 
 
-def stray(rng, tree, z, distance):
+def stray(rng, tree, z, distance, own=0.999):
     """Add a particle with a share z, a distance from a tree."""
     soft = (round(z / (1 - z) * tree[0], 3), tree[1] + distance, tree[2])
-    return node(rng, soft, tree)
+    return node(rng, soft, tree, own)
 
 
 def fair(rng, pt=None):
@@ -143,11 +143,13 @@ def soft_inside(rng):
 
 
 def by_the_angle(rng):
-    """Bars at which the exponent decides, one way and the other."""
+    """Bars at which the exponent decides, of the distance alone, one way and the other."""
     found = []
     for _ in range(2):
         found.append((pair(rng, 100.0, rng.uniform(0.022, 0.03), 0.4), 0.1, 2.0, 1.0))  # .016
         found.append((pair(rng, 100.0, rng.uniform(0.032, 0.04), 0.25), 0.1, 0.5, 1.0))  # .05
+    found.append((pair(rng, 100.0, rng.uniform(0.008, 0.012), 0.4), 0.1, 2.0, 1.0))  # not .0016
+    found.append((pair(rng, 100.0, rng.uniform(0.07, 0.12), 0.25), 0.1, 0.5, 1.0))  # not .16
     return found
 
 
@@ -156,6 +158,7 @@ def by_the_radius(rng):
     return [
         (pair(rng, 100.0, rng.uniform(0.04, 0.06), 0.3), 0.1, 1.0, 0.4),  # bar at .075, not .03
         (pair(rng, 100.0, rng.uniform(0.019, 0.025), 0.3), 0.1, 1.0, 2.0),  # bar at .015
+        (pair(rng, 100.0, rng.uniform(0.03, 0.045), 0.3), 0.1, 2.0, 0.4),  # at .056, not .023
     ]
 
 
@@ -171,11 +174,15 @@ def across(rng):
 
 
 def of_the_two(rng):
-    """A strict cut at a distance of 1: a large branch goes, and what is left is fair in itself."""
+    """A strict cut at a distance of 1: a large branch goes, and what is left is fair in itself.
+
+    In the last two the nodes have more or less momentum of their own than the two below.
+    """
     found = []
-    for _ in range(2):
-        inner = pair(rng, 60.0, rng.uniform(0.475, 0.49), 1.0)
-        found.append((stray(rng, inner, rng.uniform(0.38, 0.42), 1.0), 0.45, 1.0, 1.0))
+    for inside, outside in ((0.999, 0.999), (0.999, 0.999), (1.2, 0.999), (0.999, 0.8)):
+        inner = pair(rng, 60.0, rng.uniform(0.475, 0.49), 1.0, own=inside)
+        outer = stray(rng, inner, rng.uniform(0.38, 0.42), 1.0, own=outside)
+        found.append((outer, 0.45, 1.0, 1.0))
     return found
 
 
@@ -227,6 +234,10 @@ def above_three(jet):
     return float((jet[:, 3] > 3).sum())
 
 
+def majority(jet):
+    return float(np.sign(jet[:, 3] - 3).sum())
+
+
 def tests(*observables, count=1, share=0.5):
     """Calls with each observable, and with jets of different sizes."""
 
@@ -248,14 +259,18 @@ def energies(*values):
 
 
 def up_and_down(rng):
-    """Numbers of particles above 3 GeV that rise in one jet and fall, further, in another."""
+    """Numbers of particles above 3 GeV that rise in one jet and fall, further, in another.
+
+    And how many more are above than below, which changes its sign.
+    """
     found = []
     for more in (2, 3):
         jets = [energies(9.0, 1.0), energies(*[4.0 + rng.uniform(0, 1)] * more), energies(1.0)]
         order = [1, 0, 2] if rng.random() < 0.5 else [0, 1, 2]
         jets = [jets[i] for i in order]
         found.append(call(name("feels_splitting"), helper(above_three), jets, 0.5))
-    return found
+    jets = [energies(4.0 + rng.uniform(0, 1)), energies(1.0)]
+    return [*found, call(name("feels_splitting"), helper(majority), jets, 0.5)]
 
 
 FEELS_SPLITTING = Task(

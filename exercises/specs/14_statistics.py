@@ -4,6 +4,7 @@ Gains of competing sensors differ by two per cent at least, so rounding decides 
 """
 
 import math
+from itertools import chain, combinations, repeat
 
 import numpy as np
 
@@ -173,34 +174,69 @@ GAINS = Task(
 )
 
 
-def clear(A, noise, prior, k):
-    """Tell whether each choice of greedy is the best by two per cent."""
-    P, left = prior, list(range(len(A)))
+def path(A, noise, prior, k):
+    """The choices of greedy, and whether each of them is the best by two per cent."""
+    P, left, order, clear = prior, list(range(len(A))), [], True
     for _ in range(k):
         worth = [(P @ A[i]) @ (P @ A[i]) / (noise + A[i] @ P @ A[i]) for i in left]
         ranked = sorted(worth)
-        if len(ranked) > 1 and ranked[-1] < 1.02 * ranked[-2]:
-            return False
-        best = left.pop(int(np.argmax(worth)))
+        clear &= len(ranked) < 2 or ranked[-1] >= 1.02 * ranked[-2]
+        order.append(best := left.pop(int(np.argmax(worth))))
         Pa = P @ A[best]
         P = P - np.outer(Pa, Pa) / (noise + A[best] @ Pa)
-    return True
+    return order, clear
 
 
-def selections(sizes, *, even=False):
-    """Calls of greedy (n, d, k), in which some rows are nearly the same."""
+def trace_of(A, noise, prior, chosen):
+    rows = A[list(chosen)]
+    return np.trace(np.linalg.inv(np.linalg.inv(prior) + rows.T @ rows / noise))
+
+
+def deviation(A, noise, prior, k):
+    """Greedy with the noise squared, as if it were a standard deviation."""
+    return path(A, noise**2, prior, k)[0]
+
+
+def best_of_all(A, noise, prior, k):
+    """The best k, in the order in which greedy would take them."""
+    choices = combinations(range(len(A)), k)
+    best = min(choices, key=lambda chosen: trace_of(A, noise, prior, chosen))
+    return [best[i] for i in path(A[list(best)], noise, prior, k)[0]]
+
+
+def backwards(A, noise, prior, k):
+    """What is left if the least useful go, in the order in which greedy would take it."""
+    left = list(range(len(A)))
+    while len(left) > k:
+        left.remove(min(left, key=lambda i: trace_of(A, noise, prior, [j for j in left if j != i])))
+    return [left[i] for i in path(A[left], noise, prior, k)[0]]
+
+
+def selections(sizes, *, even=False, rivals=()):
+    """Calls of greedy (n, d, k), in which some rows are nearly the same.
+
+    rivals: other rules, each of which chooses otherwise in some case. There are more cases of the
+    last size until they do.
+    """
 
     def cases(rng):
-        found = []
-        for n, d, k in sizes:
+        found, unseen = [], set(rivals)
+        for n, d, k in chain(sizes, repeat(sizes[-1])):
+            if len(found) >= len(sizes) and not unseen:
+                break
             while True:
                 A = np.round(rng.standard_normal((n, d)) * 2, 1)
                 A[: n // 2] = np.round(A[0] * rng.uniform(1, 1.6, (n // 2, 1)), 1)
                 A = A[rng.permutation(n)]
                 prior = np.eye(d) if even else covariance(rng, d)
                 noise = float(rng.choice(NOISES))
-                if clear(A, noise, prior, k) and (A != 0).any(axis=1).all():
+                order, clear = path(A, noise, prior, k)
+                if not clear or not (A != 0).any(axis=1).all():
+                    continue
+                told = {rule for rule in unseen if rule(A, noise, prior, k) != order}
+                if told or len(found) < len(sizes):
                     break
+            unseen -= told
             found.append((A, noise, prior, k))
         return found
 
@@ -221,7 +257,11 @@ GREEDY = Task(
             "even",
             "looks at what it has before it takes the next",
             2,
-            selections([(4, 2, 2), (5, 2, 3), (6, 3, 3), (8, 3, 5)], even=True),
+            selections(
+                [(4, 2, 2), (5, 2, 3), (8, 3, 5), (6, 3, 3)],
+                even=True,
+                rivals=(deviation, best_of_all, backwards),
+            ),
             visible=True,
         ),
         Check(
@@ -263,7 +303,7 @@ def not_fooled(inputs, answer):
 
     def cost(chosen):
         rows = A[list(chosen)]
-        return float(np.trace(np.linalg.inv(np.eye(d) + rows.T @ rows)))
+        return float(np.sum(1 / (1 + np.linalg.svd(rows, compute_uv=False) ** 2)))
 
     def all_choices(start, count):
         if count == 0:
@@ -316,7 +356,7 @@ DECOYS = Task(
             "any",
             "fools it by any factor",
             1.5,
-            fool([2, 3, 4, 5], 500, 10_000),
+            lambda rng: [*fool([2, 3], 500, 5000)(rng), *fool([4, 5], 9000, 10_000)(rng)],
             property=not_fooled,
         ),
     ],

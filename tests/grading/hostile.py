@@ -17,9 +17,11 @@ NONE = "def keep(weights, k):\n    return None\n"
 
 @dataclass
 class Case:
-    """keep: source of the cell (split is right). scores: of keep and split. words: in the report.
+    """keep: source of the cell (split is right; OUT is the grader's folder). words: in the report.
 
+    scores: of keep and split; None if it must stay ungraded, with no score at all.
     edit: what else is done to the notebook. cell_s: how long a cell may run.
+    raw: what is done to the bytes of the file.
     """
 
     keep: str
@@ -27,6 +29,7 @@ class Case:
     words: str
     edit: Any = None
     cell_s: float = 4
+    raw: Any = None
 
 
 def body(text: str) -> str:
@@ -98,6 +101,14 @@ def bogus(book):
         book.cells.append(new_code_cell("5.0", metadata=meta(key, grade=True, **kw)))
     book.cells.append(new_code_cell("5.0", metadata={"nbgrader": ["check_keep"]}))
     book.cells.append(new_code_cell("5.0", metadata={"nbgrader": {"grade_id": {"a": 1}}}))
+
+
+def claims(book):
+    """Names of cells that are HTML: the notes of the report tell them."""
+    for at in (cell(book, "split"), cell(book, "imports")):
+        book.cells.insert(at, nbformat.from_dict(json.loads(json.dumps(book.cells[at]))))
+        book.cells[at].metadata.nbgrader.grade_id = HTML
+        book.cells[at]["id"] = f"x{at}"
 
 
 def skip_tags(book):
@@ -259,6 +270,57 @@ try:
 except OSError:
     pass
 """
+GRADEBOOK = """
+import os, sqlite3
+bad = []
+for name in ("gradebook.db", "grades/00_trial/bob.json", "grades/00_trial/ada.json", "autograded"):
+    try:
+        with open(f"OUT/{name}", "r+b") as f:
+            f.write(b"owned")
+        bad.append(name)
+    except OSError:
+        pass
+try:
+    base = sqlite3.connect("file:OUT/gradebook.db?mode=rw", uri=True)
+    base.execute("update grade set auto_score = 99, manual_score = 99")
+    base.commit()
+    bad.append("sqlite")
+except sqlite3.Error:
+    pass
+os.makedirs("OUT/grades/00_trial", exist_ok=True)
+open("OUT/grades/00_trial/ada.json", "w").write('{"points": 99}')
+"""
+SURVIVOR = "survivor-of-a-notebook"  # on the command line of processes that must not outlive it
+BACKGROUND = f"""
+import os, subprocess, sys
+code = "import signal, time\\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\\ntime.sleep(600)"
+if os.fork() == 0:
+    os.setsid()
+    subprocess.Popen([sys.executable, "-c", code, "{SURVIVOR}"], start_new_session=True)
+    os._exit(0)
+def lines():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            yield open(f"/proc/{{pid}}/cmdline").read()
+        except OSError:
+            pass
+while not any(line.endswith("{SURVIVOR}\\0") for line in lines()):
+    pass
+started = True
+"""
+# A thread that goes on after its cell: it mends the function when it is marked. It gains what a
+# right function gains, and spoils nothing.
+TINKER = """
+import threading, time
+def keep(weights, k):
+    return None
+def tinker():
+    while True:
+        globals()["split"] = lambda total: (99.0, 99.0)
+        time.sleep(0.001)
+threading.Thread(target=tinker, daemon=True).start()
+"""
+HTML = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\x1b[2J"
 KERNEL = "line = get_ipython().kernel\n"
 RAISES = "raise RuntimeError(repr({}))"
 
@@ -402,6 +464,14 @@ CASES = {
         "0 of 5",
     ),
     "disk bomb": Case(FILL + body(RAISES.format("written >> 20")), (0, 2), "RuntimeError: 90"),
+    "gigabytes of output": Case(
+        NONE + "import os\nfor i in range(1 << 13):\n    os.write(1, bytes(1 << 20))",
+        (0, 0),
+        "not reached: it ",
+        cell_s=1,
+    ),
+    "background process": Case(BACKGROUND + good("assert started"), (5, 2), "5 of 5"),
+    "thread that tinkers": Case(TINKER, (0, 0), "it returned None"),
     "socket folder bomb": Case(SOCKETS + body(RAISES.format("made")), (0, 2), "RuntimeError: 0"),
     "deep recursion": Case(
         "import sys\nsys.setrecursionlimit(10**9)\n" + body("return keep(weights, k)"),
@@ -430,11 +500,54 @@ CASES = {
             'from IPython.display import HTML, Javascript, display\ndisplay(HTML("<script>alert(1)</script>"), Javascript("alert(1)"))'
         ),
     ),
+    "half a character told": Case(
+        body(r'raise RuntimeError("\ud800")'),
+        (0, 2),
+        "RuntimeError: ",
+        last(r'print("\ud800\udc80")'),
+    ),
+    "HTML in an error": Case(body(f"raise RuntimeError({HTML!r})"), (0, 2), "RuntimeError: </pre>"),
+    "HTML in names": Case(
+        f"def keep(weights, k):\n    return type({HTML!r}, (), {{}})()", (0, 2), "<script>", claims
+    ),
+    "a formula for an error": Case(
+        body("raise RuntimeError('=HYPERLINK(\"http://x\")')"), (0, 2), "=HYPERLINK"
+    ),
+    "writes the gradebook": Case(
+        GRADEBOOK + body(RAISES.format("bad")), (0, 2), "RuntimeError: []"
+    ),
+    # files that are no notebooks: never graded, never a zero
+    "cut short": Case(GOOD, None, "only a part", raw=lambda b: b[: len(b) // 2]),
+    "empty file": Case(GOOD, None, "only a part", raw=lambda b: b""),
+    "zeros": Case(GOOD, None, "only a part", raw=lambda b: bytes(len(b))),
+    "not UTF-8": Case(GOOD, None, "not text in UTF-8", raw=lambda b: b.replace(b"Bec", b"\xff")),
+    "UTF-16": Case(GOOD, None, "not text in UTF-8", raw=lambda b: b.decode().encode("utf-16")),
+    "too large": Case(GOOD, None, "larger than 50 MB", raw=lambda b: b + b" " * (51 << 20)),
+    "deep JSON": Case(GOOD, None, "is not a notebook", raw=lambda b: b"[" * 10**6),
+    "a list": Case(GOOD, None, "is not a notebook", raw=lambda b: b"[" + b + b"]"),
+    "long number": Case(
+        GOOD,
+        None,
+        "is not a notebook",
+        raw=lambda b: b.replace(b'"nbformat": 4', b'"nbformat": ' + b"4" * 5000),
+    ),
+    "cells of text": Case(
+        GOOD,
+        None,
+        "is not a notebook",
+        raw=lambda b: b'{"cells": "x", "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    ),
+    "half a character": Case(
+        GOOD + 'x = "SURROGATE"\n',
+        None,
+        "half a character",
+        raw=lambda b: b.replace(b"SURROGATE", rb"\ud800"),
+    ),
 }
 
 
-def notebook(released, case: Case):
-    book = answered(released, keep=case.keep)
+def notebook(released, case: Case, out: object = ""):
+    book = answered(released, keep=case.keep.replace("OUT", str(out)))
     if case.edit:
         case.edit(book)
     return book

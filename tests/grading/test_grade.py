@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import operator
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 
 import nbformat
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from course_lib.cli.grade import grade as command
-from course_lib.grading import jail, run
-from course_lib.grading.run import Grader, submissions, table, write
+from course_lib.grading import jail, pool, run, worker
+from course_lib.grading.run import Grader, attention, table, write
 from course_lib.grading.tasks import Refusal
-from tests.grading.trial import GOOD, NAME, answered
+from tests.grading.trial import NAME, answered
 
 slow = pytest.mark.slow
 
@@ -52,6 +57,12 @@ def scores(out):
         }
 
 
+def stored(out):
+    """What is stored of each student, and when it was written."""
+    paths = sorted((out / "grades" / NAME).iterdir())
+    return {p.stem: (json.loads(p.read_text()), p.stat().st_mtime_ns) for p in paths}
+
+
 @slow
 def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
     before = snapshot(handed_in)
@@ -59,19 +70,43 @@ def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
     done = CliRunner().invoke(command, [NAME, str(handed_in), "--out", str(out)])
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["student", "keep", "split", "total", "note"]
-    assert [line.split()[0] for line in lines[1:]] == ["=cmd|calc", "ada", "bob", "carl", "émile,"]
+    assert [line.split()[0] for line in lines[1:]] == [
+        "=cmd%7Ccalc",
+        "ada",
+        "bob",
+        "carl",
+        "émile,",
+    ]
     assert "7/7" in lines[2] and "0/7" in lines[3] and "7/7" in lines[5]
     assert (
         "UNGRADED: there is no notebook" in lines[1]
         and "UNGRADED: carl.ipynb is not a notebook" in lines[4]
     )
     assert "\x1b" not in done.output
-    assert done.exit_code == 1 and "2 of 5 need a person: =cmd|calc, carl" in done.stderr
+    assert done.exit_code == 1
+    assert "5 handed in, 0 late; 4 will be graded, 1 needs a person: =cmd%7Ccalc" in done.stderr
+    assert done.stderr.splitlines()[-5:] == [
+        "3 of 5 need a person:",
+        "  =cmd%7Ccalc: it has no score: there is no notebook: the folder is empty",
+        "  carl: it has no score: carl.ipynb is not a notebook: it is not JSON, or only a part",
+        "  émile, %1B%5B2J: handed in as my homework.ipynb",
+        "The answer written is for a person to grade, in formgrader: all that have a score.",
+    ]
     assert snapshot(handed_in) == before
     verdict = json.loads((out / "grades" / NAME / "ada.json").read_text())
     assert verdict["points"] == 7 and verdict["status"] == "graded" and verdict["format"] == 1
     assert verdict["written"] == [{"name": "written", "total": 3}]
-    assert "written (3 points) is for a person to grade" in done.stderr
+    table = (out / "grades" / f"{NAME}.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in table[1:]] == [
+        "'=cmd%7Ccalc",
+        "ada",
+        "bob",
+        "carl",
+        '"émile',
+    ]
+    pages = {p.stem: p.read_text() for p in (out / "feedback" / NAME).iterdir()}
+    assert sorted(pages) == ["=cmd%7Ccalc", "ada", "bob", "carl", "émile, %1B%5B2J"]
+    assert "keeps the k entries of largest magnitude" in pages["ada"]
     kept = scores(out)
     assert kept["ada"] == {
         "check_keep": (5, None, False),
@@ -88,10 +123,9 @@ def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
 
 
 @slow
-def test_json_holds_every_verdict_in_the_order_of_names(course, handed_in, tmp_path):
-    done = CliRunner().invoke(
-        command, [NAME, str(handed_in), "--json", "--out", str(tmp_path / "out")]
-    )
+def test_json_holds_every_verdict_of_a_zip_in_the_order_of_names(course, handed_in, tmp_path):
+    source = shutil.make_archive(str(tmp_path / "class"), "zip", handed_in)
+    done = CliRunner().invoke(command, [NAME, source, "--json", "--out", str(tmp_path / "out")])
     found = json.loads(done.stdout)
     assert [v["student"] for v in found] == sorted(v["student"] for v in found)
     assert [v["points"] for v in found] == [None, 7, 0, None, 7]
@@ -99,6 +133,25 @@ def test_json_holds_every_verdict_in_the_order_of_names(course, handed_in, tmp_p
         "id": "distinct", "title": "keeps the k entries of largest magnitude", "visible": True,
         "points": 2, "total": 2, "fault": "",
     }  # fmt: skip
+
+
+@slow
+def test_called_again_it_grades_what_is_new_or_named(course, handed_in, released, tmp_path):
+    out = tmp_path / "out"
+    args = [NAME, str(handed_in), "--json", "--out", str(out)]
+    CliRunner().invoke(command, args)
+    first = stored(out)
+    nbformat.write(released, handed_in / "carl.ipynb")
+    done = CliRunner().invoke(command, args)
+    assert "3 of 5 are graded and have not changed: they are kept" in done.stderr
+    assert [v["points"] for v in json.loads(done.stdout)] == [None, 7, 0, 0, 7]
+    second = stored(out)
+    assert {s for s in first if first[s] == second[s]} == {"ada", "bob", "émile, %1B%5B2J"}
+
+    done = CliRunner().invoke(command, [*args, "--only", "ada"])
+    assert [v["student"] for v in json.loads(done.stdout)] == ["ada"] and done.exit_code == 0
+    third = stored(out)
+    assert {s for s in third if third[s] == second[s]} == set(third) - {"ada"}
 
 
 @slow
@@ -116,7 +169,8 @@ def test_a_person_s_points_survive_and_a_failed_regrade_leaves_no_old_score(
         grade = book.find_grade("written", NAME, NAME, "ada")
         grade.manual_score, grade.needs_manual_grade = 3, False
         book.db.commit()
-    assert CliRunner().invoke(command, args).exit_code == 0
+    done = CliRunner().invoke(command, [*args, "--again"])
+    assert done.exit_code == 0 and "kept" not in done.stderr and "need" not in done.stderr
     assert scores(out)["ada"]["written"] == (None, 3, False)
     (alone / "ada.ipynb").write_text("")
     assert CliRunner().invoke(command, args).exit_code == 1
@@ -129,7 +183,7 @@ def test_a_kernel_that_does_not_start_leaves_the_submission_ungraded(
     assignment, handed_in, tmp_path, monkeypatch
 ):
     grader = Grader(assignment, tmp_path)
-    monkeypatch.setattr(run.time, "sleep", lambda s: None)
+    monkeypatch.setattr(worker.time, "sleep", lambda s: None)
     monkeypatch.setattr(jail.sys, "executable", "/bin/false")
     verdict, _ = grader.verdict("bob", handed_in / "bob.ipynb")
     assert verdict["status"] == "ungraded" and verdict["points"] is None
@@ -148,14 +202,15 @@ def test_a_full_disk_stops_grading_and_keeps_what_is_stored(
         real(old, new)
 
     monkeypatch.setattr(run.os, "replace", full)
-    done = CliRunner().invoke(command, [NAME, str(handed_in), "--out", str(out)])
+    args = [NAME, str(handed_in), "--out", str(out), "--workers", "1"]
+    done = CliRunner().invoke(command, args)
     assert (
         done.exit_code == 1
         and "No space left on device" in done.output
         and "grade again" in done.output
     )
     assert sorted(p.name for p in (out / "grades" / NAME).iterdir()) == [
-        "=cmd|calc.json",
+        "=cmd%7Ccalc.json",
         "ada.json",
     ]
     assert json.loads((out / "grades" / NAME / "ada.json").read_text())["points"] == 7
@@ -173,45 +228,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write(path, b"new")
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.json"]
-
-
-def test_layouts_of_folders(tmp_path):
-    for path in (
-        "ada/x.ipynb",
-        f"bob/{NAME}.ipynb",
-        "bob/other.ipynb",
-        f"eve/{NAME}/{NAME}.ipynb",
-        "fay/1.ipynb",
-        "fay/2.ipynb",
-        "gus.ipynb",
-        "hal/notes.txt",
-        ".hidden/x.ipynb",
-        "readme.txt",
-    ):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-    (tmp_path / "ivy").symlink_to(tmp_path / "ada")
-    (tmp_path / "bob.ipynb").touch()
-    os.mkdir(os.fsencode(tmp_path) + b"/z\xff")
-    found = submissions(tmp_path, NAME)
-    assert list(found) == ["ada", "bob", "eve", "fay", "gus", "hal", "ivy", "readme.txt", "z\ufffd"]
-    assert [getattr(found[s], "name", None) for s in ("ada", "eve", "gus")] == [
-        "x.ipynb",
-        f"{NAME}.ipynb",
-        "gus.ipynb",
-    ]
-    assert "two submissions" in str(found["bob"])
-    assert "several notebooks: 1.ipynb, 2.ipynb" in str(found["fay"])
-    assert "no notebook" in str(found["hal"])
-    assert "a link" in str(found["ivy"])
-    assert "no folder and no notebook" in str(found["readme.txt"])
-
-
-def test_nothing_to_grade_is_said(tmp_path):
-    with pytest.raises(Refusal, match="is not a folder"):
-        submissions(tmp_path / "none", NAME)
-    with pytest.raises(Refusal, match="holds no submission"):
-        submissions(tmp_path, NAME)
 
 
 def test_the_table_has_blanks_for_what_is_not_graded():
@@ -251,38 +267,151 @@ def test_without_namespaces_nothing_is_graded(course, handed_in, tmp_path, monke
     assert not (tmp_path / "out").exists()
 
 
-@slow
-def test_a_killed_grader_leaves_no_kernel_and_no_half_file(course, tmp_path, released):
-    folder, out = tmp_path / "submissions", tmp_path / "out"
+# A class, stopped and killed
+
+SCORES = {"": 7, "keep": 2, "split": 5, "keep split": 0}  # by the functions that are wrong
+
+
+def wrong(name):
+    return f"def {name}(*args):\n    return None"
+
+
+@pytest.fixture
+def group(tmp_path, released):
+    """A folder of twelve submissions, and what each must score."""
+    folder, expected = tmp_path / "submissions", {}
     folder.mkdir()
-    nbformat.write(answered(released), folder / "ada.ipynb")
-    mark = f"sleeper{os.getpid()}"
-    stuck = answered(released, keep=GOOD + f"\n{mark} = 1\nwhile True: pass")
-    nbformat.write(stuck, folder / "bob.ipynb")
-    code = (
-        f"from course_lib.cli.grade import grade; grade(['{NAME}', '{folder}', '--out', '{out}'])"
-    )
-    grader = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=course, stderr=subprocess.PIPE, text=True
-    )
-    assert grader.stderr.readline().startswith("ada")
-    import time
+    for number in range(12):
+        faults = list(SCORES)[number % 4]
+        book = answered(released, **{name: wrong(name) for name in faults.split()})
+        nbformat.write(book, folder / f"s{number:02}.ipynb")
+        expected[f"s{number:02}"] = SCORES[faults]
+    return folder, expected
 
-    import psutil
 
-    deadline = time.monotonic() + 20
-    while not (
-        kernels := [
-            p
-            for p in psutil.Process(grader.pid).children(recursive=True)
-            if "ipykernel_launcher" in " ".join(p.cmdline())
-        ]
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def started(course, *args):
+    """The grader as a process of its own, and of its own process group, as a terminal has it."""
+    code = "import sys; from course_lib.cli.grade import grade; grade(sys.argv[1:])"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, NAME, *map(str, args)],
+        cwd=course,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def descendants(process, words=""):
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if words in " ".join(child.cmdline()) else []
+    return found
+
+
+def until(process, number):
+    """What the grader says until so many more submissions are graded."""
+    said = []
+    while sum(line.endswith(" s)\n") for line in said) < number:
+        said.append(process.stderr.readline())
+        assert said[-1], said
+    return "".join(said)
+
+
+def test_whoever_needs_a_person_is_named_with_the_reason():
+    good = {"status": "graded", "why": "", "late": False, "handed": []}
+    verdicts = [
+        {**good, "student": "ada"},
+        {**good, "student": "bob", "late": True, "handed": ["handed in more than once"]},
+        {**good, "student": "cyd", "status": "ungraded", "why": "no kernel started\x1b"},
+        {**good, "student": "dot"},
+    ]
+    said = attention(
+        verdicts, {"written": ["ada", "dot"], "why": ["ada", "bob", "dot"]}, {"dot": "no page"}
+    )
+    assert said == [
+        "3 of 4 need a person:",
+        "  bob: it is late; handed in more than once",
+        "  cyd: it has no score: no kernel started ",
+        "  dot: no page",
+        "The answer written is for a person to grade, in formgrader: ada, dot.",
+        "The answer why is for a person to grade, in formgrader: all that have a score.",
+    ]
+    assert attention(verdicts[:1], {}, {}) == []
+
+
+@slow
+def test_a_class_is_graded_though_a_worker_dies_and_the_grader_is_stopped_and_killed(
+    course, group, tmp_path
+):
+    (folder, expected), out = group, tmp_path / "out"
+    args = [folder, "--out", out, "--workers", "2"]
+
+    grader = started(course, *args)
+    until(grader, 1)
+    descendants(grader, "spawn_main")[0].kill()
+    until(grader, 4)
+    family = descendants(grader)
+    os.killpg(grader.pid, signal.SIGINT)
+    said = grader.communicate(timeout=30)[1]
+    assert grader.returncode == 130
+    assert "call the same again to go on" in said and "Traceback" not in said
+    assert not psutil.wait_procs(family, timeout=10)[1]
+    first = stored(out)
+    assert 5 <= len(first) < 12
+
+    grader = started(course, *args)
+    assert f"{len(first)} of 12 are graded and have not changed" in until(grader, 2)
+    family = descendants(grader)
+    assert family
     grader.kill()
     grader.wait()
-    assert not psutil.wait_procs(kernels, timeout=5)[1]
-    assert json.loads((out / "grades" / NAME / "ada.json").read_text())["points"] == 7
-    assert [p.name for p in (out / "grades" / NAME).iterdir()] == ["ada.json"]
-    assert scores(out)["ada"]["check_keep"][0] == 5
+    assert not psutil.wait_procs(family, timeout=10)[1]
+    second = stored(out)
+    assert len(first) + 2 <= len(second) < 12
+    # As if it had been killed before the last grades reached the gradebook.
+    with sqlite3.connect(out / "gradebook.db") as db:
+        db.execute("update grade set auto_score = null, needs_manual_grade = 1")
+
+    done = CliRunner().invoke(command, list(map(str, [NAME, *args])))
+    assert done.exit_code == 0, done.output
+    last = stored(out)
+    assert {student: verdict["points"] for student, (verdict, _) in last.items()} == expected
+    # What was there was not graded again.
+    assert {k: second[k] for k in first} == first and {k: last[k] for k in second} == second
+    assert len({verdict["seed"] for verdict, _ in last.values()}) == 1
+    book = scores(out)
+    assert {s: g["check_keep"][0] + g["check_split"][0] for s, g in book.items()} == expected
+    assert not [p for p in out.rglob(".*") if p.name != ".grading.lock"]
+
+
+def test_what_kills_its_worker_twice_is_told_and_the_rest_is_done():
+    tasks = [(str(n), (pow, n, 2)) for n in range(6)]
+    tasks[2:2] = [("fatal", (os._exit, 1))]
+    done = {name: (result, error) for name, result, error in pool.work(operator.call, tasks, 2)}
+    result, error = done.pop("fatal")
+    assert result is None and "died, twice" in str(error)
+    assert done == {str(n): (n * n, None) for n in range(6)}
+
+
+def test_two_graders_in_one_folder(course, handed_in, tmp_path):
+    args = [NAME, str(handed_in), "--out", str(tmp_path / "out")]
+    with run._locked(tmp_path / "out"):
+        done = CliRunner().invoke(command, args)
+    assert done.exit_code == 1 and "another grader is at work in" in done.output
+
+
+def test_nobody_of_that_name(course, handed_in, tmp_path):
+    args = [NAME, str(handed_in), "--out", str(tmp_path / "out"), "--only", "adda"]
+    done = CliRunner().invoke(command, args)
+    assert done.exit_code == 1 and "no submission is from 'adda'. Did you mean ada?" in done.output
+
+
+def test_a_worker_without_a_jail_or_with_another_version_refuses(monkeypatch):
+    with pytest.raises(Refusal, match="cannot grade: its course_lib grades by other rules"):
+        worker.grade_sealed(b"x" * 40, b"", "ada.ipynb")
+    worker._jail_is_ready.cache_clear()
+    monkeypatch.setattr(jail.shutil, "which", lambda tool: None)
+    with pytest.raises(Refusal, match=r"cannot grade: grading refuses .* without a jail"):
+        worker.grade_sealed(worker._version(), b"", "ada.ipynb")

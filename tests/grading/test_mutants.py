@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from course_lib.cli.mutants import mutants as command
 from course_lib.grading import mutants
-from course_lib.grading.assignment import Assignment
+from course_lib.grading.assignment import Assignment, assignments
 from course_lib.grading.tasks import Variant
 from tests.grading import trial
 from tests.grading.trial import MUTANTS, NAME, SPEC
@@ -17,19 +18,32 @@ from tests.grading.trial import MUTANTS, NAME, SPEC
 slow = pytest.mark.slow
 
 
+ROOT = Path(__file__).parents[2]
+
+
 @slow
-def test_a_sound_assignment_is_green(course):
-    done = CliRunner().invoke(command, ["--all", "--json"])
+def test_a_sound_assignment_is_green_and_is_stored(course):
+    stored = course / "book" / "instructor" / "kill_matrix.json"
+    done = CliRunner().invoke(command, ["--all", "--json", "--store"])
     (found,) = json.loads(done.stdout)
     assert found["ok"] is True and found["problems"] == [] and done.exit_code == 0
-    kinds = [row["kind"] for row in found["rows"] if row["task"] == "keep"]
-    assert sorted(kinds) == sorted(["reference", "stub", *["mutant"] * 5, *["alternative"] * 2])
-    assert all(row["lost"] == row["must"] and row["named"] for row in found["rows"])
-    shown = mutants.text(found, Assignment(course / "exercises", NAME)).splitlines()
-    rows = {"".join(words[:2]): words[2:] for words in map(str.split, shown)}
-    assert rows["mutantsigned"] == ["x", "x", ".", "x", "x", "yes"]
-    assert rows["mutantkeeps_ties"] == [".", "x", ".", ".", ".", "yes"]
-    assert rows["alternativeby_sorting"] == [".", ".", ".", ".", "."]
+    keep, split = found["tasks"]
+    assert [row["kind"] for row in keep["rows"]] == [
+        "reference", "stub", *["mutant"] * 5, *["alternative"] * 2
+    ]  # fmt: skip
+    rows = [*keep["rows"], *split["rows"]]
+    assert all(row["lost"] == row["must"] and row["named"] for row in rows)
+    shown = mutants.text(found).splitlines()
+    signs = {"".join(words[:2]): words[2:] for words in map(str.split, shown)}
+    assert signs["mutantsigned"] == ["x", "x", ".", "x", "x", "yes"]
+    assert signs["mutantkeeps_ties"] == [".", "x", ".", ".", ".", "yes"]
+    assert signs["alternativeby_sorting"] == [".", ".", ".", ".", "."]
+    (entry,) = json.loads(stored.read_text())
+    assert entry["assignment"] == NAME and "seconds" not in stored.read_text()
+    kept = {row["key"]: row["lost"] for row in entry["tasks"][0]["rows"]}
+    assert kept["reference"] == kept["by_sorting"] == []
+    assert kept["stub"] == ["distinct", "ties", "limits", "type", "unchanged"]
+    assert kept["keeps_ties"] == ["ties"]
 
 
 GENEROUS = SPEC.replace(
@@ -64,37 +78,112 @@ def test_deviations_are_found_without_a_jail(parts, words, tmp_path):
     assert any(words in problem for problem in found), found
 
 
-def test_gaps_and_rows_that_deviate_are_named_and_the_exit_code_says_so(course, monkeypatch):
+@pytest.fixture
+def no_jail(monkeypatch):
+    """In place of the jail: everybody loses "ties", and is told nothing; the proof fails."""
+
+    def work(function, tasks, workers):
+        for key, _ in tasks:
+            assignment = Assignment(Path("exercises"), NAME)
+            marked = [
+                {
+                    "name": task.name,
+                    "checks": [{"id": c.id, "fault": "x" * (c.id == "ties")} for c in task.checks],
+                    "slips": [],
+                }
+                for task in assignment.tasks
+            ]
+            proof = key.endswith("/proof")
+            yield (
+                key,
+                ["the proof fails"] if proof else ({"status": "graded", "tasks": marked}, b""),
+                None,
+            )
+
+    monkeypatch.setattr(mutants, "work", work)
+    monkeypatch.setattr(mutants, "ready", lambda: None)
+
+
+def test_gaps_and_rows_that_deviate_are_named_and_nothing_is_stored(course, no_jail):
     text = MUTANTS.replace('@alternative("split")', "").replace('"limits"]', '"type"]')
     (course / "exercises/mutants" / f"{NAME}.py").write_text(text)
-
-    class Grades:
-        """In place of the jail: everybody loses "ties", and is told nothing."""
-
-        def __init__(self, assignment, out):
-            self.tasks = assignment.tasks
-
-        def verdict(self, student, path):
-            return {"status": "graded", "tasks": [self.result(task) for task in self.tasks]}, b""
-
-        def result(self, task):
-            checks = [{"id": c.id, "fault": "x" * (c.id == "ties")} for c in task.checks]
-            return {"name": task.name, "checks": checks, "slips": []}
-
-    monkeypatch.setattr(mutants, "Grader", Grades)
-    monkeypatch.setattr(mutants, "prove", lambda *args: ["the proof fails"])
-    done = CliRunner().invoke(command, [NAME])
+    done = CliRunner().invoke(command, [NAME, "--store"])
     assert done.exit_code == 1
     for words in (
         "keep: no mutant loses the check 'limits'",
         "split has 0 alternatives; it needs 2",
         "the proof fails",
+    ):
+        assert f"DEVIATION {words}" in done.output, done.output
+    assert json.loads((course / "book/instructor/kill_matrix.json").read_text()) == []
+
+
+def test_each_row_is_held_against_what_it_declares(course, no_jail):
+    done = CliRunner().invoke(command, [NAME])
+    assert done.exit_code == 1
+    for words in (
         "keep, reference: loses ['ties'], must lose []",
         "keep, keeps_ties: the report does not name the mistake alone",
         "split, halves: loses [], must lose ['sum']",
     ):
         assert f"DEVIATION {words}" in done.output, done.output
     assert "x!" in done.output and ".!" in done.output
+
+
+def test_a_piece_that_fails_is_a_deviation(course, monkeypatch):
+    def work(function, tasks, workers):
+        for number, (key, _) in enumerate(tasks):
+            blank = {"status": "ungraded", "why": "no kernel"}, b""
+            yield (key, blank, None) if number % 2 else (key, None, OSError("gone"))
+
+    monkeypatch.setattr(mutants, "work", work)
+    monkeypatch.setattr(mutants, "ready", lambda: None)
+    done = CliRunner().invoke(command, [NAME])
+    assert done.exit_code == 1
+    assert "DEVIATION proof failed: OSError: gone" in done.output
+    assert "DEVIATION round 0 was not graded: no kernel" in done.output
+    assert " ? " in done.output
+
+
+def test_mutants_that_lose_otherwise_stop_only_their_assignment(course, no_jail):
+    text = MUTANTS.replace('["sum"])\ndef halves', "[])\ndef halves")
+    (course / "exercises/mutants" / f"{NAME}.py").write_text(text)
+    done = CliRunner().invoke(command, [NAME])
+    assert done.exit_code == 1 and "halves lose as they declare" in done.output
+
+
+def test_storing_one_keeps_the_others_and_drops_what_is_gone(assignment, tmp_path):
+    path = tmp_path / "kill_matrix.json"
+    path.write_text(json.dumps([{"assignment": n, "tasks": []} for n in ("z", NAME, "gone")]))
+    found = json.loads(mutants.merged(path, [assignment], [NAME, "z"]))
+    assert [entry["assignment"] for entry in found] == [NAME, "z"]
+    assert found[0]["tasks"] and not found[1]["tasks"]
+
+
+def test_the_page_of_the_book_shows_the_assignments_as_they_are():
+    """Whoever changes a check or a mutant grades them all anew: course mutants NAME --store."""
+    stored = json.loads((ROOT / "book" / "instructor" / "kill_matrix.json").read_text())
+    names = assignments(ROOT / "exercises")
+    assert [entry["assignment"] for entry in stored] == names
+    for name, entry in zip(names, stored, strict=True):
+        assignment = Assignment(ROOT / "exercises", name)
+        want = {
+            task.name: {c.id: (c.points, c.visible) for c in task.checks}
+            for task in assignment.tasks
+        }
+        rows = {}
+        for task in entry["tasks"]:
+            assert {c["id"]: (c["points"], c["visible"]) for c in task["checks"]} == want[
+                task["name"]
+            ]
+            rows |= {
+                (task["name"], row["key"]): (row["message"], set(row["lost"]))
+                for row in task["rows"]
+            }
+        told = {(v.task, v.key): (v.message, set(v.loses)) for v in assignment.variants}
+        for task, checks in want.items():
+            told |= {(task, "reference"): ("", set()), (task, "stub"): ("", set(checks))}
+        assert rows == told, name
 
 
 def test_the_names_of_assignments_are_asked_for(course):

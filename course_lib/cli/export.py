@@ -1,0 +1,87 @@
+"""`course export`: grades for a learning-management system, and the students' pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from course_lib.cli.place import course_root
+
+
+@click.command()
+@click.argument("name", metavar="ASSIGNMENT")
+@click.option(
+    "--canvas",
+    "exported",
+    metavar="EXPORTED.csv",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The gradebook as Canvas exported it; its column of the assignment is filled.",
+)
+@click.option("--column", default="", help="That column's title or number, if it is not clear.")
+@click.option("--moodle", is_flag=True, help="Write Moodle's offline grading worksheet.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--partial", is_flag=True, help="Hand over grades that wait for a person's points.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where grades lie (default: exercises/)."
+)
+@click.option("--db", "url", metavar="URL", help="Of the gradebook, as given to `course grade`.")
+def export(
+    name: str,
+    exported: Path | None,
+    column: str,
+    moodle: bool,
+    as_json: bool,
+    partial: bool,
+    out: Path | None,
+    url: str | None,
+) -> None:
+    """Put the machine's points and a person's together, and hand the grades over.
+
+    Always written: export/ASSIGNMENT.csv for a spreadsheet, and the students' pages in
+    feedback/ASSIGNMENT, now with the points and comments that a person gave. A grade that is not
+    complete is left empty for Canvas and Moodle, never 0.
+
+    Exit code 1 if a student's grade found no place in a file that was asked for.
+    """
+    from course_lib.grading import export as grades
+    from course_lib.grading import feedback, run
+    from course_lib.grading.assignment import Assignment
+    from course_lib.grading.gradebook import Book
+    from course_lib.grading.tasks import Refusal
+
+    exercises = course_root() / "exercises"
+    folder = out or exercises
+    try:
+        assignment = Assignment(exercises, name)
+        found = list(run.verdicts(folder, name).values())
+        if not found:
+            raise Refusal(f"{folder} holds no grades of {name}. Call `course grade` first.")
+        with Book(folder, assignment, url) as book:
+            given = book.given()
+        tallies = grades.tallies(found, given)
+        files = {f"{name}.csv": grades.Export(grades.plain(found, given))}
+        if exported:
+            files[f"{name}.canvas.csv"] = grades.canvas(
+                exported.read_bytes(), tallies, name, column=column, partial=partial
+            )
+        if moodle:
+            files[f"{name}.moodle.csv"] = grades.moodle(tallies, partial=partial)
+    except Refusal as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    for verdict in found:
+        student = verdict["student"]
+        page = feedback.page(verdict, given.get(student))
+        run.write(folder / "feedback" / name / f"{student}.html", page.encode(errors="replace"))
+    for file, result in files.items():
+        run.write(folder / "export" / file, result.content)
+        click.echo(f"{folder / 'export' / file}", err=True)
+        for note in result.notes:
+            click.echo(f"  {note}", err=True)
+    for line in grades.incomplete(tallies):
+        click.echo(line, err=True)
+    if as_json:
+        click.echo(json.dumps(grades.records(tallies), indent=1, ensure_ascii=False))
+    if any(result.unplaced for result in files.values()):
+        raise SystemExit(1)

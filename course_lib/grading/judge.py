@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
 from course_lib.grading import plain
@@ -95,7 +95,7 @@ def _run(live: Kernel, cell: NotebookNode, seconds: float, trial: Trial) -> None
             if output.output_type == "error":
                 output.traceback = [clean(line, 2000) for line in output.traceback[-3:]]
             size = len(json.dumps(output))
-        except (ValueError, TypeError, AttributeError, LookupError):
+        except (ValueError, TypeError, AttributeError, LookupError, ValidationError):
             return  # not an output: a status, a widget's message, a forgery
         room -= size
         if room >= 0:

@@ -105,7 +105,9 @@ class _Trial:
 
     def take(self, part: str, result: Any, error: BaseException | None) -> None:
         self.left.remove(part)
-        if error:
+        if isinstance(error, Refusal):
+            self.problems += {str(error)} - set(self.problems)
+        elif error:
             self.problems.append(f"{part} failed: {type(error).__name__}: {error}")
         elif part == PROOF:
             self.problems += result

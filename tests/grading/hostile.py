@@ -492,6 +492,12 @@ CASES = {
         (0, 2),
         "RuntimeError:  [2J ]0;owned",
     ),
+    "output that is none": Case(
+        GOOD,
+        (5, 2),
+        "5 of 5",
+        last('from IPython.display import display\ndisplay({"text/plain": 5}, raw=True)'),
+    ),
     "script in outputs": Case(
         GOOD,
         (5, 2),

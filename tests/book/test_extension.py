@@ -247,3 +247,26 @@ def test_progress_knows_the_right_answers_of_the_stored_quizzes(tmp_path: Path) 
     assert first == {"key": "trial-1", "kind": "choice", "right": 1}
     assert second["key"] == "trial-2"
     assert second["right"][0] == 4
+
+
+def test_budgets_are_those_measured(tmp_path: Path) -> None:
+    chapters(tmp_path, "01_one", "02_two")
+    text = "# Budgets\n\n```{budgets}\n```\n"
+    assert "Nothing was measured yet." in build(tmp_path, text)
+    row = {"name": "01_one", "seconds": 12.4, "memory": 300.2, "page": 512.0}
+    stored = {"machine": "A <machine>", "first_page": 300.0, "chapters": [row]}
+    (tmp_path / "budgets.json").write_text(json.dumps(stored))
+    page = build(tmp_path, f"{text}\nAgain.\n")
+    assert "On &lt;01_one&gt;</a></td><td>12 s</td><td>300 MiB</td><td>512 kB</td>" in page
+    assert 'On &lt;02_two&gt;</a></td><td colspan="3">not measured yet</td>' in page
+    assert "Measured on: A &lt;machine&gt;. The first page weighs 300 kB." in page
+    (tmp_path / "budgets.json").write_text("{")
+    with pytest.raises(ExtensionError, match=r"budgets\.json cannot be read"):
+        build(tmp_path, f"{text}\nOnce more.\n")
+
+
+def test_all_chapters_have_been_measured() -> None:
+    root = Path(__file__).parents[2]
+    stored = json.loads((root / "book" / "budgets.json").read_text())
+    names = [path.stem for path in sorted((root / "notebooks").glob("[0-9]*.ipynb"))]
+    assert [row["name"] for row in stored["chapters"]] == names

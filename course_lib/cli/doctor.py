@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import click
+from packaging.requirements import Requirement
 
 from course_lib.cli.place import course_root
 from course_lib.cli.ports import is_free
@@ -122,6 +123,7 @@ def _packages() -> Iterator[Finding]:
     """Compare what is installed with what the course asks for and with its pins."""
     lines = (course_root() / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if "==" in line and line[0] not in "# ")
+    pins = {name: pin for name, pin in pins.items() if name not in foreign()}
     remedy = 'In the course folder: pip install -c constraints.txt -e ".[all]"'
     missing, other = [], []
     for name, pin in pins.items():
@@ -137,6 +139,17 @@ def _packages() -> Iterator[Finding]:
     yield Finding("packages", not missing, found + (lacks if missing else ""), NEEDS, "", remedy)
     differ = f"not at their pins: {', '.join(other[:6])}" if other else "all at their pins"
     yield Finding("versions", not other, differ, (), "The course is tested with the pins.", remedy)
+
+
+def foreign() -> set[str]:
+    """Return the packages that the course asks for on other machines only."""
+    asked = map(Requirement, metadata.requires("course_lib") or [])
+    extras = metadata.metadata("course_lib").get_all("Provides-Extra") or []
+    return {
+        wanted.name
+        for wanted in asked
+        if wanted.marker and not any(wanted.marker.evaluate({"extra": e}) for e in ("", *extras))
+    }
 
 
 def _jail() -> Iterator[Finding]:

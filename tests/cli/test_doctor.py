@@ -3,8 +3,11 @@
 import json
 import os
 import subprocess
+import sys
 
 import pytest
+
+from course_lib.cli import doctor
 
 
 @pytest.fixture
@@ -99,3 +102,13 @@ def test_other_versions_and_missing_packages_are_named(machine, course):
         result.stdout
     )
     assert "(pin 0.0.1)" in result.stdout
+
+
+def test_a_package_for_other_machines_is_not_missed(monkeypatch):
+    asked = [
+        'elsewhere==1.0; extra == "jets" and sys_platform == "amiga"',
+        f'here==1.0; extra == "jets" and sys_platform == "{sys.platform}"',
+        "always>=1.0",
+    ]
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: asked)
+    assert doctor.foreign() == {"elsewhere"}

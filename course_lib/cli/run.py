@@ -44,8 +44,8 @@ def run_notebook(path: Path) -> Cost:
     The file is replaced in one step, and only after everything went well.
 
     Raises:
-        NotebookFailed: it is no notebook, a cell raised, ran too long or wrote to stderr, or the
-            kernel died.
+        NotebookFailed: it is no notebook, a cell raised, ran too long or wrote to stderr, the
+            kernel died, or somebody else changed the file meanwhile.
     """
     nb, before = read(path)
     peak: list[float | None] = [None]
@@ -79,6 +79,8 @@ def run_notebook(path: Path) -> Cost:
     seconds = time.perf_counter() - start
     normalise(nb)
     after = nbformat.writes(nb) + "\n"
+    if path.read_text(encoding="utf-8") != before:
+        raise NotebookFailed("it was changed while it ran; run it again")
     if after != before:
         _replace(path, after)
     return Cost(seconds, peak[0], after != before)

@@ -1,6 +1,7 @@
 """`course run`: what it stores, what it refuses, and that it leaves no half-written file."""
 
 import os
+import threading
 
 import nbformat
 import pytest
@@ -81,6 +82,18 @@ def test_a_failing_chapter_is_named_and_left_as_it_was(write_notebook, source, s
     assert path.read_bytes() == before
     assert sorted(p.name for p in path.parent.iterdir()) == ["02_bad.ipynb", "03_good.ipynb"]
     assert outputs(good)[0], "the chapters after it are run"
+
+
+def test_what_somebody_writes_meanwhile_is_not_lost(write_notebook):
+    path = write_notebook("01_slow", "import time; time.sleep(4)")
+    edited = path.read_text().replace("sleep(4)", "sleep(1)")
+    editor = threading.Timer(2.5, path.write_text, [edited])
+    editor.start()
+    result = run()
+    editor.join()
+    assert result.exit_code == 1
+    assert "it was changed while it ran; run it again" in result.output
+    assert path.read_text() == edited
 
 
 @pytest.mark.parametrize("text", ["", "no json", "{}", "[1]", '{"cells": 3, "nbformat": 4}'])

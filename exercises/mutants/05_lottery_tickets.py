@@ -948,6 +948,21 @@ def not_yet(weights, fraction, rounds, steps, batch, skips_zeros):
     return search, later, search // saved if saved else np.inf
 
 
+@mutant(
+    "ledger",
+    "it rounds to the nearest number of trainings, which may be one too early",
+    loses=["after", "never"],
+)
+def to_the_nearest(weights, fraction, rounds, steps, batch, skips_zeros):
+    left = [weights]
+    for _ in range(rounds):
+        left.append(left[-1] - round(fraction * left[-1]))
+    worked = left if skips_zeros else [weights] * len(left)
+    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
+    search, saved = sum(trainings), dense - later
+    return search, later, round(search / saved) if saved else np.inf
+
+
 @mutant("ledger", "it waits for one training more where the bills are equal", loses=["exact"])
 def one_more(weights, fraction, rounds, steps, batch, skips_zeros):
     left = [weights]

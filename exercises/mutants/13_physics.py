@@ -328,6 +328,26 @@ def follows_the_softer(tree, z_cut, beta, radius):
     return found
 
 
+@mutant(
+    "soft_drop",
+    "it always goes on with the right branch, the harder or not",
+    loses=["stray", "angle", "radius", "shares", "end"],
+)
+def follows_the_right(tree, z_cut, beta, radius):
+    while len(tree) == 5:
+        soft, hard = sorted(tree[3:], key=lambda t: t[0])
+        around = abs(soft[2] - hard[2])
+        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
+        if soft[0] / (soft[0] + hard[0]) > z_cut * (distance / radius) ** beta:
+            break
+        tree = tree[4]
+
+    def particles(t):
+        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
+
+    return particles(tree)
+
+
 @mutant("soft_drop", "it takes azimuths as if they lay on a line", loses=["around"])
 def azimuth_on_a_line(tree, z_cut, beta, radius):
     while len(tree) == 5:
@@ -447,7 +467,7 @@ def with_a_product(observable, jets, share):
 @mutant(
     "feels_splitting",
     "it gives both parts the whole momentum",
-    loses=["hardest", "shares", "all", "unchanged"],
+    loses=["hardest", "shares", "all", "largest", "unchanged"],
 )
 def doubles(observable, jets, share):
     return max(abs(observable(np.concatenate([j, j])) - observable(j)) for j in jets)

@@ -113,6 +113,7 @@ REWIND = Task(
                 LARGE,
                 masked=("0.weight", "2.weight"),
             ),
+            visible=True,
         ),
         Check("rest", "what the mask does not name is rewound too, and kept whole", 1, rest),
         Check(
@@ -643,7 +644,11 @@ def bills(part, skips_zeros, *, exact=None, fractions=(0.2, 0.3, 0.4), most=6, h
             left = lefts[0]
             if [i for i, other in enumerate(lefts) if other[-1] != left[-1]] != list(halves):
                 continue
-            if exact is None or exact == (sum(left) % (weights - left[-1]) == 0):
+            saved = weights - left[-1]
+            rest = sum(left) % saved
+            if exact is False and (2 * rest > saved) != len(found) % 2:
+                continue  # one that rounds down to the nearest, one that rounds up, in turn
+            if exact is None or exact == (rest == 0):
                 bill = call(name("ledger"), weights, fraction, number, steps, batch, skips_zeros)
                 found.append(call(take, bill, part))
         return found

@@ -150,8 +150,8 @@ def votes(sizes, keeps, *, even=False, low=False):
             yes = np.clip(np.round(share * asked), 1, asked).astype(int)
             order = rng.permutation(size)
             asked, yes = asked[order], yes[order]
-            by_share, *others = (np.argsort(-by)[:k] for by in (yes / asked, yes, 2 * yes - asked))
-            apart = all(set(by_share) != set(other) for other in others)
+            rules = yes / asked, yes, 2 * yes - asked
+            apart = len({frozenset(np.argsort(-by)[:k].tolist()) for by in rules}) == len(rules)
             if len(set(yes / asked)) == size and (apart or not 0 < k < size):
                 return asked, yes
 

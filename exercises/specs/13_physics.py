@@ -125,8 +125,12 @@ def fair_pairs(rng):
 
 
 def one_stray(rng):
-    """One or two strays of a per cent or two, far out."""
-    once = [stray(rng, fair(rng), rng.uniform(0.01, 0.02), 0.8) for _ in range(2)]
+    """One or two strays of a per cent or two, far out, on the left and on the right."""
+    once = []
+    while len(once) < 2:
+        tree = stray(rng, fair(rng), rng.uniform(0.01, 0.02), 0.8)
+        if (tree[3][0] < tree[4][0]) == bool(once):
+            once.append(tree)
     twice = stray(rng, once[0], rng.uniform(0.01, 0.02), 0.9)
     return [(tree, 0.1, 1.0, 1.0) for tree in (*once, twice)]
 

@@ -1,0 +1,495 @@
+"""Wrong versions of assignment 15, each a misconception; and right ones, written differently.
+
+Each message completes "This looks like a known slip: ..." and is read by a student whose answers
+are those of the mutant in every case.
+"""
+
+import numpy as np
+
+from course_lib.grading import alternative, mutant
+
+# --- recipe
+
+
+@alternative("recipe")
+def many_small_cuts(X, y, seed):
+    layers = start([X.shape[1], 48, len(set(y.tolist()))], seed)  # noqa: F821
+    masks = [np.ones(W.shape, dtype=bool) for W, _ in layers]
+    left, budget = sum(W.size for W, _ in layers), sum(W.size for W, _ in layers) // 10
+    layers = train(layers, X, y, 60, masks)  # noqa: F821
+    while left > budget:
+        left = max(int(0.75 * left), budget)
+        order = sorted(
+            (-abs(W[i, j]), number, i, j)
+            for number, (W, _) in enumerate(layers)
+            for i, j in zip(*np.nonzero(masks[number]), strict=True)
+        )
+        for _, number, i, j in order[left:]:
+            masks[number][i, j] = False
+        layers = train(layers, X, y, 60, masks)  # noqa: F821
+    return [[W.tolist(), b.tolist()] for W, b in layers]
+
+
+@alternative("recipe")
+def in_torch_by_layer(X, y, seed):
+    import torch
+
+    chance = torch.Generator().manual_seed(seed)
+    sizes = [X.shape[1], 48, int(y.max()) + 1]
+    p = []
+    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        W = torch.rand(outputs, inputs, generator=chance, dtype=torch.float64) * 2 - 1
+        p += [W * (3 / inputs) ** 0.5, torch.zeros(outputs, dtype=torch.float64)]
+    p = [values.requires_grad_() for values in p]
+    X, y = torch.tensor(X, dtype=torch.float64), torch.tensor(y)
+    masks = [torch.ones_like(p[0]), torch.ones_like(p[2])]
+    for share in (1.0, 0.55, 0.3, 0.17, 0.099):
+        for mask, W in zip(masks, (p[0], p[2]), strict=True):
+            k = int(share * W.numel())
+            mask.zero_().view(-1)[W.detach().abs().flatten().topk(k).indices] = 1
+        optimiser = torch.optim.Adam(p, lr=0.02)
+        for _ in range(100):
+            h = torch.relu(X @ (p[0] * masks[0]).T + p[1])
+            logits = h @ (p[2] * masks[1]).T + p[3]
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(logits, y).backward()
+            optimiser.step()
+        with torch.no_grad():
+            p[0] *= masks[0]
+            p[2] *= masks[1]
+    return [(p[0].detach(), p[1].detach()), (p[2].detach(), p[3].detach())]
+
+
+@mutant(
+    "recipe",
+    "it cuts to a tenth after the last training: what is left has never been trained together",
+    loses=["accuracy", "others"],
+)
+def cut_and_stop(X, y, seed):
+    layers = train(start([X.shape[1], 48, int(y.max()) + 1], seed), X, y, 200)  # noqa: F821
+    sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
+    least = np.sort(sizes)[-int(0.1 * len(sizes))]
+    return [(W * (np.abs(W) >= least), b) for W, b in layers]
+
+
+@mutant(
+    "recipe",
+    "it trains on after the last cut without the mask, and the pruned weights come back",
+    loses=["density"],
+)
+def mask_forgotten(X, y, seed):
+    layers = train(start([X.shape[1], 48, int(y.max()) + 1], seed), X, y, 100)  # noqa: F821
+    for density in (0.5, 0.2, 0.1):
+        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
+        least = np.sort(sizes)[-int(density * len(sizes))]
+        layers = [(W * (np.abs(W) >= least), b) for W, b in layers]
+        layers = train(layers, X, y, 100)  # noqa: F821
+    return layers
+
+
+@mutant(
+    "recipe",
+    "it prunes the first layer to a tenth and leaves the second whole, which is a tenth of neither",
+    loses=["density"],
+)
+def second_layer_spared(X, y, seed):
+    layers = train(start([X.shape[1], 48, int(y.max()) + 1], seed), X, y, 100)  # noqa: F821
+    for density in (0.5, 0.3, 0.17, 0.1):
+        W, V = layers[0][0], layers[1][0]
+        least = np.sort(np.abs(W).ravel())[-int(density * W.size)]
+        masks = [np.abs(W) >= least, np.ones(V.shape, dtype=bool)]
+        layers = train(layers, X, y, 100, masks)  # noqa: F821
+    return layers
+
+
+@mutant(
+    "recipe",
+    "it keeps the smallest weights and removes the largest",
+    loses=["accuracy", "others"],
+)
+def smallest_kept(X, y, seed):
+    layers = train(start([X.shape[1], 48, int(y.max()) + 1], seed), X, y, 100)  # noqa: F821
+    sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
+    most = np.sort(sizes)[int(0.1 * len(sizes)) - 1]
+    return train(layers, X, y, 100, [np.abs(W) <= most for W, _ in layers])  # noqa: F821
+
+
+@mutant(
+    "recipe",
+    "its weights have the shape (inputs, outputs)",
+    loses=["shape", "accuracy", "others"],
+)
+def turned(X, y, seed):
+    layers = train(start([X.shape[1], 48, int(y.max()) + 1], seed), X, y, 100)  # noqa: F821
+    for density in (0.5, 0.3, 0.17, 0.1):
+        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
+        least = np.sort(sizes)[-int(density * len(sizes))]
+        layers = train(layers, X, y, 100, [np.abs(W) >= least for W, _ in layers])  # noqa: F821
+    return [(W.T, b) for W, b in layers]
+
+
+@mutant("recipe", "it begins at the same values whatever the seed", loses=["seed"])
+def seed_ignored(X, y, seed):
+    layers = train(start([X.shape[1], 48, int(y.max()) + 1], 0), X, y, 100)  # noqa: F821
+    for density in (0.5, 0.3, 0.17, 0.1):
+        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
+        least = np.sort(sizes)[-int(density * len(sizes))]
+        layers = train(layers, X, y, 100, [np.abs(W) >= least for W, _ in layers])  # noqa: F821
+    return layers
+
+
+@mutant("recipe", "it takes four classes for granted", loses=["others"])
+def four_classes(X, y, seed):
+    layers = train(start([X.shape[1], 48, 4], seed), X, y, 100)  # noqa: F821
+    for density in (0.5, 0.3, 0.17, 0.1):
+        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
+        least = np.sort(sizes)[-int(density * len(sizes))]
+        layers = train(layers, X, y, 100, [np.abs(W) >= least for W, _ in layers])  # noqa: F821
+    return layers
+
+
+# --- stored_bytes
+
+
+@alternative("stored_bytes")
+def way_by_way(layers):
+    def dense(W):
+        return np.asarray(W).astype(np.float32).nbytes
+
+    def rows(W):
+        wide = np.uint16 if np.shape(W)[1] <= 1 << 16 else np.uint32
+        at = np.nonzero(W)
+        pointers = np.zeros(len(W) + 1, np.uint32)
+        return np.zeros(len(at[0]), np.float32).nbytes + at[1].astype(wide).nbytes + pointers.nbytes
+
+    def bits(W):
+        return np.packbits(np.asarray(W) != 0).nbytes + 4 * np.count_nonzero(W)
+
+    return sum(min(dense(W), rows(W), bits(W)) + 4 * np.size(b) for W, b in layers)
+
+
+@alternative("stored_bytes")
+def counted_entry_by_entry(layers):
+    total = 0
+    for W, b in layers:
+        dense, rows, bits = 0, 4, 0
+        for row in np.asarray(W).tolist():
+            rows += 4
+            for entry in row:
+                dense += 32
+                bits += 1
+                if entry:
+                    rows += 6 if len(row) <= 65536 else 8
+                    bits += 32
+        total += min(dense // 8, rows, (bits + 7) // 8) + sum(4 for _ in b)
+    return float(total)
+
+
+@mutant(
+    "stored_bytes",
+    "it counts the values that are kept and nothing that says where they belong",
+    loses=["bits", "rows", "wide", "layers"],
+)
+def values_alone(layers):
+    return sum(4 * int(np.count_nonzero(W)) + 4 * len(b) for W, b in layers)
+
+
+@mutant("stored_bytes", "it has no pointers", loses=["rows", "wide", "layers"])
+def without_pointers(layers):
+    total = 0
+    for W, b in layers:
+        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
+        ways = 4 * W.size, (4 + index) * kept + 4 * W.size * (kept > W.size / 10)
+        total += 4 * len(b) + min(*ways, 4 * kept + -(-W.size // 8))
+    return total
+
+
+@mutant(
+    "stored_bytes",
+    "it has a pointer for each row, and none for the end",
+    loses=["rows", "wide", "layers"],
+)
+def one_pointer_short(layers):
+    total = 0
+    for W, b in layers:
+        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
+        ways = 4 * W.size, (4 + index) * kept + 4 * len(W), 4 * kept + -(-W.size // 8)
+        total += 4 * len(b) + min(ways)
+    return total
+
+
+@mutant("stored_bytes", "its bit mask takes a byte for each entry", loses=["bits", "layers"])
+def bytes_for_bits(layers):
+    total = 0
+    for W, b in layers:
+        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
+        ways = 4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + W.size
+        total += 4 * len(b) + min(ways)
+    return total
+
+
+@mutant("stored_bytes", "it drops the last bits, which need a byte too", loses=["bits", "layers"])
+def bits_rounded_down(layers):
+    total = 0
+    for W, b in layers:
+        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
+        ways = 4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + W.size // 8
+        total += 4 * len(b) + min(ways)
+    return total
+
+
+@mutant("stored_bytes", "its columns always have two bytes", loses=["wide"])
+def narrow_columns(layers):
+    total = 0
+    for W, b in layers:
+        kept = int(np.count_nonzero(W))
+        ways = 4 * W.size, 6 * kept + 4 * (len(W) + 1), 4 * kept + -(-W.size // 8)
+        total += 4 * len(b) + min(ways)
+    return total
+
+
+@mutant("stored_bytes", "it chooses one way for all layers", loses=["layers"])
+def one_way_for_all(layers):
+    sums = np.zeros(3, dtype=int)
+    for W, b in layers:
+        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
+        ways = [4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + -(-W.size // 8)]
+        sums += np.array(ways) + 4 * len(b)
+    return int(sums.min())
+
+
+@mutant(
+    "stored_bytes",
+    "it forgets the biases",
+    loses=["bits", "rows", "dense", "wide", "layers"],
+)
+def without_biases(layers):
+    total = 0
+    for W, _ in layers:
+        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
+        ways = 4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + -(-W.size // 8)
+        total += min(ways)
+    return total
+
+
+# --- group_shares
+
+
+@alternative("group_shares")
+def by_the_quadratic(right, group, z):
+    # The limits are where (p - q)^2 = z^2 q (1 - q) / n.
+    rows = []
+    for g in range(group.max() + 1):
+        n = int((group == g).sum())
+        p = float(right[group == g].sum()) / n
+        a, b, c = 1 + z * z / n, -(2 * p + z * z / n), p * p
+        root = max(b * b - 4 * a * c, 0.0) ** 0.5
+        rows.append([p, (-b - root) / (2 * a), (-b + root) / (2 * a)])
+    rows = np.array(rows)
+    return rows, np.ptp(rows[:, 0])
+
+
+@alternative("group_shares")
+def by_counting(right, group, z):
+    members = np.bincount(group)
+    hits = np.bincount(group, weights=right)
+    middle = (hits + z**2 / 2) / (members + z**2)
+    half = z / (members + z**2) * np.sqrt(hits * (members - hits) / members + z**2 / 4)
+    shares = hits / members
+    return np.stack([shares, middle - half, middle + half], axis=1), shares.max() - shares.min()
+
+
+@mutant(
+    "group_shares",
+    "its limits are p and about it z standard errors, which are 0 where all are right",
+    loses=["limits", "extreme"],
+)
+def about_the_share(right, group, z):
+    rows = []
+    for g in range(group.max() + 1):
+        own = right[group == g]
+        p, half = own.mean(), z * np.sqrt(own.mean() * (1 - own.mean()) / len(own))
+        rows.append((p, p - half, p + half))
+    shares = [row[0] for row in rows]
+    return rows, max(shares) - min(shares)
+
+
+@mutant(
+    "group_shares",
+    "it takes the number of all examples for the number of the group's",
+    loses=["limits", "extreme"],
+)
+def sure_as_all(right, group, z):
+    rows, n = [], len(right)
+    for g in range(group.max() + 1):
+        p = right[group == g].mean()
+        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
+    shares = [row[0] for row in rows]
+    return rows, max(shares) - min(shares)
+
+
+@mutant(
+    "group_shares",
+    "it divides a group's right answers by the number of all examples",
+    loses=["shares", "limits", "extreme", "gap"],
+)
+def share_of_all(right, group, z):
+    rows = []
+    for g in range(group.max() + 1):
+        n, p = int((group == g).sum()), (right & (group == g)).mean()
+        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
+    shares = [row[0] for row in rows]
+    return rows, max(shares) - min(shares)
+
+
+@mutant(
+    "group_shares",
+    "it does not divide by 1 + z^2/n",
+    loses=["limits", "extreme"],
+)
+def not_divided(right, group, z):
+    rows = []
+    for g in range(group.max() + 1):
+        own = right[group == g]
+        n, p = len(own), own.mean()
+        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        rows.append((p, centre - half, centre + half))
+    shares = [row[0] for row in rows]
+    return rows, max(shares) - min(shares)
+
+
+@mutant("group_shares", "its gap is that of the first and the last group", loses=["gap"])
+def first_and_last(right, group, z):
+    rows = []
+    for g in range(group.max() + 1):
+        own = right[group == g]
+        n, p = len(own), own.mean()
+        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
+    return rows, abs(rows[0][0] - rows[-1][0])
+
+
+@mutant(
+    "group_shares",
+    "its gap is the room between two intervals, and not the difference of two shares",
+    loses=["gap"],
+)
+def room_between(right, group, z):
+    rows = []
+    for g in range(group.max() + 1):
+        own = right[group == g]
+        n, p = len(own), own.mean()
+        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
+    return rows, max(max(row[1] for row in rows) - min(row[2] for row in rows), 0.0)
+
+
+# --- verdict
+
+
+@alternative("verdict")
+def with_plain_numbers(dense, pruned, t, margin):
+    x = [b - a for a, b in zip(dense.tolist(), pruned.tolist(), strict=True)]
+    n, mean = len(x), sum(x) / len(x)
+    half = t * (sum((v - mean) ** 2 for v in x) / (n - 1) / n) ** 0.5
+    for word, holds in {
+        "better": mean - half > 0,
+        "good enough": mean - half > -margin,
+        "worse": mean + half < -margin,
+    }.items():
+        if holds:
+            return word
+    return "open"
+
+
+@alternative("verdict")
+def by_scores(dense, pruned, t, margin):
+    n = len(dense)
+    C = np.cov(dense, pruned)
+    error = np.sqrt(max(C[0, 0] + C[1, 1] - 2 * C[0, 1], 0) / n)
+    about = (np.mean(pruned) - np.mean(dense) + np.array([0, margin])) / error
+    if about[0] > t:
+        return "better"
+    if about[1] > t:
+        return "good enough"
+    return "worse" if about[1] < -t else "open"
+
+
+@mutant(
+    "verdict",
+    "it takes a difference that was not seen for one that is not there, and asks for no margin",
+    loses=["enough", "open", "paired"],
+)
+def no_difference_seen(dense, pruned, t, margin):
+    change = pruned - dense
+    half = t * change.std(ddof=1) / np.sqrt(len(change))
+    if change.mean() - half > 0:
+        return "better"
+    return "good enough" if change.mean() + half > 0 else "worse"
+
+
+@mutant("verdict", "it looks at the mean alone", loses=["enough", "open", "paired"])
+def mean_alone(dense, pruned, t, margin):
+    mean = (pruned - dense).mean()
+    return "better" if mean > 0 else "good enough" if mean > -margin else "worse"
+
+
+@mutant("verdict", "it says worse of any loss, the margin notwithstanding", loses=["open"])
+def any_loss_is_worse(dense, pruned, t, margin):
+    change = pruned - dense
+    half = t * change.std(ddof=1) / np.sqrt(len(change))
+    low, high = change.mean() - half, change.mean() + half
+    if low > 0:
+        return "better"
+    if low > -margin:
+        return "good enough"
+    return "worse" if high < 0 else "open"
+
+
+@mutant(
+    "verdict",
+    "it adds up the scatter of the two lists, as if they came from different seeds",
+    loses=["paired"],
+)
+def unpaired(dense, pruned, t, margin):
+    mean = pruned.mean() - dense.mean()
+    half = t * np.sqrt((pruned.var(ddof=1) + dense.var(ddof=1)) / len(dense))
+    if mean - half > 0:
+        return "better"
+    if mean - half > -margin:
+        return "good enough"
+    return "worse" if mean + half < -margin else "open"
+
+
+@mutant(
+    "verdict",
+    "it forgets the square root of n: these are limits for one seed, not for the mean",
+    loses=["better", "enough", "worse", "paired"],
+)
+def limits_of_one_seed(dense, pruned, t, margin):
+    change = pruned - dense
+    half = t * change.std(ddof=1)
+    low, high = change.mean() - half, change.mean() + half
+    if low > 0:
+        return "better"
+    if low > -margin:
+        return "good enough"
+    return "worse" if high < -margin else "open"
+
+
+@mutant(
+    "verdict",
+    "it takes dense less pruned",
+    loses=["better", "enough", "worse", "open", "paired"],
+)
+def wrong_way_round(dense, pruned, t, margin):
+    change = dense - pruned
+    half = t * change.std(ddof=1) / np.sqrt(len(change))
+    low, high = change.mean() - half, change.mean() + half
+    if low > 0:
+        return "better"
+    if low > -margin:
+        return "good enough"
+    return "worse" if high < -margin else "open"

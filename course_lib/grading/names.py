@@ -17,7 +17,7 @@ CUT = "%~"  # never part of a name that is whole: there, two hexadecimal digits 
 # Canvas (ContentZipper): the sortable name in lower case, letters and digits only, or anon_ID.
 CANVAS = re.compile(
     r"(?:(?P<name>[^\s.-]+?)_(?=(?:LATE_)?\d))?(?P<late>LATE_)?"
-    r"(?:(?<=_)(?P<id>[1-9]\d*)|anon_(?P<anon>[^\W_]+))_"
+    r"(?:(?P<id>[1-9]\d*)|anon_(?P<anon>[^\W_]+))_"
     r"(?:(?P<attachment>[1-9]\d*)_(?P<file>.+)|(?P<typed>(?:text|link)\.html))",
     re.DOTALL,
 )

@@ -51,7 +51,7 @@ def precheck(path: Path, releases: Path) -> Finding:
     needs = next(iter(materials.values()))["needs"] if materials else []
     data = [p for p in (releases / name).iterdir() if p not in files and p.suffix != ".ipynb"]
     fitted = submission.fit(submitted, released)
-    problems = [*fitted.notes, *_problems(fitted.notebook, released, materials, needs)]
+    problems = [*fitted.notes, *_problems(fitted, released, materials, needs)]
     try:
         trial = judge(fitted.steps, materials, partial(Kernel, Limits(), data, needs, jailed=False))
     except KernelLost as error:
@@ -77,11 +77,12 @@ def _assignment(path: Path, releases: Path) -> str:
 
 
 def _problems(
-    book: NotebookNode, released: NotebookNode, materials: dict[str, Any], needs: list[str]
+    fitted: submission.Fitted, released: NotebookNode, materials: dict[str, Any], needs: list[str]
 ) -> Iterator[str]:
     names: set[str] = set()
-    for cell in book.cells:
-        if cell.cell_type != "code":
+    for step in fitted.steps:
+        cell = step.cell
+        if cell.cell_type != "code" or not step.runs:
             continue
         where = f"the cell that begins {next(iter(cell.source.strip().splitlines()), '')[:40]!r}"
         source = TransformerManager().transform_cell(cell.source)
@@ -99,7 +100,7 @@ def _problems(
             hint = f" (is it {close[0]}, renamed?)" if close else ""
             yield f"no cell defines {task}{hint}: keep the name as it was given"
     asked = {c.metadata.nbgrader.grade_id: c.source for c in released.cells if _written(c)}
-    for cell in book.cells:
+    for cell in fitted.notebook.cells:
         if _written(cell) and cell.source.strip() == asked[cell.metadata.nbgrader.grade_id].strip():
             yield f"the written answer {cell.metadata.nbgrader.grade_id} is still empty"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from course_lib.grading.tasks import Refusal
 
 LARGEST = 50 << 20  # bytes of a notebook
 CHECK = "check_"  # the check cell of task NAME is called check_NAME
+OPEN = "open"  # the locked cell that the open part of an assignment begins with, if it has one
 NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
@@ -88,11 +90,15 @@ def fit(submitted: NotebookNode, released: NotebookNode) -> Fitted:
     Of the student's metadata nothing counts but which released cell a cell claims to be (its
     grade_id, or its id if that is lost). Locked cells are as released; a student's edit of one runs
     too, as a cell of its own. Check cells do not run: their place says when a task is marked, which
-    is never before its solution cell.
+    is never before its solution cell. Nor do the cells of the open part, where the course's library
+    may be used: what stands below the cell `OPEN` and defines no task's function.
     """
     official = {_mark(cell).get("grade_id", cell.id): cell for cell in released.cells}
     notes: list[str] = []
     cells = _recognise(submitted, official, notes)
+    names = [key for key, _ in cells]
+    # Where a student has lost that cell nobody knows what is below it: everything runs.
+    free = [cell for _, cell in cells[names.index(OPEN) :]] if OPEN in names else []
     _put_back(cells, official, notes)
     for key in [key for key, _ in cells if key.startswith(CHECK)]:
         names = [name for name, _ in cells]
@@ -104,8 +110,14 @@ def fit(submitted: NotebookNode, released: NotebookNode) -> Fitted:
         cell = nbformat.from_dict({**old, "id": f"cell-{number}"})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        steps.append(Step(cell, key.removeprefix(CHECK) if key.startswith(CHECK) else ""))
+        runs = not any(old is each for each in free) or _defines_a_task(old.source, official)
+        steps.append(Step(cell, key.removeprefix(CHECK) if key.startswith(CHECK) else "", runs))
     return Fitted(steps, notes)
+
+
+def _defines_a_task(source: str, official: dict[str, NotebookNode]) -> bool:
+    tasks = [key.removeprefix(CHECK) for key in official if key.startswith(CHECK)]
+    return any(re.search(rf"^(def|class) {re.escape(task)}\b", source, re.M) for task in tasks)
 
 
 def _recognise(

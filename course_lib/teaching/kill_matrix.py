@@ -43,7 +43,9 @@ class KillMatrix(SphinxDirective):
         name = entry["assignment"]
         section = nodes.section(ids=[f"matrix-{name}"], names=[name])
         section += nodes.title("", _title(name, titles))
-        section += nodes.raw("", "".join(map(_task, entry["tasks"])), format="html")
+        section += nodes.raw(
+            "", "".join(_task(task, name) for task in entry["tasks"]), format="html"
+        )
         self.state.document.note_explicit_target(section, section)
         return section
 
@@ -83,7 +85,7 @@ def _counts(task: dict[str, Any]) -> tuple[int, int, int, int, int]:
     return len(task["checks"]), len(mutants), sum(mutants), len(right), sum(right)
 
 
-def _task(task: dict[str, Any]) -> str:
+def _task(task: dict[str, Any], assignment: str) -> str:
     """Return the table of a task, folded under a sentence that sums it up."""
     _, mutants, killed, right, alive = _counts(task)
     head = "".join(
@@ -94,10 +96,11 @@ def _task(task: dict[str, Any]) -> str:
     rows = "".join(_row(row, task["checks"]) for row in task["rows"])
     table = f'<thead><tr><th scope="col">Version</th>{head}</tr></thead><tbody>{rows}</tbody>'
     name = escape(task["name"])
+    scrolling = _scrolling(f"{task['name']}, {assignment}", table)
     return (
         f'<details class="kill-matrix"><summary><code>{name}</code> ({task["points"]:g} points): '
         f"{killed} of {mutants} mistakes killed, {alive} of {right} right answers alive</summary>"
-        f"{_scrolling(task['name'], table)}</details>"
+        f"{scrolling}</details>"
     )
 
 

@@ -196,7 +196,7 @@ for base, folders, files in os.walk("/"):
         continue
     if secret & {*files, *folders} or any(name.endswith(".check.json") for name in files):
         found.append(base)
-    if base == "/tmp" and sum(name.startswith("jail.") for name in folders) > 1:
+    if sum(name.startswith("jail.") for name in folders) > 1:
         found.append("another jail")
 found += [key for key in os.environ if "KEY" in key or "TOKEN" in key or "SECRET" in key]
 for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -261,7 +261,7 @@ for folder in ("/tmp", "/assignment", "/dev/shm"):
 """
 SOCKETS = """
 import glob
-folder = glob.glob("/tmp/jail.*/s")[0]
+folder = glob.glob("/tmp/**/jail.*/s", recursive=True)[0]
 made = 0
 try:
     for i in range(100):
@@ -464,10 +464,12 @@ CASES = {
         "0 of 5",
     ),
     "disk bomb": Case(FILL + body(RAISES.format("written >> 20")), (0, 2), "RuntimeError: 90"),
+    # After the last check: what was marked before stands, however the flood is ended.
     "gigabytes of output": Case(
-        NONE + "import os\nfor i in range(1 << 13):\n    os.write(1, bytes(1 << 20))",
-        (0, 0),
-        "not reached: it ",
+        GOOD,
+        (5, 2),
+        "5 of 5",
+        last("import os\nfor i in range(1 << 13):\n    os.write(1, bytes(1 << 20))"),
         cell_s=1,
     ),
     "background process": Case(BACKGROUND + good("assert started"), (5, 2), "5 of 5"),

@@ -24,6 +24,7 @@ from course_lib.grading.names import LONGEST, Person, plain, safe, students
 from course_lib.grading.tasks import Refusal
 
 NAME = "03_iterative_pruning"
+LITTER = (f"__MACOSX/hw/._{NAME}.ipynb", b"")
 BOOK = b'{"cells": [], "nbformat": 4}'
 
 
@@ -110,7 +111,7 @@ def test_canvas(source, take):
                 (f"lovelaceada_12345_678901_{NAME}.ipynb", b"ada"),
                 (f"hoppergrace_LATE_12346_678902_{NAME}-2.ipynb", b"grace"),
                 ("turingalan_12347_678903_my homework.ipynb", b"alan"),
-                ("nötheremmy_12348_678904_hw.zip", zipped([(f"hw/{NAME}.ipynb", b"emmy")])),
+                ("nötheremmy_12348_678904_hw.zip", zipped([(f"hw/{NAME}.ipynb", b"emmy"), LITTER])),
                 ("小川_12349_text.html", b"<p>"),
                 ("anon_Ab3xY_678905_hw.ipynb", b"anon"),
                 ("LATE_anon_Zz9_678906_hw.ipynb", b"late anon"),
@@ -134,6 +135,7 @@ def test_canvas(source, take):
     assert {s for s, h in found.items() if h.late} == {"hoppergrace_12346", "anon_Zz9"}
     ada = found["lovelaceada_12345"]
     assert (ada.name, ada.id, ada.notes) == ("lovelaceada", "12345", ())
+    assert found["nötheremmy_12348"].notes == ()
     assert found["turingalan_12347"].notes == ("handed in as my homework.ipynb",)
     assert found["hoppergrace_12346"].notes == (
         f"handed in more than once; {NAME}-2.ipynb counts, the last",
@@ -151,6 +153,14 @@ def test_canvas_the_last_version_counts_whatever_the_order(source, take):
         found = take(source(order, f"download{len(order[0][0])}"))
         assert content(found["ada_1"]) == b"third" and found["ada_1"].late
         assert "handed in more than once" in found["ada_1"].notes[0]
+
+
+@pytest.mark.parametrize(
+    "entry", ["hw_2024_01_ada.ipynb", "ada_01_2_x.ipynb", "12_34_x.ipynb", "a b_1_2_x.ipynb"]
+)
+def test_what_canvas_does_not_write_is_a_plain_name(entry, source, take):
+    (handed,) = take(source([(entry, b"")])).values()
+    assert (handed.student, handed.id) == (entry.removesuffix(".ipynb"), "")
 
 
 def test_canvas_two_people_of_one_name(source, take):
@@ -330,6 +340,8 @@ def test_a_folder_with_thousands_of_files_is_for_a_person(tmp_path, take, monkey
     found = take(source)
     assert why(found["ada"]) == "the folder holds more than 20 files"
     assert content(found["bob"]) == b""
+    folder(source, [(f"eve/.venv/{i}.py", b"") for i in range(30)] + [("eve/x.ipynb", b"eve")])
+    assert content(take(source)["eve"]) == b"eve"
 
 
 def test_a_folder_that_was_zipped_whole(tmp_path, take):
@@ -687,6 +699,24 @@ def test_what_bombs_took_is_given_back_and_all_together_have_a_limit(tmp_path, t
     found = take(zipped(entries, tmp_path / "in.zip"))
     assert len(content(found["a"])) == 400 and len(content(found["c"])) == 600
     assert "grade it apart" in why(found["b"]) and "grade it apart" in why(found["d"])
+
+
+def test_many_small_bombs_are_one(tmp_path, take, monkeypatch):
+    monkeypatch.setattr(unzip, "FLOOR", 1 << 20)
+    entries = [(f"{i:02}.ipynb", b"0" * (1 << 20)) for i in range(40)]
+    source = zipped(entries, tmp_path / "in.zip")
+    found = take(source)
+    fit = (200 * source.stat().st_size + (1 << 20)) >> 20
+    assert 1 < fit < 40 and left_in(tmp_path / "scratch0") == fit << 20
+    assert sum(isinstance(h.notebook, Path) for h in found.values()) == fit
+
+
+def test_content_that_looks_like_a_directory_stays_as_it_is(tmp_path, take):
+    data = zipped([("eve.ipynb", BOOK)])
+    book = data[data.index(unzip.ENTRY) :].replace(b"eve.", b"\xff\xfe\xfd.")
+    book = book[:9] + b"\x08" + book[10:]  # it says that its name is UTF-8
+    found = take(zipped([("ada.ipynb", book)], tmp_path / "in.zip", zipfile.ZIP_STORED))
+    assert content(found["ada"]) == book
 
 
 def test_the_number_of_entries_has_a_limit(source, take, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import runpy
 from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,7 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.grading.jail import Limits
-from course_lib.grading.submission import CHECK
+from course_lib.grading.submission import CHECK, OPEN
 from course_lib.grading.tasks import Refusal, Task, Variant, material
 
 
@@ -67,6 +68,11 @@ class Assignment:
         """Files that lie beside the source notebook: they are released, and seen in the jail."""
         return sorted(p for p in self.folder.iterdir() if p.is_file() and p != self.notebook_path)
 
+    @property
+    def _above(self) -> list[NotebookNode]:
+        """The cells above the open part, or all: what may run in grading."""
+        return list(takewhile(lambda cell: _mark(cell).get("grade_id") != OPEN, self.source.cells))
+
     def _problems(self) -> Iterator[str]:
         if not self.tasks:
             yield f"{self.spec_path.name} of the specs has no TASKS"
@@ -77,6 +83,8 @@ class Assignment:
             solution, check = cells.get(task.name), cells.get(CHECK + task.name)
             if solution is None or not _mark(solution).get("solution"):
                 yield f"{task.name} has no solution cell whose grade_id is {task.name}"
+            elif solution not in self._above:
+                yield f"the solution cell {task.name} stands in the open part"
             elif "### BEGIN SOLUTION" not in solution.source:
                 yield f"the solution cell {task.name} has no line '### BEGIN SOLUTION'"
             elif task.name not in defined(solution.source):
@@ -100,7 +108,7 @@ class Assignment:
         for key, cell in cells.items():
             if _is_check(cell) and key.removeprefix(CHECK) not in names:
                 yield f"the autograded cell {key} belongs to no task of the spec"
-        for cell in self.source.cells:
+        for cell in self._above:
             if cell.cell_type == "code" and not _is_check(cell):
                 for room in sorted(rooms(cell.source) - set(self.needs)):
                     yield (
@@ -143,14 +151,16 @@ class Assignment:
 
     @cached_property
     def reference(self) -> dict[str, Any]:
-        """The names that the source notebook defines when its cells (all but the checks) have run.
+        """The names that the source notebook defines when its cells have run.
+
+        (All but the checks and the open part.)
 
         Raises:
             Refusal: a cell of it fails.
         """
         os.environ.setdefault("MPLBACKEND", "agg")
         names: dict[str, Any] = {"__name__": "__main__"}
-        for number, cell in enumerate(self.source.cells):
+        for number, cell in enumerate(self._above):
             if cell.cell_type == "code" and not _is_check(cell):
                 try:
                     with contextlib.redirect_stdout(io.StringIO()):

@@ -20,9 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import zmq
@@ -89,6 +89,18 @@ class Limits:
     total_s: float = 180
     output_mb: int = 20
 
+    @property
+    def resources(self) -> dict[str, int]:
+        """What the system sees to for each process, under the names of setrlimit(2)."""
+        return {
+            "DATA": self.memory_mb * MB,
+            "CPU": self.cpu_s,
+            "NPROC": self.processes,
+            "FSIZE": self.files_mb * MB,
+            "NOFILE": 1024,
+            "CORE": 0,
+        }
+
 
 class KernelLost(Exception):
     """The kernel is dead, or was stopped because it did not keep to its limits."""
@@ -141,6 +153,13 @@ def filter_of(machine: str) -> bytes:
     return b"".join(struct.pack("HBBI", *rule) for rule in rules)
 
 
+def user() -> int:
+    """Return the user id that the next jail runs under: as root, one that no other jail has."""
+    if os.geteuid() == 0:
+        return UIDS[(os.getpid() * 61 + next(_turn)) % len(UIDS)]
+    return os.getuid()
+
+
 @dataclass
 class Jail:
     """The walls of one jail: what is seen inside, and as whom the command runs.
@@ -148,6 +167,7 @@ class Jail:
     read: paths seen at their own place, read-only. write: the same, writable.
     data: files seen in the folder of the notebook, read-only.
     path: where Python looks for modules first.
+    uid: the user.
     """
 
     limits: Limits
@@ -155,10 +175,12 @@ class Jail:
     write: Iterable[Path] = ()
     data: Iterable[Path] = ()
     path: Path | str = ""
+    uid: int = field(default_factory=user)
 
-    def __post_init__(self) -> None:
-        self.root = os.geteuid() == 0
-        self.uid = UIDS[(os.getpid() * 61 + next(_turn)) % len(UIDS)] if self.root else os.getuid()
+    @property
+    def root(self) -> bool:
+        """Whether root makes this jail."""
+        return os.geteuid() == 0
 
     def start(self, command: list[str], **kwargs: Any) -> subprocess.Popen[str]:
         """Start `command` in this jail; the other arguments are those of `subprocess.Popen`."""
@@ -166,16 +188,26 @@ class Jail:
             rules.write(filter_of(platform.machine()))
             rules.seek(0)
             number = rules.fileno()
-            args = self._around(["--seccomp", str(number), "--", *self._drop(), *command])
+            inside = ["--seccomp", str(number), "--", *self._drop(), *command]
+            args = [*self._walls(), *inside]
             return subprocess.Popen(args, text=True, pass_fds=[number], **kwargs)
 
-    def _around(self, command: list[str]) -> list[str]:
+    def start_forkserver(self, command: list[str], **kwargs: Any) -> subprocess.Popen[str]:
+        """Start a command of ours that makes jails within this one; it sees what they may see.
+
+        It keeps its rights and has no limits: it must never run a line of a student's.
+        """
+        args = [*self._walls(nested=True), "--", *command]
+        return subprocess.Popen(args, text=True, **kwargs)
+
+    def _walls(self, nested: bool = False) -> list[str]:
         args = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
         args += ["--unshare-cgroup-try", "--die-with-parent", "--new-session"]
         args += ["--hostname", "grader"]
         if not self.root:
-            args += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
-        return args + self._environment() + self._files() + command
+            args += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+            args += [] if nested else ["--disable-userns"]
+        return args + self._environment() + self._files()
 
     def _environment(self) -> list[str]:
         variables = {
@@ -219,13 +251,12 @@ class Jail:
 
     def _drop(self) -> list[str]:
         """Inside: leave root's user id (its files are bound by now), then take on the limits."""
-        limits, args = self.limits, []
+        args = []
         if self.root:
             args = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
             args += ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-        args += ["prlimit", f"--data={limits.memory_mb * MB}", f"--cpu={limits.cpu_s}", "--core=0"]
-        args += [f"--nproc={limits.processes}", f"--fsize={limits.files_mb * MB}", "--nofile=1024"]
-        return [*args, "--"]
+        limits = [f"--{name.lower()}={most}" for name, most in self.limits.resources.items()]
+        return [*args, "prlimit", *limits, "--"]
 
 
 def ready() -> None:
@@ -257,12 +288,41 @@ def ready() -> None:
         )
 
 
-def _memory(process: psutil.Process) -> int:
-    """Return the bytes that a process holds, its share of what forks have in common."""
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.AccessDenied:
-        return int(process.memory_info().rss)
+def _memory(processes: list[psutil.Process], most: int) -> int:
+    """Return the bytes that processes hold, with what they share counted once, as far as is known.
+
+    The exact count takes milliseconds, so it is made only if the rough one is above `most`.
+    """
+    rough = exact = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            rough += process.memory_info().rss
+    if rough <= most:
+        return rough
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            try:
+                exact += process.memory_full_info().pss
+            except psutil.AccessDenied:
+                exact += process.memory_info().rss
+    return exact
+
+
+class Process(Protocol):
+    """The process of a kernel, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it lives."""
+
+    def kill(self) -> None:
+        """End it, and all that it started."""
+
+    def wait(self) -> int:
+        """Wait until it has ended; return its exit status."""
 
 
 class Kernel:
@@ -272,6 +332,8 @@ class Kernel:
     jailed: False for a student's own notebook on the student's own machine (`course check`).
     """
 
+    process: Process
+
     def __init__(
         self,
         limits: Limits,
@@ -279,48 +341,66 @@ class Kernel:
         needs: Iterable[str] = (),
         jailed: bool = True,
     ) -> None:
-        self.limits = limits
+        self.data, self.needs = list(data), list(needs)
+        self._begin(limits, "/tmp" if jailed else None, jailed)
+
+    def _begin(self, limits: Limits, place: str | None, jailed: bool) -> None:
+        """Make a folder in `place` for the line to the kernel, start it, and greet it."""
+        self.limits, self.jailed, self.uid = limits, jailed, user()
         self._seen, self._checked = 0, 0.0
         # Short, for a socket's path has at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="jail.", dir="/tmp" if jailed else None))
-        self.sockets, lib = self.folder / "s", self.folder / "lib"
+        self.folder = Path(tempfile.mkdtemp(prefix="jail.", dir=place))
+        self.sockets = self.folder / "s"
         try:
             self.sockets.mkdir()
-            library(lib, needs)
-            self.jail = Jail(limits, [lib], [self.sockets], data, lib) if jailed else None
-            if not jailed:
-                for path in data:
-                    shutil.copy(path, self.folder)
-            self._start(lib)
+            self._connect(self._connection())
         except BaseException:
             self.close()
             raise
 
-    def _start(self, lib: Path) -> None:
+    @property
+    def _foreign(self) -> bool:
+        """Whether the kernel runs as another user than the grader."""
+        return self.jailed and os.geteuid() == 0
+
+    def _connection(self) -> str:
+        """Write the file that tells the kernel where to listen; return its path."""
         file = str(self.sockets / "kernel.json")
         key = secrets.token_hex(16).encode()
-        if self.jail:
+        if self.jailed:
             write_connection_file(file, key=key, transport="ipc", ip=str(self.sockets / "k"))
         else:
             write_connection_file(file, key=key)
+        if self._foreign:
+            for path in (self.sockets, Path(file)):
+                os.chown(path, self.uid, self.uid)
+        return file
+
+    def _launch(self, file: str) -> Process:
+        """Start the kernel that listens where `file` says."""
+        lib = self.folder / "lib"
+        library(lib, self.needs)
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        if self.jail is None:
-            env = {**os.environ, "PYTHONPATH": str(lib), "MPLBACKEND": "agg"}
-            self.process = subprocess.Popen(command, cwd=self.folder, env=env, text=True, **quiet)
-        else:
-            if self.jail.root:
-                for path in (self.sockets, Path(file)):
-                    os.chown(path, self.jail.uid, self.jail.uid)
-            self.process = self.jail.start(command, **quiet)
+        if self.jailed:
+            jail = Jail(self.limits, [lib], [self.sockets], self.data, lib, self.uid)
+            return jail.start(command, **quiet)
+        for path in self.data:
+            shutil.copy(path, self.folder)
+        env = {**os.environ, "PYTHONPATH": str(lib), "MPLBACKEND": "agg"}
+        return subprocess.Popen(command, cwd=self.folder, env=env, text=True, **quiet)
+
+    def _connect(self, file: str) -> None:
+        self.process = self._launch(file)
         self.context = zmq.Context()
         self.context.setsockopt(zmq.MAXMSGSIZE, 8 * MB)  # what a kernel may pile up here is bounded
         self.context.setsockopt(zmq.RCVHWM, 50)
+        self.context.setsockopt(zmq.RECONNECT_IVL, 5)  # ms; the kernel listens when it is ready
         self.client = BlockingKernelClient(connection_file=file, context=self.context)
         self.client.load_connection_file()
         self.client.start_channels(stdin=False, hb=False)
         self._greet()
-        if self.jail and self.jail.root:
+        if self._foreign:
             os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
 
     def _greet(self, seconds: float = 60) -> None:
@@ -364,15 +444,13 @@ class Kernel:
         """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
         if self.process.poll() is not None:
             raise KernelLost("it ended the Python process")
-        if self.jail is None or time.monotonic() - self._checked < every:
+        if not self.jailed or time.monotonic() - self._checked < every:
             return
-        self._checked, memory, files = time.monotonic(), 0, []
+        self._checked, most, files = time.monotonic(), 2 * self.limits.memory_mb, []
         with contextlib.suppress(psutil.Error):
-            for process in psutil.Process(self.process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    memory += _memory(process)
-        if memory > 2 * self.limits.memory_mb * MB:
-            raise KernelLost(f"it held more than {2 * self.limits.memory_mb} MB of memory")
+            inside = psutil.Process(self.process.pid).children(recursive=True)
+            if _memory(inside, most * MB) > most * MB:
+                raise KernelLost(f"it held more than {most} MB of memory")
         with contextlib.suppress(OSError):
             files = [path.lstat().st_size for path in self.sockets.iterdir()]
         if len(files) > 20 or sum(files) > MB:

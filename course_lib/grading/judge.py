@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from nbformat.v4 import output_from_msg
 
 from course_lib.grading import plain
 from course_lib.grading.jail import Kernel, KernelLost
-from course_lib.grading.marking import clean, mark
+from course_lib.grading.marking import Answers, Ask, clean, mark
 
 SHOWN = 100_000  # characters of a cell's output that are kept
 FORMATS = ("text/plain", "image/png", "image/jpeg")  # nothing that a browser would run
@@ -32,10 +33,14 @@ _ASK = (
 
 @dataclass
 class Step:
-    """A cell of the notebook to run; with a task, the place where this task is marked instead."""
+    """A cell of the notebook to run; with a task, the place where this task is marked instead.
+
+    runs: False for a cell of the open part, which is for a person to read.
+    """
 
     cell: NotebookNode
     task: str = ""
+    runs: bool = True
 
 
 @dataclass
@@ -66,8 +71,8 @@ def judge(
                     raise KernelLost(f"it took more than {live.limits.total_s:g} s in all")
                 if step.task:
                     material = materials[step.task]
-                    trial.results[step.task] = mark(material, lambda c, s: _ask(live, c, s))
-                elif step.cell.cell_type == "code":
+                    trial.results[step.task] = mark(material, _asking(live, material))
+                elif step.cell.cell_type == "code" and step.runs:
                     _run(live, step.cell, min(left, live.limits.cell_s), trial)
             except KernelLost as error:
                 lost = str(error)
@@ -110,16 +115,38 @@ def _silent(why: str, cases: object, seconds: float) -> tuple[list[str], str]:
     return [], why
 
 
-def _ask(live: Kernel, cases: list[dict[str, Any]], seconds: float) -> tuple[list[str], str | None]:
-    """Ask the kernel to answer cases. Nothing is certain of what comes back but that it is text."""
-    request = base64.b64encode(json.dumps({"cases": cases, "seconds": seconds}).encode()).decode()
-    expression = _ASK.format(source=_SOURCE, request=request)
-    reply = live.execute("", seconds + 5, expression=expression)
+def _asking(live: Kernel, material: dict[str, Any]) -> Ask:
+    """Return what asks the kernel for the answers of one task.
+
+    All checks are asked in one message, since each takes a while to go and come back. What did not
+    come back in one, and what is asked again, goes in a message of its own.
+    """
+    requests = [{key: check[key] for key in ("cases", "seconds")} for check in material["checks"]]
+    waiting = deque(zip(requests, _ask(live, requests), strict=False))
+
+    def ask(cases: list[dict[str, Any]], seconds: float) -> Answers:
+        if waiting and waiting[0][0]["cases"] is cases:
+            return waiting.popleft()[1]
+        found = _ask(live, [{"cases": cases, "seconds": seconds}])
+        return found[0] if found else ([], "no plain answer came back")
+
+    return ask
+
+
+def _ask(live: Kernel, requests: list[dict[str, Any]]) -> list[Answers]:
+    """Ask the kernel to answer requests. Nothing is certain of what comes back but that it is text.
+
+    Raises:
+        KernelLost: see `Kernel.execute`.
+    """
+    request = base64.b64encode(json.dumps(requests).encode()).decode()
+    seconds = sum(request["seconds"] for request in requests) + 5
+    reply = live.execute("", seconds, expression=_ASK.format(source=_SOURCE, request=request))
     try:
         text = reply["user_expressions"]["it"]["data"]["text/plain"]
         if len(text) > 3 * plain.LIMIT:
-            return [], "far too much came back"
-        lines, why = json.loads(base64.b64decode(text[1:-1], validate=True))
-        return [line for line in lines if isinstance(line, str)], why
+            return []
+        found = json.loads(base64.b64decode(text[1:-1], validate=True))
+        return [([line for line in lines if isinstance(line, str)], why) for lines, why in found]
     except (LookupError, TypeError, ValueError, RecursionError, binascii.Error):
-        return [], "no plain answer came back"
+        return []

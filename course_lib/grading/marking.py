@@ -28,8 +28,8 @@ UNWRITTEN = "it is not written yet (NotImplementedError)"
 LONGEST = 500  # characters; numpy would give every string of a list as much room as the longest
 ABSENT = ...  # an object that is not plain data; equal to nothing
 
-# (cases, seconds) -> (one JSON line an answer, the reason if there are fewer than cases)
-Ask = Callable[[list[dict[str, Any]], float], tuple[list[str], str | None]]
+Answers = tuple[list[str], str | None]  # a JSON line each; the reason if some are missing
+Ask = Callable[[list[dict[str, Any]], float], Answers]  # of cases and seconds
 
 
 class Value(NamedTuple):

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from course_lib.grading import jail, submission
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.judge import Trial, judge
 from course_lib.grading.tasks import Refusal
+from course_lib.grading.warm import Warm, imports
 
 STARTS = 3  # attempts at starting a kernel
 # The modules that decide a score. Those of a worker must be those of the grader.
-RULES = ("jail", "judge", "marking", "plain", "submission", "worker")
+RULES = ("jail", "forkserver", "judge", "marking", "plain", "submission", "warm", "worker")
 
 Graded = tuple[dict[str, Any], bytes]  # what a verdict says of the grading, and the notebook
 
@@ -79,7 +80,7 @@ def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
     except Refusal as refusal:
         raise Refusal(f"the worker on {socket.gethostname()} cannot grade: {refusal}") from None
     try:
-        return grade(_open(sealed), notebook, name)
+        return grade(open_sealed(sealed), notebook, name)
     except SystemExit:  # this process is told to end
         _here.clear()
         raise
@@ -140,10 +141,12 @@ class _Bench(threading.local):
 
     def kernels(self, paper: Paper) -> Callable[[], jail.Kernel]:
         """Return what makes a kernel for a submission."""
-        key = (paper.limits, paper.needs, *paper.data.items())
+        modules = imports(paper.released)
+        key = (paper.limits, paper.needs, *modules, *paper.data.items())
         if key != self.key:
             self.clear()
-            self.make = partial(jail.Kernel, paper.limits, self._files(paper.data), paper.needs)
+            warm = Warm(paper.limits, self._files(paper.data), paper.needs, modules)
+            self.make = self.stack.enter_context(warm).kernel
             self.key = key
         return self.make
 
@@ -181,6 +184,7 @@ def _jail_is_ready() -> None:
 
 
 @lru_cache(maxsize=2)
-def _open(sealed: bytes) -> Paper:
+def open_sealed(sealed: bytes) -> Paper:
+    """Return the paper that was sealed, by this version of the grader."""
     paper: Paper = pickle.loads(zlib.decompress(sealed[len(_version()) :]))
     return paper

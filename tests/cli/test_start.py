@@ -89,4 +89,4 @@ def test_the_page_links_to_what_is_there(tmp_path):
 def test_the_list_in_a_terminal():
     done = CliRunner().invoke(lab, ["--list"])
     assert done.exit_code == 0
-    assert len(done.output.splitlines()) == 14
+    assert len(done.output.splitlines()) == 15

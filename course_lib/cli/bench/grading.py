@@ -1,0 +1,131 @@
+"""Grade a synthetic class of an assignment that imports PyTorch: submissions a minute, memory."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import nbformat
+import psutil
+
+from course_lib.cli.bench import Measurement
+from course_lib.cli.place import course_root
+from course_lib.grading import run, submission, worker
+from course_lib.grading.assignment import Assignment
+from course_lib.grading.jail import Kernel
+from course_lib.grading.judge import judge
+from course_lib.grading.pool import work
+
+NAME = "01_sparse_approximation"
+CLASS, FEW, WORKERS = 200, 16, 2
+SEED = 0
+RATE, MEMORY = 100, 4096  # submissions a minute at least, MiB at the most
+
+
+def measure() -> list[Measurement]:
+    """Grade a whole class as `course grade` does; then a few of it, with warm and cold kernels."""
+    assignment = Assignment(course_root() / "exercises", NAME)
+    books = synthetic(assignment, CLASS)
+    seconds, peak = whole(assignment, books)
+    warm, cold = (once(way, assignment, books[:FEW]) for way in (_warm, _cold))
+    what = f"{CLASS} submissions of {NAME}, {WORKERS} processes"
+    return [
+        Measurement(what, 60 * CLASS / seconds, unit="a minute", least=RATE),
+        Measurement(f"{what}, all processes together", peak, MEMORY, "MiB"),
+        Measurement(f"{FEW} of them, cold kernels against warm ones", cold / warm, least=1.5),
+    ]
+
+
+def synthetic(assignment: Assignment, number: int) -> list[bytes]:
+    """Return notebooks that differ: every second one right, the others with a known mistake."""
+    right = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in assignment.source.cells}
+    mistakes = cycle(v for task in assignment.tasks for v in assignment.mutants(task.name))
+    books = []
+    for student in range(number):
+        book = nbformat.from_dict(dict(assignment.student_notebook))
+        for cell in book.cells:
+            key = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if any(key == task.name for task in assignment.tasks):
+                cell.source = f"# student {student}\n{right[key].source}"
+        if student % 2:
+            mistake = next(mistakes)
+            (cell,) = (c for c in book.cells if c.id == mistake.task)
+            cell.source += f"\n\n{mistake.source}"
+        books.append(nbformat.writes(book).encode())
+    return books
+
+
+def whole(assignment: Assignment, books: list[bytes]) -> tuple[float, float]:
+    """Grade a class into a new folder; return seconds, and the peak of the memory in MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        handed = Path(folder, "handed")
+        for student, book in enumerate(books):
+            path = handed / f"student{student:03}" / f"{assignment.name}.ipynb"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(book)
+        began = perf_counter()
+        with (
+            watched() as peak,
+            run.batch(assignment, Path(folder, "out"), [handed], workers=WORKERS) as batch,
+        ):
+            graded = sum(verdict["status"] == "graded" for verdict in batch.grade())
+        seconds = perf_counter() - began
+    if graded < len(books):
+        raise RuntimeError(f"{len(books) - graded} of {len(books)} submissions were not graded")
+    return seconds, peak()
+
+
+@contextmanager
+def watched() -> Iterator[Callable[[], float]]:
+    """Yield what tells the most memory, in MiB, that this process and its offspring held."""
+    most, stop = 0.0, threading.Event()
+
+    def look() -> None:
+        nonlocal most
+        me = psutil.Process()
+        while not stop.wait(0.5):
+            most = max(most, sum(map(_share, [me, *me.children(recursive=True)])) / (1 << 20))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield lambda: most
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _share(process: psutil.Process) -> int:
+    """Return the bytes that a process holds, with its share of what it has in common."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:  # it has ended, or is not ours to look into
+        return 0
+
+
+def once(way: Callable[..., Any], assignment: Assignment, books: list[bytes]) -> float:
+    """Return how many seconds it takes to grade notebooks by one way, from the first process on."""
+    sealed = worker.seal(worker.paper(assignment, assignment.materials(SEED)))
+    tasks = ((str(i), (sealed, book)) for i, book in enumerate(books))
+    began = perf_counter()
+    for _, _, error in work(way, tasks, WORKERS):
+        if error:
+            raise error
+    return perf_counter() - began
+
+
+def _warm(sealed: bytes, book: bytes) -> None:
+    worker.grade_sealed(sealed, book, NAME)
+
+
+def _cold(sealed: bytes, book: bytes) -> None:
+    paper = worker.open_sealed(sealed)
+    fitted = submission.fit(submission.parse(book, NAME), paper.released)
+    judge(fitted.steps, paper.materials, partial(Kernel, paper.limits, (), paper.needs))

@@ -22,6 +22,8 @@ from course_lib.grading.jail import Kernel, KernelLost, Limits
 from course_lib.grading.judge import judge
 from course_lib.grading.tasks import Refusal
 
+ASKED = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer
+
 
 @dataclass
 class Finding:
@@ -49,9 +51,10 @@ def precheck(path: Path, releases: Path) -> Finding:
     files = sorted((releases / name).glob("*.check.json"))
     materials = {m["name"]: m for m in (json.loads(f.read_text(encoding="utf-8")) for f in files)}
     needs = next(iter(materials.values()))["needs"] if materials else []
-    data = [p for p in (releases / name).iterdir() if p not in files and p.suffix != ".ipynb"]
+    beside = (p for p in (releases / name).iterdir() if p.is_file())  # JupyterLab makes folders
+    data = [p for p in beside if p not in files and p.suffix != ".ipynb"]
     fitted = submission.fit(submitted, released)
-    problems = [*fitted.notes, *_problems(fitted, released, materials, needs)]
+    problems = [*fitted.notes, *_problems(fitted, materials, needs)]
     try:
         trial = judge(fitted.steps, materials, partial(Kernel, Limits(), data, needs, jailed=False))
     except KernelLost as error:
@@ -77,7 +80,7 @@ def _assignment(path: Path, releases: Path) -> str:
 
 
 def _problems(
-    fitted: submission.Fitted, released: NotebookNode, materials: dict[str, Any], needs: list[str]
+    fitted: submission.Fitted, materials: dict[str, Any], needs: list[str]
 ) -> Iterator[str]:
     names: set[str] = set()
     for step in fitted.steps:
@@ -99,9 +102,9 @@ def _problems(
             close = difflib.get_close_matches(task, names - set(materials), 1, 0.5)
             hint = f" (is it {close[0]}, renamed?)" if close else ""
             yield f"no cell defines {task}{hint}: keep the name as it was given"
-    asked = {c.metadata.nbgrader.grade_id: c.source for c in released.cells if _written(c)}
     for cell in fitted.notebook.cells:
-        if _written(cell) and cell.source.strip() == asked[cell.metadata.nbgrader.grade_id].strip():
+        # The release may be this very file, written in: what it says now tells nothing.
+        if _written(cell) and cell.source.strip() in ("", ASKED):
             yield f"the written answer {cell.metadata.nbgrader.grade_id} is still empty"
 
 

@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from course_lib.teaching.reader import chapters
 
-WIDE, HIGH, GAP, ROW = 225, 28, 40, 38  # of a box; between columns; from row to row
+WIDE, HIGH, GAP, ROW = 245, 28, 36, 38  # of a box; between columns; from row to row
 
 
 class Box(NamedTuple):

@@ -42,6 +42,14 @@ def test_the_notebook_as_released_is_told_what_to_do(course):
     assert path.read_bytes() == before
 
 
+def test_what_jupyterlab_leaves_beside_a_notebook_is_no_matter(course, released):
+    folder = course / "exercises" / "release" / NAME
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / f"{NAME}-checkpoint.ipynb").write_text("{}")
+    done = checked(answered(released), folder / f"{NAME}.ipynb")
+    assert done.exit_code == 0, done.output
+
+
 def everything_wrong(book):
     book.cells[cell(book, "keep")].source = GOOD.replace("def keep", "def keeep")
     book.cells[cell(book, "split")].source = "def split(total)\n    return 1"

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import nbformat
 
-from course_lib.cli.place import chapters, course_root
+from course_lib.cli.place import course_root
 from course_lib.cli.ports import free_port
 
 SETTINGS = Path(__file__).with_name("lab_settings")  # pages open as pages, and no news is fetched
@@ -29,7 +29,7 @@ NBGRADER = [
 )
 def lab(port: int, browser: bool, only_list: bool) -> None:
     """Open JupyterLab on the course: a page of chapters and assignments to start from."""
-    from course_lib.cli.start import as_text, write_start_page
+    from course_lib.cli.start import as_text, books, write_start_page
 
     if only_list:
         click.echo(as_text(course_root()))
@@ -38,7 +38,7 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
         raise ModuleNotFoundError("jupyterlab", name="jupyterlab")
     root = course_root()
     start = write_start_page(root).relative_to(root).as_posix()
-    trust(chapters(root=root))
+    trust(books(root))
     options = [
         f"--ServerApp.root_dir={root}",
         f"--port={free_port(port)}",

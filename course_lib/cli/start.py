@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 
-from course_lib.cli.place import chapters
 from course_lib.teaching.evidence import title
 
 PASSED = re.compile(r"^\w+: ([\d.]+) of ([\d.]+) points", re.MULTILINE)
@@ -82,9 +81,14 @@ def _passes(cell: nbformat.NotebookNode) -> bool:
     return bool(found and found[1] == found[2])
 
 
+def books(root: Path) -> list[Path]:
+    """Return the chapters, in order; JupyterLab opens on a course that has none yet, too."""
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
 def start_page(root: Path, today: date) -> str:
     """Return the page in Markdown; its links lead from the folder `exercises`."""
-    links = (f"[{title(path)}](../notebooks/{path.name})" for path in chapters(root=root))
+    links = (f"[{title(path)}](../notebooks/{path.name})" for path in books(root))
     work = "\n".join(
         f"| [{e.title}](release/{e.name}/{e.name}.ipynb) | {e.state} | {e.due_words(today)} |"
         for e in exercises(root)
@@ -121,6 +125,7 @@ terminal: `course lab --list`.
 def write_start_page(root: Path) -> Path:
     """Write the page where JupyterLab opens it; return its place."""
     path = root / "exercises" / "start.md"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(start_page(root, date.today()), encoding="utf-8")
     return path
 

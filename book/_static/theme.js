@@ -37,11 +37,7 @@ addEventListener("DOMContentLoaded", () => {
 addEventListener("DOMContentLoaded", () => {
   const rows = [...document.querySelectorAll(".reader-progress tbody tr")];
   if (!rows.length) return;
-  const typed = (text) => {
-    const [, top, , bottom] = /^\s*([+-]?[\d.]+(e[+-]?\d+)?)\s*(?:\/\s*([\d.]+))?\s*%?\s*$/i.exec(text.replace(",", ".").replace("\u2212", "-")) || [];
-    return top === undefined ? NaN : Number(top) / (bottom ? Number(bottom) : 1) / (text.includes("%") ? 100 : 1);
-  };
-  const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : Math.abs(typed(value) - right[0]) <= right[1]);
+  const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : Math.abs(swQuiz.parse(value) - right[0]) <= right[1]);
   const fill = () => {
     let read = 0, answered = 0, right = 0, asked = 0;
     for (const row of rows) {

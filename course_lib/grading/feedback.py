@@ -12,6 +12,7 @@ import re
 from functools import cache
 from importlib import metadata
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from course_lib.grading.export import Grade, Part, number, tally
@@ -44,7 +45,7 @@ def page(verdict: dict[str, Any], answers: Given | None = None) -> str:
         style_hash=f"sha256-{digest}",
         title=_title(verdict["assignment"]),
         assignment=verdict["assignment"],
-        chapter=f"{_repository()}/blob/main/notebooks/{verdict['assignment']}.ipynb",
+        chapter=_chapter(verdict["assignment"]),
         who=clean(grade.name or grade.student),
         late=grade.late,
         why=clean(grade.why, 400).rstrip("."),
@@ -179,6 +180,13 @@ def _safe(text: str) -> Any:
     from markupsafe import Markup
 
     return Markup(text)
+
+
+def _chapter(assignment: str) -> str:
+    """Return where the chapter of an assignment is published, if it has one (not the capstone)."""
+    place = f"notebooks/{assignment}.ipynb"
+    there = (Path(__file__).parents[2] / place).is_file()
+    return f"{_repository()}/blob/main/{place}" if there else ""
 
 
 @cache

@@ -160,6 +160,12 @@ def user() -> int:
     return os.getuid()
 
 
+def python() -> list[Path]:
+    """Return the folders of this Python: the environment, and what it was made from."""
+    places = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
+    return list(dict.fromkeys(places))
+
+
 @dataclass
 class Jail:
     """The walls of one jail: what is seen inside, and as whom the command runs.
@@ -227,9 +233,8 @@ class Jail:
 
     def _files(self) -> list[str]:
         """Bind an allow-list: whatever is not named here is not there."""
-        python = Path(sys.executable).resolve().parents[1]
         system = [Path("/etc/ld.so.cache"), Path("/etc/alternatives")]
-        wanted = [*system, Path(sys.prefix), Path(sys.base_prefix), python, *self.read]
+        wanted = [*system, *python(), *self.read]
         seen = dict.fromkeys(p for p in wanted if p.exists() and not p.is_relative_to("/usr"))
         args = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"]
         args += ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]

@@ -26,6 +26,7 @@ DTYPES = frozenset(
 SHORT = {"torch.Tensor": "tensor", "numpy.ndarray": "array"}
 UNWRITTEN = "it is not written yet (NotImplementedError)"
 LONGEST = 500  # characters; numpy would give every string of a list as much room as the longest
+ITEM = "operator.getitem"  # a check may look at one item of an answer
 ABSENT = ...  # an object that is not plain data; equal to nothing
 
 Answers = tuple[list[str], str | None]  # a JSON line each; the reason if some are missing
@@ -153,7 +154,8 @@ def show(node: Any, precision: int = 4) -> str:
         if node["expr"] == "call":
             args = [show(a) for a in node["args"]]
             args += [f"{key}={show(a)}" for key, a in node["kwargs"].items()]
-            return f"{show(node['of'])}({', '.join(args)})"
+            of = show(node["of"])
+            return f"{args[0]}[{args[1]}]" if of == ITEM else f"{of}({', '.join(args)})"
         return str(node["name"])
     kind, form, data = sane(node) if isinstance(node, dict) else node
     if data is ABSENT:

@@ -82,7 +82,7 @@ def _through(
                 return []
             done, _ = wait(flight, return_when=FIRST_COMPLETED)
             broken = [f for f in done if not f.cancelled() and _broke(f)]
-            for future in done - set(broken):
+            for future in [f for f in flight if f in done and f not in broken]:  # in their order
                 name, _ = flight.pop(future)
                 if future.cancelled():
                     yield name, None, Dropped()

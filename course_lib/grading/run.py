@@ -75,41 +75,11 @@ def verdicts(out: Path, name: str) -> dict[str, Verdict]:
     return found
 
 
-class Grader:
-    """Grades single submissions of an assignment here and now; stores nothing.
-
-    out: the folder of the grades, for whoever asks. seed: of the inputs, the same for all.
-
-    Raises:
-        Refusal: no jail can be made here, or the assignment is not sound.
-    """
-
-    def __init__(self, assignment: Assignment, out: Path, seed: int | None = None) -> None:
-        jail.ready()
-        self.assignment, self.out = assignment, out
-        self.seed = secrets.randbits(64) if seed is None else seed
-        self.materials = assignment.materials(self.seed)
-        self.released = assignment.student_notebook
-
-    def verdict(self, student: str, path: Path | Refusal) -> tuple[Verdict, bytes]:
-        """Grade one submission in a jail; return its verdict and the notebook as graded."""
-        blank = _blank(self.assignment, Handed(student, path), self.seed)
-        try:
-            if isinstance(path, Refusal):
-                raise path
-            content = submission.content(path)
-        except (Refusal, OSError) as problem:
-            return {**blank, "why": str(problem)}, b""
-        sheet = paper(self.assignment, self.materials)
-        found, book = worker.grade(sheet, content, path.name)
-        return {**blank, "sha256": _sha256(content), **found}, book
-
-
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
+def blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
     """Return the verdict of a submission that is not graded yet."""
     return {
         "format": FORMAT,
@@ -307,7 +277,7 @@ class Batch:
         """Yield verdicts and notebooks as they come, first of those that cannot be graded."""
         with _storing(self.out):
             seed = self.seed
-        blanks = {h.student: _blank(self.assignment, h, seed) for h in self.todo}
+        blanks = {h.student: blank(self.assignment, h, seed) for h in self.todo}
         readable = {}
         for h in self.todo:
             if isinstance(h.notebook, Refusal):

@@ -36,6 +36,7 @@ from course_lib.grading.jail import (
     Process,
     filter_of,
     library,
+    python,
 )
 
 # What every kernel imports, some of it late.
@@ -190,7 +191,7 @@ class Warm:
         request = {
             "fresh": FRESH,
             "size": self.limits.files_mb * MB,
-            "keep": [str(self.lib), str(sockets), *(f"{HOME}/{p.name}" for p in self.data)],
+            "keep": [str(self.lib), str(sockets), *self._covered()],
             "home": HOME,
             "uid": uid,
             "limits": self.limits.resources,
@@ -209,6 +210,11 @@ class Warm:
         if not handles:
             raise KernelLost(f"no jail for a forked kernel: {said.decode() or 'it ended'}")
         return Forked(handles[0])
+
+    def _covered(self) -> list[str]:
+        """Return what lies in the folders that each jail has anew, and is to be seen there."""
+        own = [f"{HOME}/{path.name}" for path in self.data]
+        return own + [str(p) for p in python() if any(p.is_relative_to(f) for f in FRESH)]
 
     def close(self) -> None:
         """End the server and all its kernels, and remove its folder."""

@@ -80,7 +80,7 @@ def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
     except Refusal as refusal:
         raise Refusal(f"the worker on {socket.gethostname()} cannot grade: {refusal}") from None
     try:
-        return grade(open_sealed(sealed), notebook, name)
+        return grade(_open(sealed), notebook, name)
     except SystemExit:  # this process is told to end
         _here.clear()
         raise
@@ -184,7 +184,6 @@ def _jail_is_ready() -> None:
 
 
 @lru_cache(maxsize=2)
-def open_sealed(sealed: bytes) -> Paper:
-    """Return the paper that was sealed, by this version of the grader."""
+def _open(sealed: bytes) -> Paper:
     paper: Paper = pickle.loads(zlib.decompress(sealed[len(_version()) :]))
     return paper

@@ -29,6 +29,7 @@ from course_lib.teaching.evidence import VERDICTS, Claim, collect, title
 from course_lib.teaching.kill_matrix import KillMatrix
 from course_lib.teaching.reader import ConceptTest, Progress
 from course_lib.teaching.slim import slim
+from course_lib.teaching.sources import notebooks
 
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
@@ -152,11 +153,8 @@ class StoredSlider(SphinxDirective):
 def _stored_claims(env: BuildEnvironment) -> list[Claim]:
     """Return all claims, read once for a page, which is made anew when a chapter changes."""
     if "claims" not in env.temp_data:
-        folder = Path(env.srcdir) / "notebooks"
-        for path in (folder, *folder.glob("*.ipynb")):  # the folder too: a chapter may be new
-            env.note_dependency(str(path))
         try:
-            env.temp_data["claims"] = collect(folder)
+            env.temp_data["claims"] = collect(notebooks(env))
         except ValueError as error:
             raise ExtensionError(f"the claims cannot be read: {error}") from error
     claims: list[Claim] = env.temp_data["claims"]

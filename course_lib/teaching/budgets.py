@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from course_lib.teaching.reader import chapters
+from course_lib.teaching.sources import beside, chapters
 
 
 class Budgets(SphinxDirective):
@@ -23,8 +22,7 @@ class Budgets(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table, and where it was measured."""
-        path = Path(self.env.doc2path(self.env.docname)).parent / "budgets.json"
-        self.env.note_dependency(str(path))
+        path = beside(self.env, "budgets.json")
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from course_lib.teaching.reader import chapters
+from course_lib.teaching.sources import beside, chapters
 
 KILLED = '<td class="killed"><span aria-hidden="true">✗</span> killed</td>'
 ALIVE = '<td class="alive"><span aria-hidden="true">✓</span> alive</td>'
@@ -26,8 +25,7 @@ class KillMatrix(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the summary, and a section for each assignment."""
-        path = Path(self.env.doc2path(self.env.docname)).parent / "kill_matrix.json"
-        self.env.note_dependency(str(path))
+        path = beside(self.env, "kill_matrix.json")
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             titles = {name: said for name, (said, _) in chapters(self.env).items()}

@@ -15,12 +15,12 @@ from typing import Any
 
 import yaml
 from docutils import nodes
-from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from course_lib.teaching.concept import concept_test, read_concepts
-from course_lib.teaching.evidence import title
+from course_lib.teaching.page import asset
+from course_lib.teaching.sources import beside, chapters
 
 QUESTION = re.compile(
     r'<fieldset data-question="([^"]+)" data-kind="([^"]+)"(?: data-known="([^"]+)")?>'
@@ -40,8 +40,7 @@ class ConceptTest(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the test, with links to the chapters."""
-        path = Path(self.env.doc2path(self.env.docname)).parent / self.arguments[0]
-        self.env.note_dependency(str(path))
+        path = beside(self.env, self.arguments[0])
         try:
             rows = yaml.safe_load(path.read_text(encoding="utf-8"))
             test = concept_test(path.stem, read_concepts(rows, chapters(self.env)))
@@ -69,7 +68,8 @@ class Progress(SphinxDirective):
         table = f'<table class="reader-progress table">{body}</table>'
         said = '<p class="reader-summary" role="status">This page needs JavaScript.</p>'
         forget = '<button type="button" class="reader-forget">Forget all that I did here</button>'
-        return [nodes.raw("", f"{said}{table}<p>{forget}</p>", format="html")]
+        script = asset("quiz.js")  # which reads typed answers
+        return [nodes.raw("", f"{said}{table}<p>{forget}</p>{script}", format="html")]
 
 
 def quiz_questions(path: Path) -> list[dict[str, Any]]:
@@ -86,15 +86,3 @@ def quiz_questions(path: Path) -> list[dict[str, Any]]:
         right = json.loads(known)[0] if known else verdicts.index("right")
         found.append({"key": key, "kind": kind, "right": right})
     return found
-
-
-def chapters(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
-    """Return title and address (seen from this page) of each chapter, by its name."""
-    folder = Path(env.srcdir) / "notebooks"
-    for path in (folder, *folder.glob("*.ipynb")):
-        env.note_dependency(str(path))
-    uri = env.app.builder.get_relative_uri
-    return {
-        path.stem: (title(path), uri(env.docname, f"notebooks/{path.stem}"))
-        for path in sorted(folder.glob("[0-9]*.ipynb"))
-    }

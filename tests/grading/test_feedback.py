@@ -74,10 +74,17 @@ def test_it_says_what_was_right_what_was_wrong_and_why(verdict):
 
 
 def test_it_leads_to_the_chapter_and_to_the_tasks_that_lost_points(verdict):
-    page = BeautifulSoup(feedback.page(verdict), "html.parser")
+    with_chapter = {**verdict, "assignment": "03_iterative_pruning"}
+    page = BeautifulSoup(feedback.page(with_chapter), "html.parser")
     links = [a["href"] for a in page.find_all("a")]
     assert links[:2] == ["#task-1", "#task-2"] and page.find(id="task-2")
-    assert links[2].startswith("https://") and links[2].endswith(f"/notebooks/{trial.NAME}.ipynb")
+    assert links[2].startswith("https://")
+    assert links[2].endswith("/notebooks/03_iterative_pruning.ipynb")
+
+
+def test_an_assignment_without_a_chapter_leads_to_none(verdict):
+    page = BeautifulSoup(feedback.page({**verdict, "assignment": "15_capstone"}), "html.parser")
+    assert [a["href"] for a in page.find_all("a")] == ["#task-1", "#task-2"]
 
 
 def test_it_keeps_to_itself_what_is_the_instructor_s(verdict):

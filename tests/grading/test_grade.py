@@ -19,9 +19,9 @@ from click.testing import CliRunner
 
 from course_lib.cli.grade import grade as command
 from course_lib.grading import jail, pool, run, worker
-from course_lib.grading.run import Grader, attention, table, write
+from course_lib.grading.run import attention, table, write
 from course_lib.grading.tasks import Refusal
-from tests.grading.trial import NAME, answered
+from tests.grading.trial import NAME, Grader, answered
 
 slow = pytest.mark.slow
 
@@ -299,6 +299,8 @@ def started(course, *args):
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # Ctrl-C counts, even where the tests themselves were started in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -16,7 +16,7 @@ from course_lib.grading.assignment import Assignment
 from course_lib.grading.gradebook import Book
 from course_lib.grading.jail import Limits
 from course_lib.grading.marking import report
-from course_lib.grading.run import Grader, table, write
+from course_lib.grading.run import table, write
 from tests.grading import trial
 from tests.grading.hostile import CASES, SURVIVOR, notebook
 
@@ -33,7 +33,7 @@ def grader(tmp_path_factory):
     with Book(out, assignment):
         pass
     write(out / "grades" / trial.NAME / "bob.json", b'{"points": 3}')
-    return Grader(assignment, out)
+    return trial.Grader(assignment, out)
 
 
 def everything(grader):

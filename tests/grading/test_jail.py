@@ -11,8 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell
 
 from course_lib.grading.jail import UIDS, Jail, Kernel, KernelLost, Limits, filter_of
+from course_lib.grading.judge import Step, judge
 from course_lib.grading.tasks import Refusal
 
 pytestmark = pytest.mark.slow
@@ -111,6 +113,15 @@ def test_a_kernel_that_cannot_start_says_so_and_leaves_nothing(monkeypatch, tmp_
     assert not tmp_path.exists()
 
 
+def test_a_notebook_that_takes_too_long_in_all_is_ended(assignment):
+    limits = Limits(total_s=2)
+    steps = [Step(new_code_cell("import time; time.sleep(0.7); print(1)")) for _ in range(9)]
+    trial = judge(steps, assignment.materials(1), lambda: Kernel(limits))
+    assert sum(bool(step.cell.outputs) for step in steps) < 4
+    assert trial.notes[-1] == "the notebook did not run to its end: it took more than 2 s in all"
+    assert [task["points"] for task in trial.results.values()] == [0, 0]
+
+
 # Grades as the user nobody. Where Python lies in a private folder of root's, it is covered, in
 # a mount namespace of the test's own, by a folder in which only Python lies.
 SCRIPT = """
@@ -128,17 +139,18 @@ export HOME=$home/out
 exec setpriv --reuid=65534 --regid=65534 --clear-groups {python} -c "$1" $home/out
 """
 GRADE = """
-import json, os, pathlib, sys
+import json, os, pathlib, sys, warnings
 import nbformat
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.jail import Limits
-from course_lib.grading.run import Grader
 from tests.grading import hostile, trial
+warnings.filterwarnings("error", "kernels start cold")
 out = pathlib.Path(sys.argv[1])
 assignment = Assignment(trial.make(out / "course"), trial.NAME)
 assignment.limits = Limits(256, files_mb=32, output_mb=5)
-grader, found = Grader(assignment, out), {"uid": os.getuid()}
-for name in ("right", "writes outside", "spy", "network", "socket folder bomb", "kills the kernel"):
+grader, found = trial.Grader(assignment, out), {"uid": os.getuid()}
+for name in ("right", "writes outside", "spy", "network", "socket folder bomb", "kills the kernel",
+             "fork bomb"):
     path = out / "ada.ipynb"
     nbformat.write(hostile.notebook(grader.released, hostile.CASES[name]), path)
     verdict, _ = grader.verdict("ada", path)
@@ -161,7 +173,7 @@ def test_a_normal_user_can_grade():
     assert found.pop("uid") == 65534
     assert {name: points for name, (points, _) in found.items()} == {
         "right": 7, "writes outside": 2, "spy": 2, "network": 2, "socket folder bomb": 0,
-        "kills the kernel": 0,
+        "kills the kernel": 0, "fork bomb": 2,
     }  # fmt: skip
     assert (
         "RuntimeError: []" in found["writes outside"][1] and "RuntimeError: []" in found["spy"][1]

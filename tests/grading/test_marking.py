@@ -161,6 +161,11 @@ def test_text_that_would_take_much_room_is_not_looked_at():
     assert not marking.same(long, long, EXACT)
 
 
+def test_one_item_of_an_answer_is_shown_as_a_person_would_write_it():
+    take = attr(module("operator"), "getitem")
+    assert marking.show(call(take, call(name("f"), 3), 0)) == "f(3)[0]"
+
+
 def test_types_can_count():
     for got in ([1.0], np.array([1.0], "f4"), torch.tensor([1.0], dtype=torch.float64)):
         assert not marking.same(through(np.array([1.0])), through(got), EXACT)

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_lib.grading import forkserver
+from course_lib.grading import forkserver, jail
+from course_lib.grading import warm as warm_module
 from course_lib.grading.jail import Jail, Kernel, KernelLost, Limits
 from course_lib.grading.warm import Warm, WarmKernel, imports
 from tests.grading import trial
@@ -195,6 +196,24 @@ def test_a_warm_kernel_sees_its_data_and_its_rooms(tmp_path):
         assert said(live, "open('data.csv').read()") == "1,2"
         assert live.execute("open('data.csv', 'a')", 20)["ename"] in ("OSError", "PermissionError")
         assert live.execute("import course_lib.masks", 20)["ename"] == "ImportError"
+
+
+@pytest.mark.slow
+def test_a_python_that_lies_where_each_jail_has_its_own_folder_is_seen(tmp_path, monkeypatch):
+    """As in a course that was cloned into /tmp."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mine").write_text("here")
+    for folder in (tmp_path, *tmp_path.parents):  # pytest's own are closed to other users
+        if folder.is_relative_to(tmp_path.parents[1]):
+            folder.chmod(0o755)
+    assert tmp_path.is_relative_to("/tmp")
+    places = [*jail.python(), tmp_path]
+    monkeypatch.setattr(jail, "python", lambda: places)
+    monkeypatch.setattr(warm_module, "python", lambda: places)
+    with Warm(LIMITS) as warm, warm.kernel() as live:
+        assert isinstance(live, WarmKernel)
+        assert said(live, f"open({str(tmp_path / 'bin' / 'mine')!r}).read()") == "here"
+        assert said(live, f"__import__('os').access({str(tmp_path)!r}, 2)") is False
 
 
 @pytest.mark.slow

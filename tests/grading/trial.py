@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from course_lib.grading import jail, run, submission, worker
+from course_lib.grading.assignment import Assignment
+from course_lib.grading.intake import Handed
+from course_lib.grading.tasks import Refusal
 
 NAME = "00_trial"
 
@@ -224,3 +230,26 @@ def answered(released, **answers):
 def cell(book, key):
     """Return the number of the cell called key."""
     return [c.metadata.get("nbgrader", {}).get("grade_id") for c in book.cells].index(key)
+
+
+class Grader:
+    """Grades single submissions of an assignment here and now; stores nothing.
+
+    out: the folder of the grades, for whoever asks. The inputs are drawn once, the same for all.
+    """
+
+    def __init__(self, assignment: Assignment, out: Path) -> None:
+        jail.ready()
+        self.assignment, self.out, self.seed = assignment, out, 7
+        self.released = assignment.student_notebook
+        self.paper = worker.paper(assignment, assignment.materials(self.seed))
+
+    def verdict(self, student: str, path: Path) -> tuple[dict[str, Any], bytes]:
+        """The verdict as `run` makes it, and the notebook as graded."""
+        blank = run.blank(self.assignment, Handed(student, path), self.seed)
+        try:
+            content = submission.content(path)
+        except Refusal as problem:
+            return {**blank, "why": str(problem)}, b""
+        found, book = worker.grade(self.paper, content, path.name)
+        return {**blank, **found}, book

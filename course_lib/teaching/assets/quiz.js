@@ -43,7 +43,7 @@ window.swQuiz ||= (() => {
     quiz.reset();
     quiz.querySelectorAll("fieldset").forEach((each) => { say(each, -1); store.remove(key(each)); });
   });
-  return { restore: () => document.querySelectorAll(".sw-quiz fieldset").forEach((question) => {
+  return { parse, restore: () => document.querySelectorAll(".sw-quiz fieldset").forEach((question) => {
     const kept = store.get(key(question));
     if (kept !== null) answer(question, kept);
   }) };

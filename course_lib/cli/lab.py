@@ -13,7 +13,8 @@ import nbformat
 from course_lib.cli.place import course_root
 from course_lib.cli.ports import free_port
 
-SETTINGS = Path(__file__).with_name("lab_settings")  # pages open as pages, and no news is fetched
+# Pages open as pages, no news is fetched, and what jupyterlab-myst shows is put right.
+SETTINGS = Path(__file__).with_name("lab_settings")
 # nbgrader's own buttons are the instructor's (`course formgrader`), and would judge otherwise.
 NBGRADER = [
     f"nbgrader.server_extensions.{name}"
@@ -42,8 +43,11 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
     options = [
         f"--ServerApp.root_dir={root}",
         f"--port={free_port(port)}",
-        f"--LabApp.default_url=/lab/tree/{start}",
+        f"--LabApp.default_url=/lab/tree/{start}?file-browser-path=/",
         f"--LabApp.app_settings_dir={SETTINGS}",
+        "--LabApp.custom_css=True",
+        f"--ServerApp.tornado_settings={ {'static_custom_path': [str(SETTINGS / 'custom')]} }",
+        "--KernelManager.transport_encryption=auto",  # on a shared machine others see no cell
         *(f"--ServerApp.jpserver_extensions={name}=False" for name in NBGRADER),
     ]
     if not browser:

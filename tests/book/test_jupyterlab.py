@@ -62,6 +62,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
         said = (tmp_path / "log").read_text()
         assert f"notebooks/{NAME}.ipynb is not trusted" not in said
         assert "nbgrader" not in said
+        assert "WARNING" not in said
     finally:
         server.terminate()
         server.wait(20)
@@ -97,6 +98,9 @@ def test_a_student_is_told_the_mistake_and_then_passes(browser: Browser, lab: st
     expect(slider.locator("output")).to_have_text(
         json.loads(slider.get_attribute("data-values") or "")[0]
     )
+    note = page.locator("aside.col-margin-right").first
+    expect(note).to_be_visible()
+    assert note.evaluate("e => e.getBoundingClientRect().height >= e.scrollHeight")  # hides nothing
     page.get_by_role("tab", name="start.md").click()
     page.get_by_role("link", name=re.compile("by your own hands")).click()
     task = page.locator(".jp-CodeCell").filter(has_text="def keep_largest")

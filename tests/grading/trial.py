@@ -242,7 +242,7 @@ class Grader:
         jail.ready()
         self.assignment, self.out, self.seed = assignment, out, 7
         self.released = assignment.student_notebook
-        self.paper = worker.paper(assignment, assignment.materials(self.seed))
+        self.materials = assignment.materials(self.seed)
 
     def verdict(self, student: str, path: Path) -> tuple[dict[str, Any], bytes]:
         """The verdict as `run` makes it, and the notebook as graded."""
@@ -251,5 +251,6 @@ class Grader:
             content = submission.content(path)
         except Refusal as problem:
             return {**blank, "why": str(problem)}, b""
-        found, book = worker.grade(self.paper, content, path.name)
+        paper = worker.paper(self.assignment, self.materials)
+        found, book = worker.grade(paper, content, path.name)
         return {**blank, **found}, book

@@ -37,7 +37,7 @@ addEventListener("DOMContentLoaded", () => {
 addEventListener("DOMContentLoaded", () => {
   const rows = [...document.querySelectorAll(".reader-progress tbody tr")];
   if (!rows.length) return;
-  const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : Math.abs(swQuiz.parse(value) - right[0]) <= right[1]);
+  const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : swQuiz.same(value, ...right));
   const fill = () => {
     let read = 0, answered = 0, right = 0, asked = 0;
     for (const row of rows) {
@@ -76,4 +76,20 @@ addEventListener("DOMContentLoaded", () => document.querySelectorAll(".plays .sw
   input.addEventListener("keydown", () => play(false));
   slider.querySelector("label").after(button);
   play(!matchMedia("(prefers-reduced-motion: reduce)").matches);
+}));
+
+// A comma stays with its formula.
+addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-article span.math").forEach((formula) => {
+  const next = formula.nextSibling, mark = next?.nodeType === Node.TEXT_NODE && /^[,.;:!?)\u2019\u201d]+/.exec(next.data)?.[0];
+  if (!mark) return;
+  const together = document.createElement("span");
+  together.className = "formula-and-mark";
+  formula.replaceWith(together);
+  together.append(formula, mark);
+  next.data = next.data.slice(mark.length);
+}));
+
+// A figure that is wider than a phone scrolls, by keyboard too.
+addEventListener("load", () => document.querySelectorAll(".sw-figure").forEach((figure) => {
+  if (figure.scrollWidth > figure.clientWidth) figure.tabIndex = 0;
 }));

@@ -35,7 +35,7 @@ COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
 
 class Ledger(SphinxDirective):
-    """`{ledger}`: one row a claim, in order, with its verdict and measurement.
+    """`{ledger}`: one row a claim, in order, with its note, verdict and measurement.
 
     Raises:
         ExtensionError: the stored evidence cannot be read; `collect` says why.
@@ -58,12 +58,15 @@ class Ledger(SphinxDirective):
     def claim_row(self, claim: Claim) -> nodes.row:
         """Return one claim: where it stands, what it says, the verdict, what was measured."""
         statement, problems = self.parse_inline(_markdown(claim.statement))
+        note, more = self.parse_inline(_markdown(_sentence(claim.note)))
         link = _link(self.env, claim, claim.id)
         verdict = nodes.inline("", claim.verdict, classes=_classes(claim))
         over = f", over {claim.over}" if claim.over else ""
         clock = " (a claim about the clock)" if claim.clock else ""
         measured = nodes.Text(f"{claim.measured_text}{over}{clock}")
         row = _row([link], [*statement, *problems], [verdict], [measured])
+        if note:
+            row[1] += nodes.paragraph("", "", *note, *more, classes=["claims-where"])
         row["classes"] += _classes(claim)[1:]
         return row
 
@@ -101,8 +104,7 @@ class Claims(SphinxDirective):
     def claim_item(self, claim: Claim) -> nodes.list_item:
         """Return one claim: what it says, what was measured, and the cell that shows it."""
         statement, problems = self.parse_inline(_markdown(claim.statement))
-        note = claim.note[:1].upper() + claim.note[1:]
-        measured = "".join(f"{part.rstrip('.')}. " for part in (claim.measured_text, note) if part)
+        measured = f"{_sentence(claim.measured_text)} {_sentence(claim.note)} ".lstrip()
         where = title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
         link = _link(self.env, claim, f"{claim.id}, {where}")
         second = nodes.paragraph("", "", nodes.Text(measured), link, classes=["claims-where"])
@@ -174,6 +176,11 @@ def _classes(claim: Claim) -> list[str]:
 def _markdown(statement: str) -> str:
     r"""Return a statement with its formulas, in \( \) on a card, as Markdown has them."""
     return re.sub(r"\\\((.+?)\\\)", r"$\1$", statement)
+
+
+def _sentence(words: str) -> str:
+    """Return these words, if any, with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 def _summary(claims: list[Claim]) -> str:

@@ -49,9 +49,9 @@ class KillMatrix(SphinxDirective):
 
 
 def _title(name: str, titles: dict[str, str]) -> str:
-    """Return the title of an assignment: that of its chapter, with its number."""
-    number = name.partition("_")[0].lstrip("0")
-    return f"{number}. {titles[name]}" if name in titles else name
+    """Return the title of an assignment: that of its chapter, or its own name, with its number."""
+    number, _, words = name.partition("_")
+    return f"{int(number)}. {titles.get(name, f'The {words}')}"
 
 
 def _summary(stored: list[dict[str, Any]], titles: dict[str, str]) -> str:

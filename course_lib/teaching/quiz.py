@@ -54,7 +54,7 @@ def number(
     otherwise: str,
     tolerance: float = 0.005,
 ) -> Question:
-    r"""Ask for a number; decimals, fractions and per cent are understood.
+    r"""Ask for a number; decimals, fractions, odds ("1 in 15") and per cent are understood.
 
     Args:
         asked: the question; mathematics in \( \).

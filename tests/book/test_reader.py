@@ -86,6 +86,35 @@ def test_quiz_has_a_word_for_each_answer_and_keeps_the_last(open_page: Open, nam
     expect(page.locator(".sw-quiz [role=status] p:visible")).to_have_count(0)
 
 
+def test_a_number_may_be_written_in_many_ways(open_page: Open) -> None:
+    page = open_page("notebooks/01_sparse_approximation")
+
+    def same(typed: str, number: float) -> bool:
+        return bool(
+            page.evaluate("([typed, number]) => swQuiz.same(typed, number, 1e-9)", [typed, number])
+        )
+
+    right = {
+        "0.25": 0.25,
+        "1/4": 0.25,
+        "25%": 0.25,
+        "25 per cent": 0.25,
+        "5,25": 5.25,
+        "\u22122.5": -2.5,
+    }
+    right |= {
+        "1 in 16": 1 / 16,
+        "1:16": 1 / 16,
+        "80 bytes": 80,
+        "5 points": 5,
+        "5%": 5,
+        "2e3": 2000,
+    }
+    assert all(same(typed, number) for typed, number in right.items())
+    wrong = {"25": 0.25, "0.05": 5, "abc": 0, "": 0, "1 2": 1, "a quarter": 0.25}
+    assert not any(same(typed, number) for typed, number in wrong.items())
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_figures_follow_the_dark(open_page: Open, name: str) -> None:
     page = open_page(name, color_scheme="light")

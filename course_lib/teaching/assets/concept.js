@@ -49,7 +49,7 @@ document.querySelectorAll(".sw-concept").forEach((test) => {
     if (name === "keep") {
       const answers = given(), left = answers.filter((answer) => answer < 0).length;
       if (left) { status.textContent = `${left} of ${answers.length} questions have no answer yet. \u201cI do not know\u201d is one.`; status.scrollIntoView({ block: "nearest" }); return; }
-      store.set(read("before") ? "after" : "before", { answers, day: new Date().toLocaleDateString() });
+      store.set(read("before") ? "after" : "before", { answers, day: new Date().toLocaleDateString("en-GB", { dateStyle: "long" }) });
       show(stage());
     }
     if (name === "again") { test.reset(); show("second"); }

@@ -7,10 +7,13 @@ window.swQuiz ||= (() => {
   };
   const key = (question) => `sw-quiz:${question.dataset.question}`;
   const say = (question, index) => question.querySelectorAll("[role=status] p").forEach((p, i) => { p.hidden = i !== index; });
+  // Decimals, fractions, odds such as "1 in 15" or "1:15", per cent; words behind are left alone.
   const parse = (text) => {
-    const [, top, , bottom] = /^\s*([+-]?[\d.]+(e[+-]?\d+)?)\s*(?:\/\s*([\d.]+))?\s*%?\s*$/i.exec(text.replace(",", ".").replace("\u2212", "-")) || [];
-    return top === undefined ? NaN : Number(top) / (bottom ? Number(bottom) : 1) / (text.includes("%") ? 100 : 1);
+    const [, top, bottom, percent] = /^\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*(?:(?:\/|:|in\b)\s*([\d.]+))?\s*(%|per ?cent)?[a-z\s]*$/i.exec(text.replace(",", ".").replace("\u2212", "-")) || [];
+    return top === undefined ? NaN : Number(top) / (bottom ? Number(bottom) : 1) / (percent ? 100 : 1);
   };
+  // Of an answer in points, 5% are 5 as well.
+  const same = (text, number, tolerance) => [1, /%|cent/i.test(text) ? 100 : 1].some((scale) => Math.abs(scale * parse(text) - number) <= tolerance);
   const answer = (question, value) => {
     if (question.dataset.kind === "choice") {
       const radio = question.querySelectorAll("input")[value];
@@ -19,9 +22,9 @@ window.swQuiz ||= (() => {
       say(question, +value);
     } else {
       question.querySelector("input").value = value;
-      const known = JSON.parse(question.dataset.known), x = parse(value);
-      const found = known.findIndex(([number, tolerance]) => Math.abs(x - number) <= tolerance);
-      say(question, Number.isNaN(x) ? known.length + 1 : found < 0 ? known.length : found);
+      const known = JSON.parse(question.dataset.known);
+      const found = known.findIndex(([number, tolerance]) => same(value, number, tolerance));
+      say(question, Number.isNaN(parse(value)) ? known.length + 1 : found < 0 ? known.length : found);
     }
     store.set(key(question), value);
   };
@@ -43,7 +46,7 @@ window.swQuiz ||= (() => {
     quiz.reset();
     quiz.querySelectorAll("fieldset").forEach((each) => { say(each, -1); store.remove(key(each)); });
   });
-  return { parse, restore: () => document.querySelectorAll(".sw-quiz fieldset").forEach((question) => {
+  return { same, restore: () => document.querySelectorAll(".sw-quiz fieldset").forEach((question) => {
     const kept = store.get(key(question));
     if (kept !== null) answer(question, kept);
   }) };

@@ -17,7 +17,14 @@ SEEDS = range(3)
 each = pytest.mark.parametrize("name", assignments(EXERCISES))
 
 
-@each
+@pytest.mark.parametrize(
+    "name",
+    # The capstone trains networks; that takes the time of all others together.
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "15_capstone"))
+        for name in assignments(EXERCISES)
+    ],
+)
 def test_every_mistake_loses_its_points_and_nothing_right_does(name):
     assignment = Assignment(EXERCISES, name)
     for task in assignment.tasks:

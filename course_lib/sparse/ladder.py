@@ -5,8 +5,8 @@ All rungs have the same signature, and all give the same answer:
     rung(values, columns, pointers, x, y)
 
 with W in compressed rows (see `formats.CSR`), x (columns, batch) and y (rows, batch) of float32 in
-C order. One thread. What each rung changes is one thing, so the time that it saves is the time that
-this thing cost.
+C order. One thread. Each rung differs little from the one below, so the time that it saves tells
+what that little cost.
 
 Used in chapter 08.
 """
@@ -59,7 +59,7 @@ def rowwise(values, columns, pointers, x, y):
 
 @njit(nogil=True, cache=True)
 def vectors(values, columns, pointers, x, y):
-    """The same, in vectors: for each weight the row of Y still comes from memory and goes back."""
+    """The same, in vectors: for each weight the row of Y is still loaded and stored again."""
     batch, x, y_flat = y.shape[1], x.ravel(), y.ravel()
     for row in range(y.shape[0]):
         y[row] = 0

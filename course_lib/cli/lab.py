@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,15 +39,21 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
     if find_spec("jupyterlab") is None:
         raise ModuleNotFoundError("jupyterlab", name="jupyterlab")
     root = course_root()
-    start = write_start_page(root).relative_to(root).as_posix()
+    start = write_start_page(root).name
     trust(books(root))
+    here = Path(sys.executable).parent
+    os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"  # `course` is found
     options = [
         f"--ServerApp.root_dir={root}",
         f"--port={free_port(port)}",
-        f"--LabApp.default_url=/lab/tree/{start}?file-browser-path=/",
+        f"--LabApp.default_url=/lab/tree/{start}",
         f"--LabApp.app_settings_dir={SETTINGS}",
         "--LabApp.custom_css=True",
         f"--ServerApp.tornado_settings={ {'static_custom_path': [str(SETTINGS / 'custom')]} }",
+        # No login shell, which might forget the path; and no tabs that another course left open.
+        f"--ServerApp.terminado_settings={ {'shell_command': [os.environ.get('SHELL', 'sh')]} }",
+        f"--LabApp.workspaces_dir={root / '_build' / 'lab'}",
+        "--LanguageServerManager.autodetect=False",  # the course brings none
         "--KernelManager.transport_encryption=auto",  # on a shared machine others see no cell
         *(f"--ServerApp.jpserver_extensions={name}=False" for name in NBGRADER),
     ]
@@ -60,9 +67,13 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
 
 
 def trust(paths: list[Path]) -> None:
-    """Sign the course's own chapters, so that JupyterLab shows their stored sliders at once."""
+    """Sign the course's own chapters, so that JupyterLab shows their stored sliders at once.
+
+    One that cannot be read is left to JupyterLab, which says what is wrong with it.
+    """
     from nbformat.sign import NotebookNotary
 
     notary = NotebookNotary()
     for path in paths:
-        notary.sign(nbformat.read(path, as_version=4))
+        with suppress(Exception):  # nbformat raises whatever its converters stumble over
+            notary.sign(nbformat.read(path, as_version=4))

@@ -112,6 +112,8 @@ def normalise(nb: NotebookNode) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type != "code":
             continue
+        if "hide-input" in cell.metadata.get("tags", []):  # folded in the book: in JupyterLab too
+            cell.metadata["jupyter"] = {"source_hidden": True}
         if "live" in cell.metadata.get("tags", []):
             cell.outputs = []
         for output in cell.outputs:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 
+from course_lib.grading.submission import ASKED
 from course_lib.teaching.evidence import title
 
 PASSED = re.compile(r"^\w+: ([\d.]+) of ([\d.]+) points", re.MULTILINE)
@@ -24,6 +25,7 @@ class Exercise:
         tasks: how many functions it asks for.
         begun: how many of them are no longer the stub.
         passing: how many showed all points when their check was last run and saved.
+        wordless: is an answer in words still to be written?
         due: the day by which to hand it in, if there is one.
     """
 
@@ -33,12 +35,13 @@ class Exercise:
     begun: int
     passing: int
     due: date | None
+    wordless: bool = False
 
     @property
     def state(self) -> str:
         """How far it is, in words."""
         if self.passing == self.tasks:
-            return "passes all visible checks"
+            return "passes all visible checks" + "; the words are missing" * self.wordless
         if self.begun:
             return f"{self.passing} of {self.tasks} tasks pass"
         return "to begin"
@@ -72,7 +75,9 @@ def read(path: Path) -> Exercise:
     passing = sum(_passes(marks[f"check_{task}"]) for task in tasks)
     said = nb.metadata.get("course", {}).get("due")
     due = date.fromisoformat(said) if said else None
-    return Exercise(path.stem, title(path), len(tasks), begun, passing, due)
+    written = (c for c in marks.values() if c.cell_type == "markdown")
+    wordless = any(cell.source.strip() in ("", ASKED) for cell in written)
+    return Exercise(path.stem, title(path), len(tasks), begun, passing, due, wordless)
 
 
 def _passes(cell: nbformat.NotebookNode) -> bool:
@@ -87,11 +92,14 @@ def books(root: Path) -> list[Path]:
 
 
 def start_page(root: Path, today: date) -> str:
-    """Return the page in Markdown; its links lead from the folder `exercises`."""
-    links = (f"[{title(path)}](../notebooks/{path.name})" for path in books(root))
+    """Return the page in Markdown; its links lead from the root of the course."""
+    links = (f"[{title(path)}](notebooks/{path.name})" for path in books(root))
+    found = exercises(root)
+    first = found[0].name if found else "01_sparse_approximation"
     work = "\n".join(
-        f"| [{e.title}](release/{e.name}/{e.name}.ipynb) | {e.state} | {e.due_words(today)} |"
-        for e in exercises(root)
+        f"| {int(e.name[:2])}. [{e.title}](exercises/release/{e.name}/{e.name}.ipynb) | {e.state} "
+        f"| {e.due_words(today)} |"
+        for e in found
     )
     return f"""# The Statue Within
 
@@ -102,8 +110,9 @@ machine.
 
 {chr(10).join(f"{number}. {link}" for number, link in enumerate(links, 1))}
 
-**To begin**, open the first chapter and choose *Run > Run All Cells*. Cells under *Run live* bring
-sliders that compute as you move them.
+**To begin**, open the first chapter and choose *Run > Run All Cells*. Cells that begin with
+`live(` bring sliders that compute, once they have run. A name in brackets, such as (mirsky1960),
+is a source; the book itself has the list.
 
 ## Assignments
 
@@ -111,11 +120,16 @@ sliders that compute as you move them.
 |---|---|---|
 {work}
 
-In an assignment, write your answer where the notebook says `YOUR CODE HERE` and run the cell below
-it: the check names the mistake where it can. Save, and before you hand in, open a terminal
-(*File > New > Terminal*) and let the whole notebook be checked as in grading:
+In an assignment, write your answer where the notebook says `raise NotImplementedError()` and run
+the cell below it: the check names the mistake where it can. If a cell does not come back, press the
+square at the top, which interrupts it. Save, and before you hand in, open a terminal (*File > New >
+Terminal*) and let the whole notebook be checked as in grading:
 
-    course check exercises/release/01_sparse_approximation/01_sparse_approximation.ipynb
+    course check exercises/release/{first}/{first}.ipynb
+
+To hand in, right-click the notebook in the list of files, choose *Download*, and give that file,
+under its name, to your instructor. (`exercises/source` holds solutions, for those who study alone:
+look afterwards.)
 
 This page was made when JupyterLab started; start it again for the newest state, or ask in the
 terminal: `course lab --list`.
@@ -124,8 +138,7 @@ terminal: `course lab --list`.
 
 def write_start_page(root: Path) -> Path:
     """Write the page where JupyterLab opens it; return its place."""
-    path = root / "exercises" / "start.md"
-    path.parent.mkdir(exist_ok=True)
+    path = root / "start.md"
     path.write_text(start_page(root, date.today()), encoding="utf-8")
     return path
 
@@ -133,5 +146,5 @@ def write_start_page(root: Path) -> Path:
 def as_text(root: Path) -> str:
     """Return the list of assignments for a terminal."""
     rows = [(e.name, e.state, e.due_words(date.today())) for e in exercises(root)]
-    width = max((len(name) for name, _, _ in rows), default=0)
-    return "\n".join(f"{name:{width}}  {state:26}  {due}" for name, state, due in rows)
+    name, state = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+    return "\n".join(f"{row[0]:{name}}  {row[1]:{state}}  {row[2]}" for row in rows)

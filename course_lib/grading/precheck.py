@@ -22,8 +22,6 @@ from course_lib.grading.jail import Kernel, KernelLost, Limits
 from course_lib.grading.judge import judge
 from course_lib.grading.tasks import Refusal
 
-ASKED = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer
-
 
 @dataclass
 class Finding:
@@ -104,7 +102,7 @@ def _problems(
             yield f"no cell defines {task}{hint}: keep the name as it was given"
     for cell in fitted.notebook.cells:
         # The release may be this very file, written in: what it says now tells nothing.
-        if _written(cell) and cell.source.strip() in ("", ASKED):
+        if _written(cell) and cell.source.strip() in ("", submission.ASKED):
             yield f"the written answer {cell.metadata.nbgrader.grade_id} is still empty"
 
 

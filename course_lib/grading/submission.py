@@ -18,6 +18,7 @@ from course_lib.grading.tasks import Refusal
 
 LARGEST = 50 << 20  # bytes of a notebook
 CHECK = "check_"  # the check cell of task NAME is called check_NAME
+ASKED = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer
 OPEN = "open"  # the locked cell that the open part of an assignment begins with, if it has one
 NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 

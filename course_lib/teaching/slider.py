@@ -59,7 +59,12 @@ def slider(
 
 
 def live(
-    draw: Callable[[Any, Any], None], values: Sequence[Any], *, label: str, **size: Any
+    draw: Callable[[Any, Any], None],
+    values: Sequence[Any],
+    *,
+    label: str,
+    start: int = 0,
+    **size: Any,
 ) -> Any:
     """Return the same slider drawn live by the kernel, for JupyterLab; needs ipywidgets.
 
@@ -75,6 +80,7 @@ def live(
 
     moving = ipywidgets.SelectionSlider(
         options=list(values),
+        index=start,
         description=label,
         continuous_update=False,
         style={"description_width": "initial"},
@@ -90,5 +96,5 @@ def live(
 
     moving.observe(redraw, "value")
     redraw()
-    title = ipywidgets.HTML("<b>Run live</b>: drawn by the kernel as you move the slider")
+    title = ipywidgets.HTML("<b>Run live</b>: drawn by the kernel when you let go of the slider")
     return ipywidgets.VBox([title, moving, shown])

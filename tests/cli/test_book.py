@@ -154,7 +154,7 @@ def test_the_lab_opens_on_the_course(small_book, course_command):
     command = [*course_command, "lab", "--no-browser", "--port", str(port)]
     lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        start = "/lab/tree/exercises/start.md?"
+        start = "/lab/tree/start.md?"
         line = next(line for line in lab.stdout if f"{start}token=" in line)
         address = line[line.index("http") :].strip().replace(start, "/api/contents?")
         names = [entry["name"] for entry in json.loads(patiently(address))["content"]]

@@ -82,8 +82,22 @@ def test_the_page_links_to_what_is_there(tmp_path):
     chapter.parent.mkdir()
     chapter.write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": "# One"}]}))
     page = start_page(tmp_path, TODAY)
-    assert "1. [One](../notebooks/01_one.ipynb)" in page
-    assert "| [A title](release/01_one/01_one.ipynb) | to begin | no date |" in page
+    assert "1. [One](notebooks/01_one.ipynb)" in page
+    assert "| 1. [A title](exercises/release/01_one/01_one.ipynb) | to begin | no date |" in page
+
+
+def test_an_answer_in_words_that_is_missing_is_said(tmp_path):
+    assignment(tmp_path, code="def one(): ...", said="one: 3 of 3 points\n")
+    path = tmp_path / "exercises" / "release" / "01_one" / "01_one.ipynb"
+    nb = nbformat.read(path, as_version=4)
+    asked = new_markdown_cell("YOUR ANSWER HERE", metadata={"nbgrader": {"grade_id": "words"}})
+    for source, state in (
+        ("YOUR ANSWER HERE", "passes all visible checks; the words are missing"),
+        ("Because.", "passes all visible checks"),
+    ):
+        asked.source = source
+        nbformat.write(new_notebook(cells=[*nb.cells, asked], metadata=nb.metadata), path)
+        assert [e.state for e in exercises(tmp_path)] == [state]
 
 
 def test_the_list_in_a_terminal():

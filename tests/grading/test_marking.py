@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from types import ModuleType
 
@@ -383,7 +384,38 @@ def test_check_of_what_is_not_written_says_so_in_two_lines(notebook, capsys):
     assert capsys.readouterr().out.startswith("f: 0 of 1 points\n  it is not written yet")
     del notebook["f"]
     marking.check("f")
-    assert "NameError: f is not defined" in capsys.readouterr().out
+    assert capsys.readouterr().out == "f is not defined: run the cell above first.\n"
+
+
+def test_check_asks_whether_the_imports_have_run(notebook, capsys):
+    exec("def f(x):\n    return missing.add(x, 1)", notebook)
+    marking.check("f")
+    assert "The imports are in the first cells" in capsys.readouterr().out
+
+
+def test_check_hints_at_a_missing_return(notebook, capsys):
+    notebook["f"] = lambda x: None
+    marking.check("f")
+    assert "it returned None (does it end without a `return`?)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("inside", ["pass", "\n  try: time.sleep(9)\n  except Exception: pass"])
+def test_check_stops_what_does_not_end(inside, notebook, capsys):
+    exec(f"import time\ndef f(x):\n while True: {inside}", notebook)
+    before = signal.getsignal(signal.SIGALRM)
+    marking.check("f")
+    assert "it was still running after 2.0 s" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_check_that_is_interrupted_says_so_in_one_line(notebook, capsys):
+    def f(x):
+        raise KeyboardInterrupt
+
+    notebook["f"] = f
+    marking.check("f")
+    assert capsys.readouterr().out == "f was still running when you stopped it.\n"
 
 
 @pytest.mark.parametrize(
@@ -399,6 +431,8 @@ def test_check_of_what_is_not_written_says_so_in_two_lines(notebook, capsys):
         ("from course_lib.masks import top_k\ndef f(x):\n    return x + 1", False),
         ("from course_lib.grading import check\ndef f(x):\n    return x + 1", False),
         ("import numpy as np\ndef f(x):\n    return np.add(x, 1)", False),
+        ("def f(x):\n    from course_lib.masks import top_k\n    return x + 1", True),
+        ("def f(x):\n    import course_lib.grading\n    return x + 1", False),
     ],
 )
 def test_check_warns_of_answers_taken_from_the_library(source, warned, notebook, capsys):

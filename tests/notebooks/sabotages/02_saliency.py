@@ -96,7 +96,8 @@ def quadratic(price, *, correlated=True):
         damage, cut = price(H, inverse, w)
         taylor.append(((damage - alone).abs() / alone).max().item())
         surgeon.append(((cut - adapted).abs() / adapted).max().item())
-    return {"worst": max(taylor), "surgeon_error": surgeon, "pair": 1.4 if correlated else 1.0}
+    pair = {"pair": 0.2, "pair_high": 0.3} if correlated else {"pair": 1.0, "pair_high": 1.0}
+    return {"worst": max(taylor), "surgeon_error": surgeon, **pair}
 
 
 def damage(H, w):

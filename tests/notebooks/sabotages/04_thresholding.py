@@ -25,13 +25,13 @@ def contest(m=60):
         "patient": lab.magnitude_pruning(A, y, 10, 0.05),
         "freed": lab.iht(A, y, 10, 400, start=stuck),
     }
-    return {way: lab.recovered(x, truth).double() for way, x in answers.items()}
+    return {way: lab.recovered(x, truth) for way, x in answers.items()}
 
 
 def judged(hard="hard", rounds="rounds", patient="patient", freed="freed", m=60, astray=0.0):
     """What the evidence cell of C9 reads, from the answers passed off for each role."""
     right = contest(m)
-    gap, gap_low, gap_high = interval(right[hard] - right[rounds])
+    gap, gap_low, gap_high = interval(right[hard].double() - right[rounds].double())
     return {
         "gap": gap,
         "gap_low": gap_low,

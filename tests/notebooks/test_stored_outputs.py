@@ -99,6 +99,14 @@ def test_written_by_course_run(path):
 
 
 @chapters
+def test_what_the_book_folds_is_folded_in_jupyterlab(path):
+    """Of a quiz the source has the answers."""
+    for cell in code_cells(path):
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == ("hide-input" in tags(cell)), cell.source[:80]
+
+
+@chapters
 def test_nothing_of_one_machine(path):
     for cell in code_cells(path):
         for output in cell.outputs:

@@ -90,20 +90,54 @@ def hardly_anything_was_removed():
     return read | {"density": [*density[:2], density[1]]}
 
 
-def small_enough(to_whole):
-    return {"small": to_whole[8], "kept": [1.0] * 6 + [0.05]}
+def about(means):
+    """Differences by round, from the first, each with an interval of half a point either way."""
+    return {t: (mean, mean - 0.5, mean + 0.5) for t, mean in enumerate(means, 1)}
+
+
+def on_both_tasks(**wrong):
+    """What the evidence cell of C12 reads: numbers like the chapter's, under which it stands.
+
+    The short contest will not do: there tickets learn faster than the whole, and end ahead of it.
+    wrong: what differs.
+    """
+    density = [0.8 ** (2 * t) for t in range(9)]
+    return {
+        "density": density,
+        "kept": [0.9 * share for share in density],
+        "to_whole": about([-0.3, -0.1, -0.4, -0.9, -2.2, -4.6, -7.9, -12.8]),
+        "on_digits": about([0.1, -0.1, -0.4, 0.0, -0.2, -0.2]),
+        "small_is": "undecided",
+        "margin": 1.0,
+    } | wrong
 
 
 @sabotage(CHAPTER, "C12")
 def the_dense_network_passed_off_as_a_ticket():
-    read = contest()
-    return read | small_enough(read["to_whole"]) | dense_itself(6)
+    honest = on_both_tasks()["to_whole"]
+    return on_both_tasks(to_whole=honest | dense_itself(6)["to_whole"])
 
 
 @sabotage(CHAPTER, "C12")
 def no_task_leaves_room():
-    read = contest()
-    return read | small_enough(read["to_whole"])
+    return on_both_tasks(on_digits=on_both_tasks()["to_whole"])
+
+
+@sabotage(CHAPTER, "C12")
+def a_ticket_that_is_better_somewhere():
+    honest = on_both_tasks()["on_digits"]
+    return on_both_tasks(on_digits=honest | {2: (0.6, 0.3, 0.9)})
+
+
+@sabotage(CHAPTER, "C12")
+def too_few_seeds_to_tell():
+    honest = on_both_tasks()["on_digits"]
+    return on_both_tasks(on_digits=honest | {4: (0.0, -2.0, 2.0)})
+
+
+@sabotage(CHAPTER, "C12")
+def a_larger_part_of_the_easier_task():
+    return on_both_tasks(kept=[1.0] * 7)
 
 
 @sabotage(CHAPTER, "C14")

@@ -47,6 +47,7 @@ def judged(early=EARLY, late=LATE, dense=DENSE, curves=("curves", "in rounds"), 
     return {
         "late": changes,
         "least": min(low for _, low, _ in changes.values()),
+        "twice": changes["in rounds"],  # only told in the note
         "early": {way: (g[early] - g[DENSE]).mean() for way, g in found.items()},
         "narrowing": narrowing,
         "narrow_high": narrow_high,

@@ -99,6 +99,7 @@ def coin(
         "bias": max(abs(np.mean(off)) for off in astray.values()),
         "spread": max(abs(np.std(off) - 1) for off in astray.values()),
         "vote_kept": vote_kept, "vote_high": vote_high,
+        "vote_at_one": 0.86, "similar": 0.94, "phones_asked": 4800,  # only told in the note
         "at_one": mean, "at_one_low": low, "at_one_high": high,
         "one_bit": one, "one_bit_high": one_high,
         "exact": exact(0.1, 640, 1e-5), "software": lab.pld_composition(0.1, 640, 1e-5),

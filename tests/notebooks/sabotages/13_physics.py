@@ -37,10 +37,12 @@ def weighed(name="W", keep=None, **rule):
     near = [((65 < m) & (m < 95)).astype(float) for m in (before, after)]
     gain, gain_low, gain_high = interval(near[1] - near[0])
     strays = [(k & ~r).sum() / k.sum() for k, r in zip(groomed, rivals, strict=True)]
+    apart, apart_low, apart_high = interval(strays)
     return {
         "gain": gain, "gain_low": gain_low, "gain_high": gain_high, "after": after,
         "alone": np.median([lab.mass(jet) for jet in sample("W alone")[0]]),
-        "heavy": np.median(before), "apart_low": interval(strays)[1], "same": 1.0, "cut_same": 0.0,
+        "heavy": np.median(before), "same": 1.0, "cut_same": 0.0,
+        "apart": apart, "apart_low": apart_low, "apart_high": apart_high,
     }  # fmt: skip
 
 

@@ -177,6 +177,12 @@ def test_live_draws_again_when_it_is_moved():
     assert "Run live" in box.children[0].value
 
 
+def test_live_starts_where_it_is_told():
+    asked: list[int] = []
+    live(lambda ax, n: asked.append(n), [2, 3, 4], label="steps", start=2, **ROOMY)
+    assert asked == [4]
+
+
 def test_live_without_ipywidgets_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(ImportError, match=r"pip install 'course_lib\[lab\]'"):

@@ -118,17 +118,19 @@ def table(people: Any, outcome: Any, group: str, *, seed: int, held: float = 0.3
 
     Numbers are centred and scaled by the training rows, a missing one becomes the mean; words
     become a column for each word, a missing one a column of its own. The group's own column is left
-    out: the network is not told it, though other columns may tell.
+    out: the network is not told it, though other columns may tell. A person without a group or
+    without an outcome can neither teach nor be judged by: that row is left out.
 
     Args:
         people: a pandas DataFrame, one person a row.
         outcome: a pandas Series, what is to be predicted.
-        group: the column that names each person's group; rows without it are left out.
+        group: the column that names each person's group.
         seed: which rows are held for the test.
         held: their share.
 
     Raises:
-        ValueError: no such column, lengths that differ, or a group with no row on one side.
+        ValueError: no such column or no other, lengths that differ, no row with both a group and an
+            outcome, infinite numbers, or a group with no row on one side.
 
     Used in chapter 11.
     """
@@ -137,7 +139,11 @@ def table(people: Any, outcome: Any, group: str, *, seed: int, held: float = 0.3
             f"given {len(people)} people with columns {list(people.columns)} and {len(outcome)} "
             f"outcomes, expected as many outcomes as people and a column {group!r}."
         )
-    known = people[group].notna().to_numpy()
+    if len(people.columns) == 1:
+        raise ValueError(f"given no column but {group!r}, expected some to learn from.")
+    known = people[group].notna().to_numpy() & outcome.notna().to_numpy()
+    if not known.any():
+        raise ValueError(f"{group}: no row has both a group and an outcome, expected some.")
     people, outcome = people[known], outcome[known]
     names = people[group].astype(str).to_numpy()
     order = np.random.default_rng(seed).permutation(len(people))
@@ -146,11 +152,14 @@ def table(people: Any, outcome: Any, group: str, *, seed: int, held: float = 0.3
         if not (name in names[test] and name in names[train]):
             raise ValueError(f"{group}: all {name!r} are on one side, expected some on both.")
     columns = []
-    for _, column in people.drop(columns=group).items():
+    for label, column in people.drop(columns=group).items():
         if column.dtype.kind in "biuf":
-            values = column.to_numpy(dtype=float)
-            mean, spread = np.nanmean(values[train]), np.nanstd(values[train])
-            columns.append(np.nan_to_num((values - mean) / (spread or 1.0), nan=0.0))
+            values = column.to_numpy(dtype=float, na_value=np.nan)
+            if np.isinf(values).any():
+                raise ValueError(f"{label}: given infinite numbers, expected finite or missing.")
+            told = values[train][~np.isnan(values[train])]
+            mean, spread = (told.mean(), told.std()) if len(told) else (0.0, 0.0)
+            columns.append(np.where(np.isnan(values), 0.0, (values - mean) / (spread or 1.0)))
         else:
             words = column.astype(object).where(column.notna(), "missing").astype(str).to_numpy()
             columns += [(words == word).astype(float) for word in np.unique(words)]
@@ -169,14 +178,22 @@ def census(group: str = "sex", *, seed: int) -> Grouped:
 
     Raises:
         ConnectionError: it is not on this machine yet and there is no network to fetch it by.
+        PermissionError: there is no place to keep it.
         ValueError: as `table`.
 
     Source: Kohavi (1996), by fairlearn from openml.org. Used in chapter 11, in an exercise.
     """
     try:
+        folder = cache_folder() / "census"
+        folder.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it tries again; what counts is said below
-            found = fetch_adult(data_home=str(cache_folder() / "census"), as_frame=True)
+            found = fetch_adult(data_home=str(folder), as_frame=True)
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        raise PermissionError(
+            "The census table is fetched once and then kept, and there is no place for it "
+            f"({error}). Name a folder that you may write to in the variable COURSE_CACHE."
+        ) from error
     except (OSError, HTTPException) as error:
         raise ConnectionError(
             f"The census table is not on this machine, and fetching it failed ({error}). Connect "

@@ -110,10 +110,20 @@ def digits(seed: int = 0) -> Data:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what is made once: COURSE_CACHE, or the user's own cache folder."""
-    named = os.environ.get("COURSE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(base, "statue-within")
+    """Return the folder of what is made once: COURSE_CACHE, or the user's own cache folder.
+
+    Raises:
+        FileNotFoundError: neither is named and this user has no home.
+    """
+    if named := os.environ.get("COURSE_CACHE"):
+        return Path(named)
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # what pathlib raises for a user who is in no list
+        raise FileNotFoundError(
+            "this user has no home folder; name a folder in COURSE_CACHE"
+        ) from None
+    return Path(base, "statue-within")
 
 
 def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -122,9 +132,8 @@ def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     A file begins with the SHA-256 of the rest, so one that is cut short or altered is noticed and
     made anew. Where nothing can be stored the tensors are simply made each time.
     """
-    path = cache_folder() / f"{name}.safetensors"
     try:
-        stored = path.read_bytes()
+        stored = (cache_folder() / f"{name}.safetensors").read_bytes()
         if hashlib.sha256(stored[32:]).digest() == stored[:32]:
             return load(stored[32:])
     except (OSError, SafetensorError):
@@ -132,8 +141,9 @@ def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     made = make()
     content = save({key: tensor.contiguous() for key, tensor in made.items()})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, hashlib.sha256(content).digest() + content)
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / f"{name}.safetensors", hashlib.sha256(content).digest() + content)
     except OSError:
         pass
     return made

@@ -230,6 +230,40 @@ def test_a_table_becomes_numbers():
     assert (made.weight_test == 1).all()
 
 
+@pytest.mark.parametrize(
+    "values, kind",
+    [
+        (["<=50K", ">50K", None], object),
+        (["<=50K", ">50K", None], "category"),
+        (["<=50K", ">50K", None], "string"),
+        ([0, 1, None], float),
+        ([0, 1, None], "Int64"),
+        ([False, True, None], "boolean"),
+    ],
+)
+def test_who_has_no_outcome_is_left_out(values, kind):
+    frame, _ = people()
+    outcome = pd.Series(values * 10, index=frame.index).astype(kind)
+    known = outcome.notna()
+    made, expected = (
+        lab.table(frame[rows], outcome[rows], "sex", seed=0) for rows in (slice(None), known)
+    )
+    assert len(made.X) + len(made.X_test) == (known & frame["sex"].notna()).sum() == 15
+    assert torch.equal(made.X, expected.X) and torch.equal(made.y, expected.y)
+    assert sorted(set(made.y.tolist())) == [0, 1]  # "missing" is no outcome
+
+
+@pytest.mark.filterwarnings("error")
+def test_missing_numbers_of_any_kind_become_the_mean():
+    frame, earns = people()
+    frame["count"] = pd.array([1, None, 3, 4, 5, 6] * 5, dtype="Int64")
+    frame["owns"] = pd.array([True, None, False] * 10, dtype="boolean")
+    frame["void"] = np.nan  # a column that nobody answered
+    made = lab.table(frame, earns, "sex", seed=0)
+    assert torch.isfinite(torch.cat([made.X, made.X_test])).all()
+    assert (made.X[:, -1] == 0).all() and made.X[:, -3:-1].mean(dim=0).abs().max() < 1e-6
+
+
 def test_the_census_takes_the_same_path(monkeypatch):
     frame, earns = people()
     asked = {}
@@ -260,6 +294,14 @@ def test_without_a_network_the_census_says_what_to_do(monkeypatch, error):
 
     monkeypatch.setattr(lab, "fetch_adult", fetch)
     with pytest.raises(ConnectionError, match=r"not on this machine.*go on with the digits"):
+        lab.census(seed=0)
+
+
+def test_without_a_place_to_keep_it_the_census_says_what_to_do(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(lab, "fetch_adult", lambda **how: pytest.fail("fetched"))
+    with pytest.raises(PermissionError, match="Name a folder that you may write to"):
         lab.census(seed=0)
 
 
@@ -329,6 +371,12 @@ def test_logits_are_of_networks_as_dense_as_asked(way):
         (lambda: lab.with_minority(toy(), lab.scrambled, share=1, seed=0), "share"),
         (lambda: lab.table(*people(), "height", seed=0), "height"),
         (lambda: lab.table(people()[0], people()[1][:4], "sex", seed=0), "4 outcomes"),
+        (lambda: lab.table(people()[0][["sex"]], people()[1], "sex", seed=0), "to learn from"),
+        (
+            lambda: lab.table(people()[0], people()[1].where(False), "sex", seed=0),
+            "no row has both",
+        ),
+        (lambda: lab.table(people()[0].assign(age=np.inf), people()[1], "sex", seed=0), "infinite"),
         (lambda: lab.table(*people(), "sex", seed=0, held=0.0), "both"),
         (lambda: lab.accuracies([0, 1], [[0.5, 1.0]], ["a", "b"]), "argmax"),
         (lambda: lab.accuracies([0, 1], [0, 1], ["a", "b"]), "row for each network"),

@@ -79,6 +79,19 @@ def test_no_place_for_a_cache_is_no_failure(tmp_path, monkeypatch):
     assert len(mnist1d(100).X) == 80
 
 
+def test_a_user_without_a_home_has_the_data_all_the_same(monkeypatch):
+    for variable in ("COURSE_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def nobody(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(FileNotFoundError, match="COURSE_CACHE"):
+        data_module.cache_folder()
+    assert len(mnist1d(100).X) == 80
+
+
 def test_holding_out_splits_and_never_shows_the_test_set():
     data = digits()
     assert (len(data.X), len(data.X_test)) == (1258, 539)

@@ -1,0 +1,613 @@
+"""A common test for criteria: does one of your own keep what all of them must keep?
+
+A criterion is trusted by everything behind it. Selections rank what it returns, rounds prune by it
+again and again, and a mistake in it is seldom loud: a network is left in the wrong mode, a batch is
+counted as much as one of half its size, a tied weight is ranked twice, and every number looks like
+a number. `check_criterion` calls it on some small networks and says in a sentence what it found.
+"""
+
+import copy
+import random
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from course_lib.masks import LeftOutWarning, prunable
+
+Data = Any  # (inputs, targets), or an iterable of such pairs
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+# Networks to try
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small network in float64 and data for it.
+
+    Attributes:
+        name: what the sentences call it.
+        model: the network.
+        inputs: a tensor, or a tuple or dictionary of tensors; examples along the first axis.
+        targets: what the loss compares its outputs with.
+    """
+
+    name: str
+    model: nn.Module
+    inputs: Any
+    targets: Tensor
+
+    @property
+    def data(self) -> tuple[Any, Tensor]:
+        """The pair that a criterion is given."""
+        return self.inputs, self.targets
+
+
+class _Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)
+        self.second, self.head = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(8, 3)
+        self.norm.running_mean = torch.tensor([0.1, -0.2])
+        self.norm.running_var = torch.tensor([0.5, 2.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.norm(self.first(x)))
+        out: Tensor = self.head((x + self.second(x)).flatten(1))
+        return out
+
+
+class _Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(3, 2, batch_first=True), nn.Linear(2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.lstm(x)[0][:, -1])
+        return out
+
+
+class _Attentive(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(5, 4), nn.Linear(4, 3)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.words(tokens)
+        out: Tensor = self.head(self.attention(x, x, x, need_weights=False)[0].mean(dim=1))
+        return out
+
+
+class _Unused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused = nn.Linear(5, 3), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.used(x)
+        return out
+
+
+class _Two(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(5, 3), nn.Linear(2, 3)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return torch.tanh(self.left(a)) + self.right(b)
+
+
+def _perceptron(classes: int = 3) -> nn.Module:
+    return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, classes))
+
+
+def _tied() -> nn.Module:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    return model
+
+
+def _cases() -> Iterator[Case]:
+    """Make the networks that every criterion must take, and data for them."""
+    draw = torch.Generator().manual_seed(1)
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+    def whole(bound: int, *shape: int) -> Tensor:
+        return torch.randint(0, bound, shape, generator=draw)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made: list[tuple[str, nn.Module, Any]] = [
+            ("a perceptron", _perceptron(), numbers(6, 5)),
+            ("a convolutional network with a shortcut and a batch norm", _Residual(),
+             numbers(6, 1, 4, 4)),
+            ("two layers with one weight", _tied(), numbers(6, 3)),
+            ("a network with a layer that it does not use", _Unused(), numbers(6, 5)),
+            ("an LSTM", _Recurrent(), numbers(6, 4, 3)),
+            ("attention over an embedding", _Attentive(), whole(5, 6, 4)),
+            ("a network of two inputs", _Two(), (numbers(6, 5), numbers(6, 2))),
+            ("a network of two inputs by name", _Two(), {"a": numbers(6, 5), "b": numbers(6, 2)}),
+        ]  # fmt: skip
+        for name, model, inputs in made:
+            yield Case(name, model.double().eval(), inputs, whole(3, 6))
+
+
+# What is asked
+
+
+def check_criterion(
+    criterion: Callable[..., Mapping[str, Tensor]],
+    *,
+    split: bool = True,
+    equivariant: bool = True,
+    without: Collection[str] = (),
+    **settings: object,
+) -> None:
+    """Run a criterion on small networks, and raise if it does not keep what all of them must keep.
+
+    It is asked to
+
+    - be called as `criterion(model, data, loss)`, data being a pair (inputs, targets) or batches of
+      such pairs, inputs a tensor, tuple or dictionary; and to use the loss that it is given;
+    - return finite scores for exactly the weights that `prunable` names, in their shapes, with no
+      gradient and no memory in common with them: a tied weight once, frozen and unused ones too;
+    - leave alone the parameters, buffers, gradients, modes and hooks of the network, the data, and
+      everybody's random numbers; and return the same when asked again;
+    - return the same in training mode, under `no_grad`, for frozen networks, for the data in
+      batches of different sizes, and, but for rounding, in float32; and work in bfloat16;
+    - follow the hidden units: where they stand in another order, so do their scores.
+
+    Args:
+        criterion: a function from a model, data and a loss to scores by the names of the weights.
+        split: False for one that means something else by several batches than by one of them all.
+        equivariant: False for one that looks at where weights stand, or draws lots.
+        without: names of networks to leave out, as the sentences call them, which it may refuse.
+        settings: further arguments for the criterion, such as `diagonal="exact"` for `obd`.
+
+    Raises:
+        AssertionError: it does not; the sentence says on which network, what was found, what was
+            expected and what to do.
+
+    Examples:
+        >>> from course_lib.masks import LeftOutWarning, prunable
+        >>> def by_fan_in(model, data=None, loss=None):
+        ...     return {n: w.detach().abs() / w.shape[1] ** 0.5 for n, w in prunable(model).items()}
+        >>> check_criterion(by_fan_in)
+        >>> check_criterion(lambda model, data, loss: dict(model.named_parameters()))
+        Traceback (most recent call last):
+        AssertionError: the criterion on a perceptron: it names ['0.bias', '3.bias'], which ...
+
+    Source: after `check_estimator` of scikit-learn (Buitinck et al., 2013).
+    """
+    ask = _Ask(criterion, settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOutWarning)  # an embedding is left out, as it should be
+        for case in _known(without):
+            for check in (
+                _returns_scores,
+                _changes_nothing,
+                _repeats_itself,
+                _scores_as_used,
+                _scores_frozen_weights,
+                _takes_batches if split else _takes_one_batch,
+                _works_in_half,
+                _agrees_in_single,
+            ):
+                check(ask, copy.deepcopy(case))
+        _uses_the_loss(ask)
+        if equivariant:
+            _follows_the_units(ask)
+
+
+def _known(without: Collection[str]) -> list[Case]:
+    """Return the networks to try; ValueError for the name of none."""
+    cases = list(_cases())
+    names = [case.name for case in cases]
+    strange = sorted(set([without] if isinstance(without, str) else without) - set(names))
+    if strange:
+        raise ValueError(f"without: given {strange}, expected names among {names}.")
+    return [case for case in cases if case.name not in without]
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """A criterion with its settings, called as everything calls it."""
+
+    criterion: Callable[..., Mapping[str, Tensor]]
+    settings: Mapping[str, object]
+
+    @property
+    def name(self) -> str:
+        """What the sentences call it."""
+        own = getattr(self.criterion, "__name__", "<lambda>")
+        return "the criterion" if own == "<lambda>" else own
+
+    def __call__(
+        self, case: Case, how: str = "", *, data: Data = None, loss: Loss = cross_entropy
+    ) -> Mapping[str, Tensor]:
+        """Return its scores, or say that it could not be called so."""
+        try:
+            given = case.data if data is None else data
+            return self.criterion(case.model, given, loss, **self.settings)
+        except Exception as error:
+            self.fail(
+                case,
+                f"{how or 'called as criterion(model, data, loss)'} it raised "
+                f"{type(error).__name__}: {error}",
+                "scores",
+                "Mend it; or leave the network out by check_criterion(..., without=[...]), if it "
+                "is one that the criterion refuses.",
+                error,
+            )
+            raise  # never reached: `fail` has raised
+
+    def fail(
+        self, case: Case, found: str, expected: str, remedy: str, why: Exception | None = None
+    ) -> None:
+        """Say on which network what was found, what was expected and what to do."""
+        raise AssertionError(
+            f"{self.name} on {case.name}: {found}; expected {expected}. {remedy}"
+        ) from why
+
+    def same(
+        self,
+        case: Case,
+        how: str,
+        found: Mapping[str, Tensor],
+        wanted: Mapping[str, Tensor],
+        remedy: str,
+        tolerance: float = 1e-6,
+    ) -> None:
+        """Ask for the same scores, but for a share of their length in all."""
+        if found.keys() != wanted.keys():
+            expected = f"{sorted(wanted)} as otherwise"
+            self.fail(case, f"{how} it names {sorted(found)}", expected, remedy)
+        pairs = [(name, found[name].double(), wanted[name].double()) for name in wanted]
+        length = sum(float(w.square().sum()) for _, _, w in pairs) ** 0.5
+        for name, f, w in pairs:
+            apart = float((f - w).norm()) if f.shape == w.shape else float("inf")
+            if not apart <= tolerance * length + 1e-12:
+                self.fail(
+                    case,
+                    f"{how} the scores of {name!r} are {_some(f)}",
+                    f"{_some(w)} as otherwise",
+                    remedy,
+                )
+
+
+def _some(scores: Tensor) -> str:
+    numbers = ", ".join(f"{s:.4g}" for s in scores.flatten()[:3].tolist())
+    return f"[{numbers}{', ...' if scores.numel() > 3 else ''}]"
+
+
+def _returns_scores(ask: _Ask, case: Case) -> None:
+    """Ask for a number for every prunable weight and nothing else."""
+    weights, scores = prunable(case.model), ask(case)
+    if not isinstance(scores, Mapping):
+        given = type(scores).__name__
+        ask.fail(case, f"it returns a {given}", "a dictionary", "Return {name: scores}.")
+    strange = [name for name in scores if name not in weights]
+    missing = [name for name in weights if name not in scores]
+    if strange:
+        ask.fail(
+            case,
+            f"it names {strange}, which prunable(model) does not",
+            f"{list(weights)}",
+            "Go through prunable(model).items(): it has each weight once, also a tied one.",
+        )
+    if missing:
+        ask.fail(
+            case,
+            f"it leaves out {missing}",
+            f"a score for each of {list(weights)}",
+            "Go through prunable(model).items(); what has no influence scores 0.",
+        )
+    for name, w in weights.items():
+        s = scores[name]
+        where = f"the scores of {name!r}"
+        if not isinstance(s, Tensor) or s.shape != w.shape:
+            given = tuple(s.shape) if isinstance(s, Tensor) else type(s).__name__
+            remedy = "Return one number for each weight, in its place."
+            ask.fail(case, f"{where} are {given}", f"a tensor {tuple(w.shape)}", remedy)
+        _fit_the_weight(ask, case, where, s, w)
+
+
+def _fit_the_weight(ask: _Ask, case: Case, where: str, s: Tensor, w: Tensor) -> None:
+    """Ask one tensor of scores for its type, its numbers and a memory of its own."""
+    is_number = not s.dtype.is_complex and s.dtype != torch.bool
+    coarse = s.dtype.is_floating_point and s.itemsize < min(w.itemsize, 4)
+    if not is_number or coarse or s.device != w.device:
+        ask.fail(
+            case,
+            f"{where} are {s.dtype} on {s.device}",
+            f"numbers no coarser than the weights, {w.dtype} on {w.device}",
+            "Compute in the type and on the device of the weight.",
+        )
+    if not bool(torch.isfinite(s).all()):
+        broken = int((~torch.isfinite(s)).sum())
+        ask.fail(
+            case,
+            f"{broken} of {where} are NaN or infinite",
+            "finite numbers, which can be put in order",
+            "Look for a division by zero or a root of a negative number.",
+        )
+    if s.requires_grad:
+        ask.fail(case, f"{where} require a gradient", "plain numbers", "Use w.detach().")
+    if s.untyped_storage().data_ptr() == w.untyped_storage().data_ptr():
+        ask.fail(
+            case,
+            f"{where} lie in the memory of the weight",
+            "numbers of their own, which stay when the weight is pruned",
+            "Return a copy: w.detach().clone().",
+        )
+
+
+def _changes_nothing(ask: _Ask, case: Case) -> None:
+    """Ask it to leave alone network, data and random numbers."""
+    for parameter in case.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    first = next(case.model.children())
+    first.train()  # a mode of its own, which must be there again
+    before, chance, data = Snapshot(case.model), _chance(), _copied(case.data)
+    ask(case)
+    found = before.differences(case.model)
+    found += [f"{name} has moved on" for name in _chance() if _chance()[name] != chance[name]]
+    if not _equal(data, case.data):
+        found.append("the data have other values")
+    if found:
+        ask.fail(
+            case,
+            "; ".join(found),
+            "everything as it was",
+            "Work on a copy, use torch.autograd.grad in place of backward(), restore modes, and "
+            "draw from a torch.Generator of your own.",
+        )
+    first.eval()
+    case.model.zero_grad(set_to_none=True)
+
+
+def _repeats_itself(ask: _Ask, case: Case) -> None:
+    """Ask twice, with other random numbers lying about."""
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        answers = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            random.seed(seed)
+            answers.append(ask(case))
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
+    ask.same(
+        case,
+        "asked again",
+        answers[1],
+        answers[0],
+        "Draw from torch.Generator().manual_seed(seed), with the seed as an argument.",
+        tolerance=0,
+    )
+
+
+def _scores_as_used(ask: _Ask, case: Case) -> None:
+    """Ask in training mode and without gradients: scored as it is used, whoever asks."""
+    usual = ask(case)
+    case.model.train()
+    training = ask(case, "in training mode")
+    case.model.eval()
+    remedy = "Score in evaluation mode, and leave every layer in the mode it was in."
+    ask.same(case, "in training mode", training, usual, remedy)
+    with torch.no_grad():
+        quiet = ask(case, "under torch.no_grad()")
+    remedy = "Put torch.enable_grad() around what needs gradients."
+    ask.same(case, "under torch.no_grad()", quiet, usual, remedy)
+
+
+def _scores_frozen_weights(ask: _Ask, case: Case) -> None:
+    """Ask with frozen weights: whether a weight is trained says nothing of what it does."""
+    usual = ask(case)
+    case.model.requires_grad_(False)
+    remedy = "Take gradients with torch.func, or with respect to w.detach().requires_grad_()."
+    frozen = ask(case, "with frozen weights")
+    case.model.requires_grad_(True)
+    ask.same(case, "with frozen weights", frozen, usual, remedy)
+
+
+def _takes_one_batch(ask: _Ask, case: Case) -> None:
+    """Ask with the data as a list of one batch."""
+    found = ask(case, "given a list of one batch", data=[case.data])
+    remedy = "Let data be a pair, or anything that yields pairs (inputs, targets)."
+    ask.same(case, "given a list of one batch", found, ask(case), remedy)
+    ask(case, "given the same examples in batches of 4 and 2", data=_batches(case))
+
+
+def _takes_batches(ask: _Ask, case: Case) -> None:
+    """Ask with the data as a list, and as batches of different sizes."""
+    _takes_one_batch(ask, case)
+    how = "given the same examples in batches of 4 and 2"
+    found = ask(case, how, data=_batches(case))
+    remedy = (
+        "Weight each batch by how many examples it holds, and take sizes or squares of the mean, "
+        "not of its parts; if that is what you mean, give split=False."
+    )
+    ask.same(case, how, found, ask(case), remedy)
+
+
+def _works_in_half(ask: _Ask, case: Case) -> None:
+    """Ask in bfloat16: the scores are those of the rounded weights, to a digit or so."""
+    rounded = _as(case, torch.bfloat16)
+    _returns_scores(ask, replace(rounded, name=f"{case.name} in bfloat16"))
+    remedy = "Sum in float32, and do not divide by what bfloat16 rounds to zero."
+    ask.same(case, "in bfloat16", ask(rounded), ask(_as(rounded, torch.float64)), remedy, 0.25)
+
+
+def _agrees_in_single(ask: _Ask, case: Case) -> None:
+    """Ask in float32, in which networks are trained."""
+    single = _as(case, torch.float32)
+    remedy = "Look for a small difference of large numbers, or compute in float64."
+    ask.same(case, "in float32", ask(single), ask(_as(single, torch.float64)), remedy, 1e-3)
+
+
+def _uses_the_loss(ask: _Ask) -> None:
+    """Ask with another loss: who looks at the targets must do so through it."""
+    case = next(_cases())
+    calls = 0
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return mse_loss(output, target)
+
+    draw = torch.Generator().manual_seed(2)
+    one, other = torch.rand(2, 6, 3, generator=draw, dtype=torch.float64)
+    how = "with mean squares for the loss"
+    first = ask(case, how, data=(case.inputs, one), loss=loss)
+    second = ask(case, how, data=(case.inputs, other), loss=loss)
+    looks = any(not torch.equal(first[name], second[name]) for name in first)
+    if looks and not calls:
+        ask.fail(
+            case,
+            "it looks at the targets, but never calls the loss that it is given",
+            "scores for that loss",
+            "Use the argument `loss` in place of a loss of your own.",
+        )
+
+
+def _follows_the_units(ask: _Ask) -> None:
+    """Ask with the hidden units in another order: the same network to whoever uses it."""
+    case = next(_cases())
+    usual = ask(case)
+    order = torch.tensor([2, 0, 3, 1])
+    moved = _as(case, torch.float64)
+    into, out = moved.model.get_submodule("0"), moved.model.get_submodule("3")
+    with torch.no_grad():
+        for parameter in into.parameters():
+            parameter.copy_(parameter[order].clone())
+        for w in (w for w in out.parameters() if w.ndim == 2):
+            w.copy_(w[:, order].clone())
+    wanted = {"0.weight": usual["0.weight"][order], "3.weight": usual["3.weight"][:, order]}
+    ask.same(
+        case,
+        "with its hidden units in another order",
+        ask(moved),
+        wanted,
+        "What a weight does, not where it stands, should decide; if the place is meant to, give "
+        "equivariant=False.",
+    )
+
+
+# What is needed for asking
+
+
+class _Batches:
+    """What a DataLoader is: something to go through, again and again; no list, no length."""
+
+    def __init__(self, batches: Iterable[Data]) -> None:
+        self.batches = list(batches)
+
+    def __iter__(self) -> Iterator[Data]:
+        return iter(self.batches)
+
+
+def _batches(case: Case) -> _Batches:
+    """Return the data in batches of different sizes."""
+    pairs = [
+        (_each(case.inputs, lambda x, some=some: x[some]), case.targets[some])
+        for some in (slice(0, 4), slice(4, 6))
+    ]
+    return _Batches(pairs)
+
+
+class Snapshot:
+    """All of a network that a function might change without being asked to.
+
+    Args:
+        model: the network; what it holds is copied.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._before = _state(model)
+
+    def differences(self, model: nn.Module) -> list[str]:
+        """Say in a phrase each what is not as it was."""
+        before, after = self._before, _state(model)
+        phrases = [f"{what} has gone" for what in before if what not in after]
+        phrases += [f"{what} is new" for what in after if what not in before]
+        for what in before:
+            if what in after and not _equal(before[what], after[what]):
+                phrases.append(f"{what} has changed")
+        return phrases
+
+
+def _state(model: nn.Module) -> dict[str, Any]:
+    """Return what a network holds, by phrases that name it."""
+    found: dict[str, Any] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        layer = f"layer {path!r}" if path else "the network"
+        found[f"the kind of {layer}"] = type(module)
+        found[f"the mode of {layer}"] = module.training
+        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+        found[f"the hooks of {layer}"] = [list(own) for own in hooks]
+        for name, buffer in module._buffers.items():
+            found[f"the buffer {path}.{name}"] = None if buffer is None else buffer.clone()
+    for name, p in model.named_parameters(remove_duplicate=False):
+        found[f"the parameter {name!r}"] = p.detach().clone()
+        found[f"what {name!r} is"] = (id(p), p.requires_grad)
+        found[f"the gradient of {name!r}"] = None if p.grad is None else p.grad.clone()
+    return found
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare tensors, and what holds them, to the last bit; NaN equals NaN."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        alike = (one.shape, one.dtype, one.device) == (other.shape, other.dtype, other.device)
+        if not alike or one.device.type == "meta":
+            return alike
+        return bool(torch.equal(one, other)) or bool(
+            torch.equal(one.isnan(), other.isnan())
+            and torch.equal(one.nan_to_num(), other.nan_to_num())
+        )
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
+
+
+def _chance() -> dict[str, object]:
+    """Return where the random numbers of all stand."""
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "torch's random number generator": torch.get_rng_state().numpy().tobytes(),
+        "numpy's random number generator": (kind, np.asarray(keys).tobytes(), *rest),
+        "Python's random number generator": random.getstate(),
+    }
+
+
+def _each(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Change every tensor of inputs, whatever holds them."""
+    if isinstance(inputs, dict):
+        return {name: change(tensor) for name, tensor in inputs.items()}
+    if isinstance(inputs, tuple):
+        return tuple(map(change, inputs))
+    return change(inputs)
+
+
+def _copied(data: tuple[Any, Tensor]) -> tuple[Any, Tensor]:
+    return _each(data[0], torch.clone), data[1].clone()
+
+
+def _as(case: Case, dtype: torch.dtype) -> Case:
+    """Return a copy in another type of numbers, data and all."""
+    inputs = _each(case.inputs, lambda x: x.to(dtype) if x.is_floating_point() else x)
+    return Case(case.name, copy.deepcopy(case.model).to(dtype), inputs, case.targets)

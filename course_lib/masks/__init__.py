@@ -1,6 +1,16 @@
 """Masks and selections: the ground floor of the science."""
 
-from course_lib.masks.mask import LayerTable, Mask, prunable
+from course_lib.masks.mask import LayerTable, LeftOutWarning, Mask, prunable
 from course_lib.masks.selection import blocks, n_of_m, select, threshold, top_k
 
-__all__ = ["LayerTable", "Mask", "blocks", "n_of_m", "prunable", "select", "threshold", "top_k"]
+__all__ = [
+    "LayerTable",
+    "LeftOutWarning",
+    "Mask",
+    "blocks",
+    "n_of_m",
+    "prunable",
+    "select",
+    "threshold",
+    "top_k",
+]

@@ -1,9 +1,13 @@
 """The mask of a network: which of its weights are kept."""
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
+from weakref import WeakSet
 
 import torch
 from safetensors import SafetensorError
@@ -12,32 +16,141 @@ from torch import Tensor, nn
 
 from course_lib.masks.files import write_whole
 
-PRUNABLE = (nn.Linear, nn.modules.conv._ConvNd)
+# The layers whose weights pruning may touch, and what each calls them. Subclasses are of the kind.
+WEIGHTS: dict[tuple[type[nn.Module], ...], tuple[str, ...]] = {
+    (nn.Linear, nn.modules.conv._ConvNd, nn.Bilinear): ("weight",),
+    (nn.RNNCellBase,): ("weight_ih", "weight_hh"),
+    (nn.MultiheadAttention,): ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"),
+}
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 
-def prunable(module: nn.Module, *, biases: bool = False, norms: bool = False) -> dict[str, Tensor]:
-    """Name the weights that pruning may touch: those of Linear and convolutional layers.
+class LeftOutWarning(UserWarning):
+    """A network has matrices that pruning does not touch."""
+
+
+def prunable(
+    module: nn.Module, *, biases: bool = False, norms: bool = False, embeddings: bool = False
+) -> dict[str, Tensor]:
+    """Name the weights that pruning may touch.
+
+    They are those of Linear and Bilinear layers, of convolutions of one to three dimensions, of
+    MultiheadAttention, and of LSTM, GRU, RNN and their cells. Matrices of other layers are left
+    out, which a `LeftOutWarning` says once for each network, and `Mask.table(model)` counts.
 
     Args:
-        module: any network. A weight shared by two layers is named once, by the first.
+        module: any network. A weight shared by two layers is named once, by the first of its names.
         biases: also the biases of the layers named.
         norms: also the scales of batch, layer, group and RMS normalisation.
+        embeddings: also the weights of embeddings. A weight that an embedding shares with another
+            layer counts as an embedding.
 
     Returns:
         The parameters, by the names that `module.named_parameters()` gives them.
 
+    Raises:
+        TypeError: a layer computes its weight from others, as torch.nn.utils.prune, weight_norm
+            and parametrisations do.
+        ValueError: nothing in the network can be pruned, or a weight has no shape yet.
+
     Used in chapters 02 to 13.
     """
-    kinds = PRUNABLE + (NORMS if norms else ())
-    wanted = ("weight", "bias") if biases else ("weight",)
-    found: dict[str, Tensor] = {}
+    wanted: set[Tensor] = set()
+    embedded: set[Tensor] = set()
+    aside: set[Tensor] = (
+        set()
+    )  # biases and norms, of whatever shape: nobody takes them for matrices
     for path, layer in module.named_modules():
-        for name, parameter in layer.named_parameters(path, recurse=False):
-            is_wanted = isinstance(layer, kinds) and name.rpartition(".")[2] in wanted
-            if is_wanted and not any(parameter is other for other in found.values()):
-                found[name] = parameter
+        names = weight_names(layer)
+        is_norm = isinstance(layer, NORMS)
+        own = {name: p for name, p in layer._parameters.items() if p is not None}
+        if is_norm or names:
+            aside.update(p for name, p in own.items() if is_norm or "bias" in name)
+        if is_norm and norms:
+            names = ("weight",)
+        check_plain(layer, path, names)
+        if names and biases:
+            names = (*names, *(name for name in own if "bias" in name))
+        wanted.update(own[name] for name in names if name in own)
+        if isinstance(layer, EMBEDDINGS):
+            check_plain(layer, path, ("weight",) if embeddings else ())
+            embedded.add(layer.weight)
+    wanted = wanted | embedded if embeddings else wanted - embedded
+    parameters = dict(module.named_parameters())
+    found: dict[str, Tensor] = {name: p for name, p in parameters.items() if p in wanted}
+    lazy = [name for name, p in found.items() if nn.parameter.is_lazy(p)]
+    if lazy:
+        raise ValueError(
+            f"{lazy[0]!r} has no shape yet, as it belongs to a lazy layer. Call the network once, "
+            "on a batch of inputs."
+        )
+    seen = wanted | aside
+    left_out = {n: p for n, p in parameters.items() if p not in seen and p.ndim > 1}
+    if not found:
+        raise ValueError(_nothing(module, left_out))
+    if left_out and module not in _warned:
+        _warned.add(module)
+        warnings.warn(_left_out(module, found, left_out), LeftOutWarning, stacklevel=_callers())
     return found
+
+
+_warned: WeakSet[nn.Module] = WeakSet()
+
+
+def weight_names(layer: nn.Module) -> tuple[str, ...]:
+    """Return what a layer calls the weights that pruning may touch; nothing for other layers."""
+    if isinstance(layer, nn.RNNBase):
+        return tuple(name for name in layer._flat_weights_names if name.startswith("weight"))
+    return next((names for kinds, names in WEIGHTS.items() if isinstance(layer, kinds)), ())
+
+
+def check_plain(layer: nn.Module, path: str, names: Iterable[str]) -> None:
+    """Raise TypeError if one of a layer's weights is computed from others, not a parameter."""
+    for name in names:
+        # Asked without reading it: what computes a weight may change at every reading.
+        is_there = name in vars(layer) or name in layer._buffers or hasattr(type(layer), name)
+        if name not in layer._parameters and is_there:
+            raise TypeError(
+                f"layer {path!r} computes its {name} (torch.nn.utils.prune, weight_norm or another "
+                "parametrisation). Make it plain first: with interop.from_torch_prune(model) after "
+                "torch.nn.utils.prune, else by loading interop.plain_state_dict(model) into a "
+                "network built anew."
+            )
+
+
+def _nothing(module: nn.Module, left_out: Mapping[str, Tensor]) -> str:
+    has = f"; it has {_listed(left_out)}" if left_out else ""
+    return (
+        f"{type(module).__name__} has nothing to prune: expected weights of a Linear, Bilinear, "
+        f"convolutional, attention or recurrent layer{has}. Embeddings are pruned when asked for, "
+        "and what sparsify made when densify has made it dense again."
+    )
+
+
+def _left_out(
+    module: nn.Module, found: Mapping[str, Tensor], left_out: Mapping[str, Tensor]
+) -> str:
+    out, named = (sum(p.numel() for p in part.values()) for part in (left_out, found))
+    return (
+        f"pruning leaves out {out:,} of the {out + named:,} weights of {type(module).__name__}: "
+        f"{_listed(left_out)}. Densities count the others. Embeddings are named by "
+        "prunable(model, embeddings=True); Mask.table(model) counts them all."
+    )
+
+
+def _listed(weights: Mapping[str, Tensor], most: int = 6) -> str:
+    words = [f"{name} {tuple(w.shape)}" for name, w in list(weights.items())[:most]]
+    more = len(weights) - most
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+
+
+def _callers() -> int:
+    """Return the `stacklevel` of a warning in `prunable` at which the library was called."""
+    level, frame = 2, sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("course_lib."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class Mask(Mapping[str, Tensor]):
@@ -66,14 +179,20 @@ class Mask(Mapping[str, Tensor]):
 
     @classmethod
     def ones_like(
-        cls, weights: nn.Module | Mapping[str, Tensor], *, biases: bool = False, norms: bool = False
+        cls,
+        weights: nn.Module | Mapping[str, Tensor],
+        *,
+        biases: bool = False,
+        norms: bool = False,
+        embeddings: bool = False,
     ) -> "Mask":
         """Keep everything, to start from: the `prunable` weights of a module, or a whole mapping.
 
-        The switches `biases` and `norms` are those of `prunable`, and for a module only.
+        The switches `biases`, `norms` and `embeddings` are those of `prunable`, and for a module
+        only.
         """
         if isinstance(weights, nn.Module):
-            weights = prunable(weights, biases=biases, norms=norms)
+            weights = prunable(weights, biases=biases, norms=norms, embeddings=embeddings)
         return cls({name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()})
 
     def __getitem__(self, name: str) -> Tensor:
@@ -101,7 +220,7 @@ class Mask(Mapping[str, Tensor]):
     @property
     def kept(self) -> int:
         """How many weights are kept."""
-        return sum(int(torch.count_nonzero(entry)) for entry in self.values())
+        return sum(_count(entry) for entry in self.values())
 
     @property
     def numel(self) -> int:
@@ -131,13 +250,31 @@ class Mask(Mapping[str, Tensor]):
         for name, kept in self.items():
             weights[name].masked_fill_(~kept.to(weights[name].device), 0)
 
-    def table(self) -> "LayerTable":
-        """Tabulate shape, count, kept and density of each layer and of all."""
-        layers = {name: (str(tuple(self[name].shape)), Mask({name: self[name]})) for name in self}
-        return LayerTable(
-            (name, shape, f"{part.numel:,}", f"{part.kept:,}", f"{part.density:.1%}")
-            for name, (shape, part) in {**layers, "all": ("", self)}.items()
-        )
+    def table(self, model: nn.Module | None = None) -> "LayerTable":
+        """Tabulate shape, count, kept and density of each layer and of all.
+
+        With the model, what the mask leaves out is counted too: a row for each matrix that it does
+        not name, one for biases, norms and other vectors, and one for the whole network.
+
+        Raises:
+            ValueError: the mask does not fit the model.
+        """
+        rows = [_Row(name, str(tuple(e.shape)), e.numel(), _count(e)) for name, e in self.items()]
+        rows.append(_Row("all", "", self.numel, self.kept))
+        if model is not None:
+            named = dict(model.named_parameters(remove_duplicate=False))
+            _check_match(self, named, "the network")
+            masked = {named[name] for name in self}
+            others = {n: p for n, p in model.named_parameters() if p not in masked}
+            for name, p in others.items():
+                if p.ndim > 1:
+                    shape = str(tuple(p.shape))
+                    rows.append(_Row(f"left out: {name}", shape, p.numel(), p.numel()))
+            vectors = sum(p.numel() for p in others.values() if p.ndim < 2)
+            rows.append(_Row("left out: biases, norms", "", vectors, vectors))
+            whole = sum(p.numel() for p in others.values())
+            rows.append(_Row("the network", "", whole + self.numel, whole + self.kept))
+        return LayerTable(row.cells() for row in rows)
 
     def __repr__(self) -> str:
         return f"Mask({len(self)} tensors, {self.kept:,} of {self.numel:,} weights kept)"
@@ -160,6 +297,17 @@ class Mask(Mapping[str, Tensor]):
             ) from error
 
 
+class _Row(NamedTuple):
+    name: str
+    shape: str
+    weights: int
+    kept: int
+
+    def cells(self) -> tuple[str, ...]:
+        share = self.kept / self.weights if self.weights else 1.0
+        return self.name, self.shape, f"{self.weights:,}", f"{self.kept:,}", f"{share:.1%}"
+
+
 class LayerTable(tuple[tuple[str, ...], ...]):
     """Rows of (layer, shape, weights, kept, density) that show themselves as text or as HTML."""
 
@@ -177,6 +325,10 @@ class LayerTable(tuple[tuple[str, ...], ...]):
         rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in self)
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _count(entry: Tensor) -> int:
+    return int(torch.count_nonzero(entry))
 
 
 def _check_match(mask: Mask, weights: Mapping[str, Tensor], what: str) -> None:

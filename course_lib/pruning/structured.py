@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.masks import Mask, top_k
-from course_lib.masks.mask import PRUNABLE
 
 Units = dict[str, Tensor]
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+WEIGHTED = (nn.Linear, *CONVOLUTIONS)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # Layers in which no unit looks at another: they work the same with fewer.
 UNIT_BY_UNIT = (
@@ -80,7 +80,7 @@ def unit_mask(model: nn.Module, units: Mapping[str, Tensor]) -> Mask:
             .expand_as(cut.layer.weight)
             .clone()
             for cut in _cuts(model, units)
-            if isinstance(cut.layer, PRUNABLE)
+            if isinstance(cut.layer, WEIGHTED)
         }
     )
 
@@ -126,7 +126,7 @@ def _cuts(model: nn.Module, units: Mapping[str, Tensor]) -> Iterator[_Cut]:
     _check_units(layers, units)
     alive: Tensor | None = None  # which channels of what flows are kept; None: all, unknown yet
     for name, layer in layers.items():
-        if isinstance(layer, PRUNABLE):
+        if isinstance(layer, WEIGHTED):
             inputs, outputs = layer.weight.shape[1], layer.weight.shape[0]
             seen = torch.ones(inputs, dtype=torch.bool) if alive is None else alive
             if inputs % len(seen):
@@ -159,13 +159,13 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, layer in model.named_modules():
         if type(layer).forward is nn.Sequential.forward:
             continue
-        kinds = (nn.Linear, *CONVOLUTIONS, *NORMS, *UNIT_BY_UNIT)
+        kinds = (*WEIGHTED, *NORMS, *UNIT_BY_UNIT)
         if type(layer) not in kinds or getattr(layer, "groups", 1) != 1:
             raise TypeError(
                 f"layer {name!r} is a {layer}: units can be removed only through Linear and "
                 "ungrouped convolutional layers, batch norms, activations, pools and Flatten."
             )
-        if isinstance(layer, PRUNABLE) and "weight" not in layer._parameters:
+        if isinstance(layer, WEIGHTED) and "weight" not in layer._parameters:
             raise TypeError(
                 f"layer {name!r} computes its weight (torch.nn.utils.prune, or another "
                 "parametrisation). Make it plain first, with interop.from_torch_prune."
@@ -177,7 +177,7 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def _check_units(layers: Mapping[str, nn.Module], units: Mapping[str, Tensor]) -> None:
     """Refuse units that are not a choice among the units of a hidden layer."""
-    sizes = {n: layer.weight.shape[0] for n, layer in layers.items() if isinstance(layer, PRUNABLE)}
+    sizes = {n: layer.weight.shape[0] for n, layer in layers.items() if isinstance(layer, WEIGHTED)}
     hidden = list(sizes)[:-1]
     for name, kept in units.items():
         if name not in hidden:

@@ -266,7 +266,7 @@ def test_errors_say_what_to_do():
     refused("expected a sentence", data=" ")
     refused("expected a finite number", eps=-0.1)
     refused("at least 3 classes", pairs(sizes=(8, 40, 2)))
-    refused("no Linear or convolutional layer", {0: (nn.Sequential(nn.ReLU()),) * 2, 1: m})
+    refused("Sequential has nothing to prune", {0: (nn.Sequential(nn.ReLU()),) * 2, 1: m})
     broken = pairs()
     broken[4][1][0].weight.data[0, 0] = math.nan
     refused("pruned model of seed 4 has weights that are not finite", broken)

@@ -1,13 +1,16 @@
 """Masks: what they cover, that they match what they mask, and that files are whole or refused."""
 
+import copy
 import os
+import warnings
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.utils import parametrizations, parametrize, prune
 
-from course_lib.masks import Mask, prunable, select
+from course_lib.masks import LeftOutWarning, Mask, prunable, select
 
 
 def network() -> nn.Sequential:
@@ -30,12 +33,152 @@ def test_a_shared_weight_is_named_once_and_masked_in_both_places():
     tied = nn.ModuleDict({"read": nn.Embedding(4, 3), "write": nn.Linear(3, 4, bias=False)})
     tied["write"].weight = tied["read"].weight
     mask = Mask({"write.weight": torch.eye(4, 3).bool()})
-    assert list(prunable(tied)) == ["write.weight"]
     mask.apply_(tied)
     assert int(torch.count_nonzero(tied["read"].weight)) == 3
+    assert list(prunable(tied, embeddings=True)) == ["read.weight"]  # as named_parameters() says
+    with pytest.raises(ValueError, match=r"nothing to prune.*it has read.weight \(4, 3\)"):
+        prunable(tied)
     pair = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     pair[1].weight = pair[0].weight
     assert list(prunable(pair)) == ["0.weight"]
+
+
+class Own(nn.Module):
+    """A layer that nobody but its author knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.matrix = nn.Parameter(torch.ones(2, 3))
+
+
+class LowRank(nn.Linear):
+    def __init__(self):
+        super().__init__(3, 3)
+        self.left, self.right = nn.Parameter(torch.ones(3, 1)), nn.Parameter(torch.ones(1, 3))
+
+
+# Layers, the names of what pruning may touch, and of the matrices it leaves out: written down by
+# hand from torch's documentation.
+LAYERS = {
+    "linear": (nn.Linear(2, 3), "weight", ""),
+    "a kind of linear": (LowRank(), "weight", "left right"),
+    "bilinear": (nn.Bilinear(2, 3, 4), "weight", ""),
+    "1 dimension": (nn.Conv1d(2, 3, 2), "weight", ""),
+    "3 dimensions": (nn.Conv3d(1, 2, 2), "weight", ""),
+    "transposed": (nn.ConvTranspose2d(2, 3, 2), "weight", ""),
+    "attention": (
+        nn.MultiheadAttention(4, 2, add_bias_kv=True), "in_proj_weight out_proj.weight", ""
+    ),
+    "attention between": (
+        nn.MultiheadAttention(4, 2, kdim=3, vdim=5),
+        "q_proj_weight k_proj_weight v_proj_weight out_proj.weight", "",
+    ),
+    "lstm": (
+        nn.LSTM(4, 6, bidirectional=True, proj_size=3),
+        "weight_ih_l0 weight_hh_l0 weight_hr_l0 "
+        "weight_ih_l0_reverse weight_hh_l0_reverse weight_hr_l0_reverse", "",
+    ),
+    "gru": (nn.GRU(2, 3, 2), "weight_ih_l0 weight_hh_l0 weight_ih_l1 weight_hh_l1", ""),
+    "rnn": (nn.RNN(2, 3, bias=False), "weight_ih_l0 weight_hh_l0", ""),
+    "cells": (
+        nn.ModuleList([nn.LSTMCell(2, 3), nn.GRUCell(2, 3), nn.RNNCell(2, 3)]),
+        "0.weight_ih 0.weight_hh 1.weight_ih 1.weight_hh 2.weight_ih 2.weight_hh", "",
+    ),
+    "embedding": (nn.ModuleList([nn.Embedding(5, 2), nn.Linear(2, 2)]), "1.weight", "0.weight"),
+    "own": (nn.ModuleList([Own(), nn.Linear(2, 2)]), "1.weight", "0.matrix"),
+    "norm of an image": (nn.Sequential(nn.LayerNorm((4, 3)), nn.Linear(3, 2)), "1.weight", ""),
+    "compiled": (
+        torch.compile(nn.Sequential(nn.Linear(2, 2)), backend="eager"), "_orig_mod.0.weight", ""
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_what_is_prunable_of_each_kind_of_layer_and_what_is_said_of_the_rest(kind):
+    layer, names, left_out = LAYERS[kind]
+    layer = copy.deepcopy(layer)  # one that has never been warned of
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = prunable(layer)
+        assert prunable(layer).keys() == found.keys() == Mask.ones_like(layer).keys()
+    assert list(found) == names.split()
+    assert all(dict(layer.named_parameters())[n] is p for n, p in found.items())
+    assert len(said) == bool(left_out)  # once for each network
+    for name in left_out.split():
+        assert said[0].category is LeftOutWarning and f"{name} (" in str(said[0].message)
+        assert said[0].filename == __file__  # where a user called, not a line of the library
+        assert f"left out: {name}" in str(Mask.ones_like(layer).table(layer))
+    biased = [n for n, p in layer.named_parameters() if "bias" in n and names]
+    with_biases = set(prunable(layer, biases=True)) - set(found)
+    assert with_biases == {n for n in biased if kind != "norm of an image" or n == "1.bias"}
+
+
+def test_the_warning_counts_the_weights_and_names_what_asks_for_them():
+    net = nn.ModuleDict({"words": nn.Embedding(30, 4), "out": nn.Linear(4, 5)})
+    with pytest.warns(LeftOutWarning, match=r"120 of the 140 weights of ModuleDict: words.weight"):
+        prunable(net)
+    assert list(prunable(net, embeddings=True)) == ["words.weight", "out.weight"]
+    assert list(Mask.ones_like(net, embeddings=True)) == ["words.weight", "out.weight"]
+
+
+def test_a_head_tied_to_an_embedding_is_pruned_only_if_embeddings_are():
+    net = nn.ModuleDict({"head": nn.Linear(4, 30), "words": nn.Embedding(30, 4)})
+    net["more"], net["words"].weight = nn.Linear(2, 2), net["head"].weight
+    with pytest.warns(LeftOutWarning, match=r"head.weight \(30, 4\)"):
+        assert list(prunable(net)) == ["more.weight"]
+    assert list(prunable(net, embeddings=True)) == ["head.weight", "more.weight"]
+
+
+@pytest.mark.parametrize(
+    "net",
+    [nn.Sequential(), nn.ReLU(), nn.BatchNorm2d(3), nn.Embedding(3, 2), Own()],
+    ids=lambda net: type(net).__name__,
+)
+def test_a_network_with_nothing_to_prune_is_an_error(net):
+    for ask in (prunable, Mask.ones_like):
+        with pytest.raises(ValueError, match=f"{type(net).__name__} has nothing to prune"):
+            ask(net)
+
+
+class Twice(nn.Module):
+    def forward(self, w):
+        return 2 * w
+
+
+def test_computed_weights_are_refused_by_the_layers_name():
+    def old(make):
+        def wrapped(layer, name):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                return make(layer, name)
+
+        return wrapped
+
+    linear, lstm = lambda: nn.Linear(3, 3), lambda: nn.LSTM(3, 3)
+    attention = lambda: nn.MultiheadAttention(4, 2)  # noqa: E731
+    ways = [
+        (lambda w, n: prune.l1_unstructured(w, n, amount=0.5), linear, "weight"),
+        (lambda w, n: prune.l1_unstructured(w, n, amount=0.5), lstm, "weight_hh_l0"),
+        (lambda w, n: prune.l1_unstructured(w, n, amount=0.5), attention, "in_proj_weight"),
+        (lambda w, n: parametrize.register_parametrization(w, n, Twice()), linear, "weight"),
+        (lambda w, n: parametrize.register_parametrization(w, n, Twice()), lstm, "weight_ih_l0"),
+        (parametrizations.weight_norm, linear, "weight"),
+        (parametrizations.spectral_norm, linear, "weight"),
+        (old(nn.utils.weight_norm), linear, "weight"),
+        (old(nn.utils.spectral_norm), linear, "weight"),
+    ]
+    for change, make, name in ways:
+        net = nn.ModuleDict({"plain": nn.Linear(2, 2), "own": make()})
+        change(net["own"], name)
+        before = copy.deepcopy({n: b.clone() for n, b in net.named_buffers()})
+        with pytest.raises(TypeError, match=f"layer 'own' computes its {name}.*from_torch_prune"):
+            prunable(net)
+        assert all(torch.equal(before[n], b) for n, b in net.named_buffers())
+
+
+def test_a_lazy_layer_is_named():
+    with pytest.raises(ValueError, match=r"'1.weight' has no shape yet.*Call the network once"):
+        prunable(nn.Sequential(nn.Linear(2, 3), nn.LazyLinear(3)))
 
 
 def test_counts():
@@ -112,6 +255,23 @@ def test_table_shows_every_layer_and_the_whole():
     assert rows[3] == ["all", "5", "4", "80.0%"]
     page = mask.table()._repr_html_()
     assert "a&lt;b" in page and page.count("<tr>") == 4 and "80.0%" in page
+
+
+def test_a_table_with_the_network_counts_what_the_mask_leaves_out():
+    net = nn.ModuleDict({"words": nn.Embedding(30, 4), "out": nn.Linear(4, 5)})
+    mask = Mask({"out.weight": torch.arange(20).reshape(5, 4) < 10})
+    rows = [line.split("  ") for line in str(mask.table(net)).splitlines()]
+    rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert rows[1:] == [
+        ["out.weight", "(5, 4)", "20", "10", "50.0%"],
+        ["all", "20", "10", "50.0%"],
+        ["left out: words.weight", "(30, 4)", "120", "120", "100.0%"],
+        ["left out: biases, norms", "5", "5", "100.0%"],
+        ["the network", "145", "135", "93.1%"],
+    ]
+    assert sum(p.numel() for p in net.parameters()) == 145
+    with pytest.raises(ValueError, match="the network has no"):
+        mask.table(nn.Linear(4, 5))
 
 
 def test_save_and_load_give_the_same_mask(tmp_path):

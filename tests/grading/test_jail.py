@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -145,6 +147,7 @@ from course_lib.grading.assignment import Assignment
 from course_lib.grading.jail import Limits
 from tests.grading import hostile, trial
 warnings.filterwarnings("error", "kernels start cold")
+os.umask(0o077)
 out = pathlib.Path(sys.argv[1])
 assignment = Assignment(trial.make(out / "course"), trial.NAME)
 assignment.limits = Limits(256, files_mb=32, output_mb=5)
@@ -159,17 +162,24 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as a normal user here")
-def test_a_normal_user_can_grade():
-    script = textwrap.dedent(SCRIPT).format(base=sys.base_prefix, root=ROOT, python=sys.executable)
+def by_a_normal_user(code, **variables):
+    """What this code prints as JSON when a user without rights runs it."""
+    if os.geteuid() == 0:
+        names = {"base": sys.base_prefix, "root": ROOT, "python": sys.executable}
+        script = textwrap.dedent(SCRIPT).format(**names)
+        command = ["unshare", "-m", "bash", "-c", script, "bash", code]
+    else:
+        command = [sys.executable, "-c", code, tempfile.mkdtemp()]
     done = subprocess.run(
-        ["unshare", "-m", "bash", "-c", script, "bash", GRADE],
-        capture_output=True,
-        text=True,
-        check=False,
+        command, capture_output=True, text=True, check=False, env={**os.environ, **variables}
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as a normal user here")
+def test_a_normal_user_can_grade():
+    found = by_a_normal_user(GRADE)
     assert found.pop("uid") == 65534
     assert {name: points for name, (points, _) in found.items()} == {
         "right": 7, "writes outside": 2, "spy": 2, "network": 2, "socket folder bomb": 0,
@@ -180,3 +190,74 @@ def test_a_normal_user_can_grade():
     )
     # A normal user owns the folder of the sockets, inside as outside: there the grader watches it.
     assert "folder of its sockets" in found["socket folder bomb"][1]
+
+
+# What a notebook can find out about the processes that it sees, its own and those of the jail.
+LOOK = """
+import os
+found, pids = {}, [p for p in os.listdir("/proc") if p.isdigit()]
+for pid in pids:
+    for what in ("environ", "cmdline", "maps", "mem", "cwd/x", "fd"):
+        path = f"/proc/{pid}/{what}"
+        try:
+            if what == "fd":
+                found[path] = str([os.readlink(f"{path}/{n}") for n in os.listdir(path)])
+            else:
+                with open(path, "r+b" if what == "mem" else "rb") as file:
+                    found[path] = file.read().decode(errors="replace") if what != "mem" else "open"
+        except OSError as error:
+            found[path] = type(error).__name__
+me = os.getpid()
+"""
+SPY = f"""
+import json, os, warnings
+from course_lib.grading.jail import Kernel, Limits
+from course_lib.grading.warm import Warm, WarmKernel
+warnings.filterwarnings("error", "kernels start cold")
+LOOK = {LOOK!r}
+
+def look(live):
+    reply = live.execute(LOOK, 30)
+    assert reply["status"] == "ok", reply
+    reply = live.execute("", 30, expression="__import__('json').dumps([me, found])")
+    text = reply["user_expressions"]["it"]["data"]["text/plain"]
+    return json.loads(__import__("ast").literal_eval(text))
+
+with Kernel(Limits()) as live:
+    cold = look(live)
+with Warm(Limits()) as warm, warm.kernel() as live:
+    assert isinstance(live, WarmKernel)
+    print(json.dumps({{"uid": os.getuid(), "cold": cold, "warm": look(live)}}))
+"""
+
+
+def test_the_grader_s_environment_and_memory_are_closed_to_a_normal_user_s_kernels():
+    found = by_a_normal_user(SPY, PGPASSWORD="quite-secret")
+    assert found.pop("uid") != 0
+    for warmth, (me, files) in found.items():
+        assert files[f"/proc/{me}/mem"] == "open", warmth  # the oracle: its own it can read
+        assert "student" in files[f"/proc/{me}/environ"]
+        assert "quite-secret" not in json.dumps(files)
+        for what in ("environ", "maps", "mem", "fd"):
+            assert files[f"/proc/1/{what}"] == "PermissionError", (warmth, what)
+        assert len({path.split("/")[2] for path in files}) == 2, files.keys()
+
+
+COLD = """
+import time
+import psutil
+from course_lib.grading.jail import Kernel, Limits
+live = Kernel(Limits())
+print(live.folder, *[p.pid for p in psutil.Process().children(recursive=True)], flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_cold_kernel_dies_with_the_grader():
+    command = [sys.executable, "-c", COLD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as grader:
+        folder, *pids = grader.stdout.readline().split()
+        processes = [psutil.Process(int(pid)) for pid in pids]
+        grader.send_signal(signal.SIGKILL)
+    assert len(processes) >= 3 and not psutil.wait_procs(processes, timeout=10)[1]
+    subprocess.run(["rm", "-r", folder], check=True)

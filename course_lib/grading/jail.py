@@ -13,10 +13,13 @@ import itertools
 import os
 import platform
 import secrets
+import shlex
 import shutil
+import stat
 import struct
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -291,6 +294,38 @@ class Jail:
         return [*args, "prlimit", *limits, "--"]
 
 
+def closed() -> list[Path]:
+    """Return the folders of this Python in which the jail's user could not read something.
+
+    The executable is looked at, and each package and module, not all that is in a package.
+    """
+    if os.geteuid() != 0:  # the jail's user is ours
+        return []
+    inside = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    inside.append(Path(sys.executable).resolve())
+    found = []
+    for place in python():
+        paths = {place}
+        for path in inside:
+            if path.is_relative_to(place):
+                paths |= {p for p in (path, *path.parents) if p.is_relative_to(place)}
+                paths |= set(path.iterdir()) if path.is_dir() else set()
+        if any(map(_shut, paths)):
+            found.append(place)
+    return found
+
+
+def _shut(path: Path) -> bool:
+    """Is this a folder or a module that users other than its owner cannot read?"""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link to nowhere
+        return False
+    if stat.S_ISDIR(mode):
+        return path.name != "__pycache__" and mode & 0o5 != 0o5
+    return path.suffix in (".py", ".so", ".pth") and not mode & 0o4
+
+
 def ready() -> None:
     """See whether a jail can be made here.
 
@@ -308,6 +343,12 @@ def ready() -> None:
                 f"{no}, and {tool} is not installed here. "
                 f"Run: {sudo}apt-get update && {sudo}apt-get install -y {package}"
             )
+    if shut := closed():
+        raise Refusal(
+            f"{no}, and its user, who is not root, could not read this Python, which was installed "
+            "under a umask that closes files to other users. "
+            f"Run: chmod -R go+rX {' '.join(shlex.quote(str(path)) for path in shut)}"
+        )
     pipe = subprocess.PIPE
     trial = Jail(Limits()).start([sys.executable, "-c", ""], stderr=pipe, stdin=subprocess.DEVNULL)
     why = trial.communicate()[1].strip()
@@ -316,7 +357,7 @@ def ready() -> None:
             f"{no}, and bubblewrap cannot make one here ({why or 'no reason given'}). "
             "It needs version 0.8 or newer, and leave to make namespaces: in Docker --security-opt "
             "seccomp=unconfined --cap-add SYS_ADMIN; on Ubuntu 24.04 "
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0."
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
         )
 
 

@@ -261,3 +261,41 @@ def test_a_cold_kernel_dies_with_the_grader():
         grader.send_signal(signal.SIGKILL)
     assert len(processes) >= 3 and not psutil.wait_procs(processes, timeout=10)[1]
     subprocess.run(["rm", "-r", folder], check=True)
+
+
+READY = """
+import sys
+from course_lib.grading.jail import ready
+from course_lib.grading.tasks import Refusal
+try:
+    ready()
+except Refusal as refusal:
+    print(refusal)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="elsewhere the jail's user is the grader's")
+@pytest.mark.parametrize("umask", ["027", "077"])
+def test_a_python_that_the_jail_s_user_cannot_read_is_told_with_the_remedy(umask, tmp_path):
+    mine = tmp_path / "an environment"
+    script = 'umask "$1"; "$2" -m venv --without-pip "$3"'
+    subprocess.run(["bash", "-c", script, "bash", umask, sys.executable, mine], check=True)
+    ours = os.pathsep.join([str(ROOT), *(p for p in sys.path if p.endswith("site-packages"))])
+
+    def ready():
+        return subprocess.run(
+            [mine / "bin" / "python", "-c", READY],
+            env={**os.environ, "PYTHONPATH": ours},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    said = ready()
+    remedy = f"chmod -R go+rX '{mine}'"
+    assert "could not read this Python" in said and said.endswith(f"Run: {remedy}"), said
+    subprocess.run(remedy, shell=True, check=True)
+    assert ready() == ""
+    (package,) = mine.glob("lib/python*/site-packages")
+    (package / "late").mkdir(mode=0o750)  # installed later, under another umask
+    assert ready().endswith(remedy)

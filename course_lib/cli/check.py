@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from course_lib.cli.place import course_root
+
+if TYPE_CHECKING:
+    from course_lib.grading.precheck import Finding
 
 
 @click.command()
@@ -32,9 +36,28 @@ def check(notebook: Path) -> None:
             click.echo(f"  - {problem}")
     for result in found.results:
         click.echo(report(result))
+    click.echo(f"\n{total(found)}\n{verdict(found, notebook.name)}")
     if not found.good:
         raise SystemExit(1)
-    click.echo(
-        "The notebook is whole and passes the visible checks. "
-        "Grading has more, with other inputs, for all the points."
+
+
+def total(found: Finding) -> str:
+    """Say how many points the visible checks are, of how many the whole assignment has."""
+    points, of = (sum(result[key] for result in found.results) for key in ("points", "total"))
+    words = f", and a person gives {found.words:g} for what you wrote" if found.words else ""
+    return (
+        f"Visible checks: {points:g} of {of:g} points. The assignment has {found.worth:g}: grading "
+        f"draws other inputs and has more checks{words}."
     )
+
+
+def verdict(found: Finding, name: str) -> str:
+    """Say whether the notebook is ready to hand in, or how much is missing."""
+    if found.good:
+        return f"{name} is whole and passes the visible checks: ready to hand in."
+    short = sum(result["points"] < result["total"] for result in found.results)
+    missing = [
+        f"{short} of {len(found.results)} tasks do not pass yet" * bool(short),
+        f"{len(found.problems)} to mend, listed at the top" * bool(found.problems),
+    ]
+    return f"Not ready to hand in: {'; '.join(filter(None, missing))}."

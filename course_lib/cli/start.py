@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
+from course_lib.grading.marking import clean
+from course_lib.grading.names import notebook, released
 from course_lib.grading.submission import ASKED
 from course_lib.teaching.evidence import title
 
@@ -26,7 +29,8 @@ class Exercise:
         begun: how many of them are no longer the stub.
         passing: how many showed all points when their check was last run and saved.
         wordless: is an answer in words still to be written?
-        due: the day by which to hand it in, if there is one.
+        due: the day by which to hand it in, or the words in the place of one, if there is any.
+        file: what its notebook is called.
     """
 
     name: str
@@ -34,8 +38,9 @@ class Exercise:
     tasks: int
     begun: int
     passing: int
-    due: date | None
+    due: date | str | None
     wordless: bool = False
+    file: str = ""
 
     @property
     def state(self) -> str:
@@ -50,6 +55,8 @@ class Exercise:
         """When it is due, seen from today."""
         if self.due is None:
             return "no date"
+        if isinstance(self.due, str):
+            return self.due
         days = (self.due - today).days
         when = f"{self.due.day} {self.due:%B}"
         if days < 0:
@@ -58,46 +65,81 @@ class Exercise:
 
 
 def exercises(root: Path) -> list[Exercise]:
-    """Return the released assignments; one that cannot be read counts as not begun."""
+    """Return the released assignments; one that cannot be read counts as not begun.
+
+    Where the notebook of an earlier release lies there too, the one with more in it counts.
+    """
     folders = sorted((root / "exercises" / "release").glob("[0-9][0-9]_*"))
-    return [read(path) for f in folders if (path := f / f"{f.name}.ipynb").is_file()]
+    found = [[read(path) for path in released(folder)] for folder in folders]
+    return [max(each, key=lambda e: (e.passing, e.begun)) for each in found if each]
 
 
 def read(path: Path) -> Exercise:
     """Return the state of one assignment, from what its notebook holds on the disk."""
+    name = path.parent.name
     try:
-        nb = nbformat.read(path, as_version=4)
+        return _read(path)
     except Exception:  # a student's own file may hold anything; the list is shown all the same
-        return Exercise(path.stem, f"{path.stem} (cannot be read)", 1, 0, 0, None)
-    marks = {cell.metadata.get("nbgrader", {}).get("grade_id", ""): cell for cell in nb.cells}
+        return Exercise(name, f"{name} (cannot be read)", 1, 0, 0, None, file=path.name)
+
+
+def _read(path: Path) -> Exercise:
+    nb = nbformat.read(path, as_version=4)
+    marks = {_held(cell.metadata, "nbgrader").get("grade_id", ""): cell for cell in nb.cells}
     tasks = [key.removeprefix("check_") for key in marks if key.startswith("check_")]
     begun = sum("NotImplementedError" not in marks[t].source for t in tasks if t in marks)
     passing = sum(_passes(marks[f"check_{task}"]) for task in tasks)
-    said = nb.metadata.get("course", {}).get("due")
-    due = date.fromisoformat(said) if said else None
+    due = _day(_held(nb.metadata, "course").get("due"))
     written = (c for c in marks.values() if c.cell_type == "markdown")
     wordless = any(cell.source.strip() in ("", ASKED) for cell in written)
-    return Exercise(path.stem, title(path), len(tasks), begun, passing, due, wordless)
+    name = path.parent.name
+    return Exercise(name, title(path), len(tasks), begun, passing, due, wordless, path.name)
+
+
+def _held(metadata: Any, key: str) -> dict[str, Any]:
+    """Return the dictionary that metadata holds, or an empty one in the place of anything else."""
+    held = metadata.get(key)
+    return held if isinstance(held, dict) else {}
+
+
+def _day(said: Any) -> date | str | None:
+    """Return the day that a notebook says it is due, or its words if they are no date of ours."""
+    if not isinstance(said, str | int):
+        return None
+    try:
+        return datetime.fromisoformat(str(said)).date()
+    except ValueError:
+        return clean(said, 40).replace("|", "/").strip() or None
 
 
 def _passes(cell: nbformat.NotebookNode) -> bool:
-    said = "".join(output.get("text", "") for output in cell.get("outputs", []))
+    said = "".join(str(output.get("text", "")) for output in cell.get("outputs", []))
     found = PASSED.search(said)
     return bool(found and found[1] == found[2])
 
 
 def books(root: Path) -> list[Path]:
     """Return the chapters, in order; JupyterLab opens on a course that has none yet, too."""
-    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    found = (root / "notebooks").glob("[0-9][0-9]_*.ipynb")
+    return sorted(path for path in found if path.is_file())
+
+
+def heading(path: Path) -> str:
+    """Return the title of a chapter, or its name with a word if it cannot be read."""
+    try:
+        return title(path)
+    except Exception:  # as above: a chapter of one's own may hold anything
+        return f"{path.stem} (cannot be read)"
 
 
 def start_page(root: Path, today: date) -> str:
     """Return the page in Markdown; its links lead from the root of the course."""
-    links = (f"[{title(path)}](notebooks/{path.name})" for path in books(root))
+    links = (f"[{heading(path)}](notebooks/{path.name})" for path in books(root))
     found = exercises(root)
-    first = found[0].name if found else "01_sparse_approximation"
+    name = "01_sparse_approximation"
+    first = f"{found[0].name}/{found[0].file}" if found else f"{name}/{notebook(name)}"
     work = "\n".join(
-        f"| {int(e.name[:2])}. [{e.title}](exercises/release/{e.name}/{e.name}.ipynb) | {e.state} "
+        f"| {int(e.name[:2])}. [{e.title}](exercises/release/{e.name}/{e.file}) | {e.state} "
         f"| {e.due_words(today)} |"
         for e in found
     )
@@ -125,7 +167,7 @@ the cell below it: the check names the mistake where it can. If a cell does not 
 square at the top, which interrupts it. Save, and before you hand in, open a terminal (*File > New >
 Terminal*) and let the whole notebook be checked as in grading:
 
-    course check exercises/release/{first}/{first}.ipynb
+    course check exercises/release/{first}
 
 To hand in, right-click the notebook in the list of files, choose *Download*, and give that file,
 under its name, to your instructor. (`exercises/source` holds solutions, for those who study alone:

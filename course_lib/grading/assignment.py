@@ -18,8 +18,10 @@ from zlib import crc32
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from course_lib.grading.jail import Limits
+from course_lib.grading.names import notebook
 from course_lib.grading.submission import CHECK, OPEN
 from course_lib.grading.tasks import Refusal, Task, Variant, material
 
@@ -110,7 +112,7 @@ class Assignment:
                 yield f"the autograded cell {key} belongs to no task of the spec"
         for cell in self._above:
             if cell.cell_type == "code" and not _is_check(cell):
-                for room in sorted(rooms(cell.source) - set(self.needs)):
+                for room in sorted(rooms(cell.source) - {"grading", *self.needs}):
                     yield (
                         f"a cell imports course_lib.{room}, which is not there in grading. "
                         "Do without, or name the room in the spec's NEEDS"
@@ -215,14 +217,32 @@ class Assignment:
             cell.id = _mark(cell).get("grade_id", f"cell-{number}")
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
         course = {"assignment": self.name}
-        if due := self.source.metadata.get("course", {}).get("due"):
-            course["due"] = due
+        if day := self.due:
+            course["due"] = day.isoformat()
+            book.cells.insert(1, _due_cell(day))
         book.metadata = NotebookNode(
             kernelspec=kernel, language_info={"name": "python"}, course=course
         )
         book.nbformat, book.nbformat_minor = 4, 5
         nbformat.validate(book)
         return book
+
+    @property
+    def due(self) -> date | None:
+        """The day to hand in, if the source notebook tells one.
+
+        Raises:
+            Refusal: what it tells is no day.
+        """
+        course = self.source.metadata.get("course")
+        said = course.get("due") if isinstance(course, dict) else course
+        try:
+            return date.fromisoformat(str(said)) if said else None
+        except ValueError:
+            raise Refusal(
+                f"{self.notebook_path} is due {str(said)[:40]!r}, which is no day like 2026-12-24. "
+                f"Set it anew: course release {self.name} --due DAY"
+            ) from None
 
     def set_due(self, day: date) -> None:
         """Write the day to hand in into the source notebook; the release follows."""
@@ -238,10 +258,12 @@ class Assignment:
     def files(self) -> dict[str, bytes]:
         """Return what is released: {file name: content}, the same at every call."""
         book = nbformat.writes(self.student_notebook) + "\n"
-        found = {f"{self.name}.ipynb": book.encode()}
+        found = {notebook(self.name): book.encode()}
         found |= {path.name: path.read_bytes() for path in self.data}
         seed = crc32(self.name.encode())
+        worth = {task.name: task.points for task in self.tasks}
         for name, content in self.materials(seed, visible_only=True).items():
+            content["worth"] = worth[name]
             text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
             found[f"{name}.check.json"] = text.encode()
         return found
@@ -255,6 +277,14 @@ def defined(source: str) -> set[str]:
         return set()
     kinds = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
     return {node.name for node in body if isinstance(node, kinds)}
+
+
+def _due_cell(day: date) -> NotebookNode:
+    """Return the line that tells the day to hand in: not locked, for another day is no edit."""
+    fixed = {"deletable": False, "editable": False}
+    text = f"**To be handed in by {day.day} {day:%B %Y}.**"
+    cell: NotebookNode = new_markdown_cell(text, id="due", metadata=fixed)
+    return cell
 
 
 def _mark(cell: NotebookNode) -> dict[str, Any]:

@@ -17,7 +17,16 @@ from functools import partial
 from pathlib import Path
 
 from course_lib.grading.marking import clean
-from course_lib.grading.names import Label, Person, label, plain, shown, students
+from course_lib.grading.names import (
+    Label,
+    Person,
+    called,
+    label,
+    notebook,
+    plain,
+    shown,
+    students,
+)
 from course_lib.grading.tasks import Refusal
 from course_lib.grading.unzip import File, Room, litter
 
@@ -91,8 +100,8 @@ def collect(sources: Sequence[Path], name: str, scratch: Path) -> list[Handed]:
     if not found:
         raise Refusal(
             f"{', '.join(map(str, sources)) or 'no folder'} holds no submission. Give the ZIP that "
-            f"Canvas or Moodle made, or a folder with one folder a student with {name}.ipynb in "
-            "it, or with notebooks named by student (ada.ipynb)."
+            "Canvas or Moodle made, or a folder with one folder a student with "
+            f"{notebook(name)} in it, or with notebooks named by student (ada.ipynb)."
         )
     return sorted(found, key=lambda handed: handed.student)
 
@@ -203,7 +212,7 @@ def _heaps(files: list[File], source: str, number: int, name: str) -> dict[Perso
             continue
         if said is None:
             stem = _stem(top) if top in single else top
-            # A notebook that is named by its student stands for NAME.ipynb.
+            # A notebook that is named by its student stands for the one that was released.
             said = Label(plain(stem), top if top == stem else name + top.removeprefix(stem))
         heap = heaps.setdefault(said.person, Heap(source, (0, number)))
         heap.rank = max(heap.rank, (said.attachment, number))
@@ -307,7 +316,7 @@ def _depth(file: File, name: str) -> int:
 
 
 def _named(file: File, name: str) -> bool:
-    return name in (_stem(file.parts[-1]), _stem(_base(file)[-1]))
+    return any(called(_stem(path[-1]), name) for path in (file.parts, _base(file)))
 
 
 def _instead(files: list[File], zipped: bool) -> str:

@@ -348,31 +348,56 @@ def borrowed(name: str, names: dict[str, Any], needs: list[str]) -> str:
     return ""
 
 
+class NotChecked(FileNotFoundError):
+    """Nothing was checked. In a notebook its sentence is shown and no traceback: an error still."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows."""
+        return [f"Nothing was checked: {self}"]
+
+
+def _visible(path: Path) -> dict[str, Any]:
+    """Return what a task's check file holds.
+
+    Raises:
+        NotChecked: it is not there, or is no such file.
+    """
+    if not path.is_file():
+        raise NotChecked(
+            f"{path.name} is not in {path.parent.resolve()}. Keep the notebook in the folder in "
+            "which it was released, with its .check.json files, and open it there."
+        )
+    try:
+        material = json.loads(path.read_text(encoding="utf-8"))
+        found = {key: material[key] for key in ("name", "needs", "checks")}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise NotChecked(
+            f"{path.resolve()} cannot be read ({type(error).__name__}). Unpack or fetch the course "
+            "again beside this one, and copy the file from there."
+        ) from None
+    return found | {"worth": material.get("worth")}
+
+
 def check(name: str, folder: str | Path = ".") -> None:
     """Run the visible checks of one task on the function in this notebook, and print the report.
 
     A check that takes longer than it may is stopped, as in grading.
 
     Raises:
-        FileNotFoundError: the task's check file does not lie in the folder of the notebook.
+        FileNotFoundError: the task's check file does not lie in the folder of the notebook, or
+            cannot be read.
     """
-    path = Path(folder) / f"{name}.check.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path.name} is not in {path.parent.resolve()}. Keep the notebook in the folder in "
-            "which it was released, with its .check.json files, and open it there."
-        )
-    material = json.loads(path.read_text(encoding="utf-8"))
+    material = _visible(Path(folder) / f"{name}.check.json")
     names = vars(sys.modules["__main__"])
     if name not in names:
         print(f"{name} is not defined: run the cell above first.")
         return
     try:
-        said = report(mark(material, answering(names)))
+        result = mark(material, answering(names))
     except KeyboardInterrupt:
         print(f"{name} was still running when you stopped it.")
         return
-    print(said)
+    print(said := report(result))
     if "it raised NameError" in said:
         print("  Is a cell not run yet? The imports are in the first cells of the notebook.")
     if used := borrowed(name, names, material["needs"]):
@@ -380,4 +405,13 @@ def check(name: str, folder: str | Path = ".") -> None:
             f"  Note: {name} uses {used}. While it is graded it cannot: course_lib cannot be "
             "imported there. Write the function yourself."
         )
-    print("These are the visible checks. Grading has more, with other inputs, for all the points.")
+    print(f"{_seen(result['total'], material['worth'])} Grading draws other inputs.")
+
+
+def _seen(total: float, worth: float | None) -> str:
+    """Say how much of a task its visible checks are; releases of earlier do not tell its worth."""
+    if worth is None:
+        return "These are the visible checks; more of them are hidden."
+    if worth <= total:
+        return "These checks are all that the task has."
+    return f"These visible checks are {total:g} of the task's {worth:g} points, the rest is hidden."

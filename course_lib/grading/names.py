@@ -1,4 +1,4 @@
-"""Names of students: as learning-management systems write them, and as files may be called."""
+"""Names: of students as learning-management systems write them, and what files are called."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 LONGEST = 120  # bytes of a safe name before it is cut: a path has room for a few of them
 AWKWARD = frozenset('/\\:*?"<>|%[]')  # not in a file name everywhere, or not in a pattern of files
@@ -25,6 +26,30 @@ CANVAS = re.compile(
 MOODLE = re.compile(
     r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<file>.*))?", re.DOTALL
 )
+
+
+# What the file of a released assignment begins with: in a list of files, a tab of JupyterLab or a
+# download it is then not taken for the chapter of the same name.
+GIVEN = "assignment_"
+
+
+def notebook(assignment: str) -> str:
+    """Return what the released notebook of an assignment is called."""
+    return f"{GIVEN}{assignment}.ipynb"
+
+
+def called(stem: str, assignment: str) -> bool:
+    """Say whether a notebook (its name without .ipynb) is called as the released one is, or was.
+
+    Earlier releases called it as the assignment is called, without GIVEN.
+    """
+    return stem in (assignment, GIVEN + assignment)
+
+
+def released(folder: Path) -> list[Path]:
+    """Return the notebooks of a released assignment's folder: that of now, that of earlier."""
+    stems = (GIVEN + folder.name, folder.name)
+    return [path for stem in stems if (path := folder / f"{stem}.ipynb").is_file()]
 
 
 @dataclass(frozen=True)

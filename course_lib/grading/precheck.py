@@ -16,7 +16,7 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from course_lib.grading import submission
+from course_lib.grading import names, submission
 from course_lib.grading.assignment import defined, rooms
 from course_lib.grading.jail import Kernel, KernelLost, Limits
 from course_lib.grading.judge import judge
@@ -25,11 +25,16 @@ from course_lib.grading.tasks import Refusal
 
 @dataclass
 class Finding:
-    """What the pre-check found: problems as sentences, and the results of the visible checks."""
+    """What the pre-check found: problems as sentences, and the results of the visible checks.
+
+    worth: the points of the whole assignment; words: those of them that a person gives.
+    """
 
     assignment: str
     problems: list[str]
     results: list[dict[str, Any]]
+    worth: float = 0
+    words: float = 0
 
     @property
     def good(self) -> bool:
@@ -45,7 +50,12 @@ def precheck(path: Path, releases: Path) -> Finding:
     """
     submitted = submission.read(path)
     name = _assignment(path, releases)
-    released = nbformat.read(releases / name / f"{name}.ipynb", as_version=4)
+    released = _released(releases / name)
+    if not _belongs(submitted, released):
+        raise Refusal(
+            f"{path.name} holds nothing of the assignment {name}: no cell of a task, and none of "
+            f"its functions. What you hand in is {_place(releases / name)}."
+        )
     files = sorted((releases / name).glob("*.check.json"))
     materials = {m["name"]: m for m in (json.loads(f.read_text(encoding="utf-8")) for f in files)}
     needs = next(iter(materials.values()))["needs"] if materials else []
@@ -58,29 +68,69 @@ def precheck(path: Path, releases: Path) -> Finding:
     except KernelLost as error:
         raise Refusal(f"no kernel started here ({error}); try `course doctor`") from error
     order = [step.task for step in fitted.steps if step.task]
-    return Finding(name, problems + trial.notes, [trial.results[task] for task in order])
+    marks = [cell.metadata.get("nbgrader", {}) for cell in released.cells]
+    worth = [(float(m.get("points", 0)), m.get("solution")) for m in marks if m.get("grade")]
+    return Finding(
+        name,
+        problems + trial.notes,
+        [trial.results[task] for task in order],
+        sum(points for points, _ in worth),
+        sum(points for points, by_hand in worth if by_hand),
+    )
+
+
+def _released(folder: Path) -> NotebookNode:
+    try:
+        book: NotebookNode = nbformat.read(names.released(folder)[0], as_version=4)
+    except Exception as error:  # nbformat raises many kinds, for many kinds of nonsense
+        raise Refusal(
+            f"the released notebook {_place(folder)} cannot be read ({type(error).__name__}). "
+            "Bring it back: unpack the course again beside this one, and copy the file from there."
+        ) from error
+    return book
+
+
+def _place(folder: Path) -> str:
+    """Return where the notebook of a released folder lies, seen from the course."""
+    return names.released(folder)[0].relative_to(folder.parents[2]).as_posix()
+
+
+def _belongs(submitted: NotebookNode, released: NotebookNode) -> bool:
+    """Say whether a notebook holds a graded cell of the release, or a function that it asks for."""
+    marks = [cell.metadata.get("nbgrader", {}) for cell in released.cells]
+    keys = {mark["grade_id"] for mark in marks if mark.get("grade") or mark.get("solution")}
+    function = re.compile(rf"^(def|class) ({'|'.join(map(re.escape, keys))})\b", re.MULTILINE)
+    return any(
+        {cell.metadata.claim, cell.id} & keys or function.search(cell.source)
+        for cell in submitted.cells
+    )
 
 
 def _assignment(path: Path, releases: Path) -> str:
     """Return the assignment of a notebook: what it says itself, else what its file is called."""
-    known = sorted(p.parent.name for p in releases.glob("*/*.ipynb"))
+    known = sorted(p.name for p in releases.glob("*") if names.released(p))
     try:
         said = json.loads(path.read_text(encoding="utf-8"))["metadata"]["course"]["assignment"]
     except (ValueError, LookupError, TypeError):
         said = None
-    for name in (said, path.stem, path.resolve().parent.name):
-        if name in known:
+    if said in known:
+        return str(said)
+    if path.resolve().parent == (releases.parents[1] / "notebooks").resolve():
+        own = f"Its assignment is {_place(releases / path.stem)}." if path.stem in known else ""
+        raise Refusal(f"{path.name} is a chapter, which is read and not handed in. {own}".rstrip())
+    for name in known:
+        if names.called(path.stem, name) or path.resolve().parent.name == name:
             return name
     raise Refusal(
         f"{path.name} belongs to no released assignment. Give it the name of its assignment: "
-        f"{', '.join(f'{k}.ipynb' for k in known) or 'none is released here'}."
+        f"{', '.join(map(names.notebook, known)) or 'none is released here'}."
     )
 
 
 def _problems(
     fitted: submission.Fitted, materials: dict[str, Any], needs: list[str]
 ) -> Iterator[str]:
-    names: set[str] = set()
+    found: set[str] = set()
     for step in fitted.steps:
         cell = step.cell
         if cell.cell_type != "code" or not step.runs:
@@ -91,13 +141,13 @@ def _problems(
             ast.parse(source)
         except SyntaxError as error:
             yield f"{where} is not Python: {error.msg} (line {error.lineno} of the cell)"
-            names |= set(re.findall(r"def (\w+)", source))
-        names |= defined(source)
+            found |= set(re.findall(r"def (\w+)", source))
+        found |= defined(source)
         for room in sorted(rooms(source) - {"grading", *needs}):
             yield f"{where} imports course_lib.{room}, which cannot be imported in grading"
     for task in materials:
-        if task not in names:
-            close = difflib.get_close_matches(task, names - set(materials), 1, 0.5)
+        if task not in found:
+            close = difflib.get_close_matches(task, found - set(materials), 1, 0.5)
             hint = f" (is it {close[0]}, renamed?)" if close else ""
             yield f"no cell defines {task}{hint}: keep the name as it was given"
     for cell in fitted.notebook.cells:

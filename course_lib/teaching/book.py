@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from course_lib.teaching.budgets import Budgets
@@ -31,6 +33,7 @@ from course_lib.teaching.reader import ConceptTest, Progress
 from course_lib.teaching.slim import slim
 from course_lib.teaching.sources import notebooks
 
+RELEASED = "exercises/release/"
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
 
@@ -226,11 +229,39 @@ def _depart_citation(translator: Any, node: nodes.citation) -> None:
     translator.body.append("</div>\n</div>\n" if last else "</div>\n")
 
 
+class AssignmentLinks(SphinxTransform):
+    """Turn a link to a released assignment, which is no page, into one to its file.
+
+    It is written in Markdown, so that JupyterLab opens the assignment in a tab.
+
+    Raises:
+        ExtensionError: no such assignment is released.
+    """
+
+    default_priority = 500
+
+    def apply(self, **_: Any) -> None:
+        """Change the links of one page."""
+        for link in list(self.document.findall(pending_xref)):
+            place = str(link.get("reftarget"))
+            if link.get("refdomain") == "doc":  # MyST has found the file
+                file = f"{place}.ipynb"
+            else:
+                file = self.env.relfn2path(place, self.env.docname)[0]
+            if not file.startswith(RELEASED):
+                continue
+            if not (Path(self.env.srcdir) / file).is_file():
+                raise ExtensionError(f"{self.env.docname} links to {file}, which is not released.")
+            address = "../" * self.env.docname.count("/") + file
+            new = nodes.reference("", "", *link.children, refuri=address, internal=True)
+            link.replace_self(new)
+
+
 def _add_assignments(app: Sphinx, exception: Exception | None) -> None:
     """Copy the released assignments to where the chapters' links expect them."""
-    released = Path(app.srcdir) / "exercises" / "release"
+    released = Path(app.srcdir) / RELEASED
     if exception is None and app.builder.format == "html" and released.is_dir():
-        target = Path(app.outdir) / "exercises" / "release"
+        target = Path(app.outdir) / RELEASED
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(released, target, ignore=shutil.ignore_patterns(".*"))
 
@@ -262,6 +293,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("kill-matrix", KillMatrix)
     app.add_role("claim", ClaimLink())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.add_transform(AssignmentLinks)
     app.connect("html-page-context", _spare_mathjax, priority=900)
     app.connect("build-finished", _add_assignments)
     app.connect("build-finished", _slim)

@@ -58,12 +58,13 @@ def build(folder: Path, text: str) -> str:
     return rebuild(folder)
 
 
-def rebuild(folder: Path) -> str:
+def rebuild(folder: Path, **settings: Any) -> str:
     app = Sphinx(
         folder, None, folder / "out", folder / "trees", "html", status=None, warning=None,
         confoverrides={
             "extensions": ["myst_parser", "course_lib.teaching.book"],
             "myst_enable_extensions": ["dollarmath"],
+            **settings,
         },
     )  # fmt: skip
     app.build()
@@ -163,6 +164,26 @@ def test_released_assignments_are_beside_the_pages(tmp_path: Path) -> None:
     (tmp_path / "exercises" / "release" / "01_trial" / "01_trial.ipynb").write_text("{}")
     build(tmp_path, LEDGER)
     assert (tmp_path / "out" / "exercises" / "release" / "01_trial" / "01_trial.ipynb").is_file()
+
+
+@pytest.mark.parametrize("page", ["index.md", "book/page.md"])
+def test_a_link_to_an_assignment_is_one_to_its_file(tmp_path: Path, page: str) -> None:
+    name = "exercises/release/01_trial/assignment_01_trial.ipynb"
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("{}")
+    up = "../" * page.count("/")
+    (tmp_path / page).parent.mkdir(exist_ok=True)
+    (tmp_path / "index.md").write_text("# Index\n")
+    (tmp_path / page).write_text(f"# Page\n\n[open *it*]({up}{name}) now\n")
+    # As in the book a notebook is a kind of page; but not those of the assignments.
+    kinds = {".md": "markdown", ".ipynb": "markdown"}
+    rebuild(tmp_path, source_suffix=kinds, exclude_patterns=["exercises", "out", "trees"])
+    made = (tmp_path / "out" / page).with_suffix(".html").read_text(encoding="utf-8")
+    assert f'href="{up}{name}"' in made and "open <em>it</em>" in made
+    (tmp_path / name).unlink()
+    with pytest.raises(ExtensionError, match=f"links to {name}, which is not released"):
+        (tmp_path / page).write_text(f"# Page\n\n[open it]({up}{name})\n")
+        rebuild(tmp_path, source_suffix=kinds, exclude_patterns=["exercises", "out", "trees"])
 
 
 MAP = """# Map

@@ -13,6 +13,7 @@ from course_lib.cli.lab import lab
 from course_lib.cli.start import Exercise, exercises, start_page
 
 TODAY = date(2026, 11, 26)
+FILE = "assignment_01_one.ipynb"
 STUB = "def one():\n    raise NotImplementedError()"
 
 
@@ -31,7 +32,7 @@ def assignment(root: Path, *, code: str = STUB, said: str = "", due: str = "") -
     folder = root / "exercises" / "release" / "01_one"
     folder.mkdir(parents=True, exist_ok=True)
     course = {"assignment": "01_one"} | ({"due": due} if due else {})
-    nbformat.write(new_notebook(cells=cells, metadata={"course": course}), folder / "01_one.ipynb")
+    nbformat.write(new_notebook(cells=cells, metadata={"course": course}), folder / FILE)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +71,12 @@ def test_a_notebook_that_cannot_be_read_does_not_hide_the_others(tmp_path, conte
     assignment(tmp_path)
     broken = tmp_path / "exercises" / "release" / "02_two"
     broken.mkdir()
-    (broken / "02_two.ipynb").write_bytes(content)
+    (broken / "assignment_02_two.ipynb").write_bytes(content)
     one, two = exercises(tmp_path)
     assert one.title == "A title"
-    assert two == Exercise("02_two", "02_two (cannot be read)", 1, 0, 0, None)
+    assert two == Exercise(
+        "02_two", "02_two (cannot be read)", 1, 0, 0, None, file="assignment_02_two.ipynb"
+    )
 
 
 def test_the_page_links_to_what_is_there(tmp_path):
@@ -83,12 +86,12 @@ def test_the_page_links_to_what_is_there(tmp_path):
     chapter.write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": "# One"}]}))
     page = start_page(tmp_path, TODAY)
     assert "1. [One](notebooks/01_one.ipynb)" in page
-    assert "| 1. [A title](exercises/release/01_one/01_one.ipynb) | to begin | no date |" in page
+    assert f"| 1. [A title](exercises/release/01_one/{FILE}) | to begin | no date |" in page
 
 
 def test_an_answer_in_words_that_is_missing_is_said(tmp_path):
     assignment(tmp_path, code="def one(): ...", said="one: 3 of 3 points\n")
-    path = tmp_path / "exercises" / "release" / "01_one" / "01_one.ipynb"
+    path = tmp_path / "exercises" / "release" / "01_one" / FILE
     nb = nbformat.read(path, as_version=4)
     asked = new_markdown_cell("YOUR ANSWER HERE", metadata={"nbgrader": {"grade_id": "words"}})
     for source, state in (

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from course_lib.cli.release import release as command
 from course_lib.grading import release
 from course_lib.grading.assignment import Assignment
+from course_lib.grading.names import notebook
 from course_lib.grading.tasks import Refusal
 from tests.grading import trial
 from tests.grading.trial import MUTANTS, NAME, SPEC, cell
@@ -124,6 +125,39 @@ def test_release_twice_changes_nothing(course):
     assert [p.name for p in (exercises / "release").iterdir()] == [NAME]
 
 
+def test_the_notebook_of_an_earlier_release_is_called_otherwise_and_goes(course):
+    exercises = course / "exercises"
+    release.release(Assignment(exercises, NAME))
+    folder = exercises / "release" / NAME
+    (folder / notebook(NAME)).rename(folder / f"{NAME}.ipynb")
+    assert notebook(NAME) == "assignment_00_trial.ipynb"
+    assert release.release(Assignment(exercises, NAME)) == [f"{NAME}.ipynb", notebook(NAME)]
+    assert [p.name for p in folder.glob("*.ipynb")] == [notebook(NAME)]
+
+
+def test_the_day_to_hand_in_is_told_and_locks_nothing(course):
+    exercises = course / "exercises"
+    made = CliRunner().invoke(command, [NAME, "--due", "2026-12-24"])
+    assert made.exit_code == 0, made.output
+    book = nbformat.read(exercises / "release" / NAME / notebook(NAME), as_version=4)
+    title, due, *rest = book.cells
+    assert due.source == "**To be handed in by 24 December 2026.**"
+    assert not due.metadata.get("nbgrader")  # so that another day is no edit of a locked cell
+    without = trial.make(course / "other")
+    plain = Assignment(without, NAME).student_notebook.cells
+    assert [(c.id, c.source) for c in (title, *rest)] == [(c.id, c.source) for c in plain]
+
+
+@pytest.mark.parametrize("due", ["24.12.2026", {"day": 24}, "2026-12-24T23:59", ["2026"]])
+def test_a_day_to_hand_in_that_is_none_is_refused_in_a_sentence(course, due):
+    book = trial.source()
+    book.metadata["course"] = {"due": due}
+    nbformat.write(book, course / "exercises" / "source" / NAME / f"{NAME}.ipynb")
+    done = CliRunner().invoke(command, [NAME])
+    assert done.exit_code == 1 and "no day like 2026-12-24" in done.output, done.output
+    assert CliRunner().invoke(command, [NAME, "--due", "2026-12-24"]).exit_code == 0
+
+
 def test_a_stale_release_is_found_and_mended(course):
     exercises = course / "exercises"
     release.release(Assignment(exercises, NAME))
@@ -199,7 +233,7 @@ def test_the_archive_is_the_same_every_time_and_holds_no_secret(course):
     with zipfile.ZipFile(one) as bundle:
         names = {n.removeprefix("statue-within/") for n in bundle.namelist()}
         text = b"".join(bundle.read(n) for n in bundle.namelist())
-    assert {"README.md", "course_lib/a.py", f"exercises/release/{NAME}/{NAME}.ipynb"} <= names
+    assert {"README.md", "course_lib/a.py", f"exercises/release/{NAME}/{notebook(NAME)}"} <= names
     assert not any(
         n.startswith(("tests", "exercises/source", "exercises/specs", "exercises/mutants"))
         for n in names

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.grading import mutants, release
+from course_lib.grading import check, mutants, release
 from course_lib.grading.assignment import Assignment, assignments
+from course_lib.grading.names import notebook
 from course_lib.grading.tasks import prove
+from course_lib.teaching.evidence import title
 
 EXERCISES = Path(__file__).parents[2] / "exercises"
 SEEDS = range(3)
@@ -36,6 +38,26 @@ def test_every_mistake_loses_its_points_and_nothing_right_does(name):
 @each
 def test_the_release_is_made_from_the_source(name):
     assert list(release.differing(Assignment(EXERCISES, name))) == []
+
+
+@each
+def test_check_is_there_once_the_first_cell_has_run(name):
+    first, *others = [c for c in Assignment(EXERCISES, name).source.cells if c.cell_type == "code"]
+    names = {}
+    exec(first.source, names)
+    assert names["check"] is check
+    assert not any("import check" in cell.source for cell in others)
+
+
+def test_an_assignment_can_be_told_from_its_chapter():
+    for name in assignments(EXERCISES):
+        chapter = EXERCISES.parent / "notebooks" / f"{name}.ipynb"
+        given = EXERCISES / "release" / name / notebook(name)
+        # A tab of JupyterLab shows some 24 characters.
+        assert given.name[:24] != chapter.name[:24]
+        if chapter.is_file():
+            assert title(given) != title(chapter)
+            assert f"](../{given.relative_to(EXERCISES.parent)})" in chapter.read_text()
 
 
 @each

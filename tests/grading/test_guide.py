@@ -11,6 +11,7 @@ import pytest
 
 from course_lib.grading import mutants, release
 from course_lib.grading.assignment import Assignment
+from course_lib.grading.names import notebook
 from course_lib.grading.tasks import Refusal
 
 PAGE = Path(__file__).parents[2] / "book" / "instructor" / "tasks.md"
@@ -51,8 +52,8 @@ def test_its_matrix_is_the_one_on_the_page(exercises):
 
 def test_it_can_be_released(exercises):
     assignment = Assignment(exercises, NAME)
-    assert release.release(assignment) == [f"{NAME}.ipynb", "kept_share.check.json"]
-    given = (assignment.released / f"{NAME}.ipynb").read_text()
+    assert release.release(assignment) == [notebook(NAME), "kept_share.check.json"]
+    given = (assignment.released / notebook(NAME)).read_text()
     assert "raise NotImplementedError" in given and "mask.mean()" not in given
 
 

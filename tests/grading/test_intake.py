@@ -155,6 +155,33 @@ def test_canvas_the_last_version_counts_whatever_the_order(source, take):
         assert "handed in more than once" in found["ada_1"].notes[0]
 
 
+@pytest.mark.parametrize("file", [f"{NAME}.ipynb", f"assignment_{NAME}.ipynb"])
+def test_the_notebook_is_known_by_the_name_it_has_and_had(source, take, file):
+    stem = file.removesuffix(".ipynb")
+    found = take(
+        source(
+            [
+                (f"ada_1_900_{file}", b"ada"),
+                (f"bob_2_901_{stem}-1.ipynb", b"bob"),
+                (f"Eve_3_assignsubmission_file_/{file}", b"eve"),
+                ("Eve_3_assignsubmission_file_/scratch.ipynb", b"no"),
+                (f"fay/{NAME}/{file}", b"fay"),
+                ("gus.ipynb", b"gus"),
+            ]
+        )
+    )
+    good = {s: content(h).decode() for s, h in found.items() if isinstance(h.notebook, Path)}
+    assert good == {"ada_1": "ada", "bob_2": "bob", "Eve_3": "eve", "fay": "fay", "gus": "gus"}
+    assert found["Eve_3"].notes == ("not graded: scratch.ipynb",)
+    assert [found[s].notes for s in ("ada_1", "fay", "gus")] == [()] * 3
+    assert found["bob_2"].notes == (f"handed in more than once; {stem}-1.ipynb counts, the last",)
+
+
+def test_under_both_names_it_takes_a_person(source, take):
+    found = take(source([(f"ada/{NAME}.ipynb", b"1"), (f"ada/assignment_{NAME}.ipynb", b"2")]))
+    assert "it takes a person to say which counts" in why(found["ada"])
+
+
 @pytest.mark.parametrize(
     "entry", ["hw_2024_01_ada.ipynb", "ada_01_2_x.ipynb", "12_34_x.ipynb", "a b_1_2_x.ipynb"]
 )

@@ -80,7 +80,7 @@ def test_where_its_beginning_is_lost_everything_runs(made, tmp_path):
 def test_that_of_the_capstone_runs_in_the_released_folder(monkeypatch, capsys):
     folder = EXERCISES / "release" / "15_capstone"
     monkeypatch.chdir(folder)
-    book = nbformat.read(folder / "15_capstone.ipynb", as_version=4)
+    book = nbformat.read(folder / "assignment_15_capstone.ipynb", as_version=4)
     names: dict[str, object] = {}
     for each in book.cells[cell(book, "open") :]:
         if each.cell_type == "code":

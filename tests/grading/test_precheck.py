@@ -5,11 +5,12 @@ from __future__ import annotations
 import nbformat
 import pytest
 from click.testing import CliRunner
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_lib.cli.check import check as command
 from course_lib.grading import release
 from course_lib.grading.assignment import Assignment
+from course_lib.grading.names import notebook
 from tests.grading import hostile
 from tests.grading.trial import GOOD, NAME, answered, cell
 
@@ -30,15 +31,24 @@ def checked(book, path):
 def test_a_whole_notebook_passes(course, released, tmp_path):
     done = checked(answered(released), tmp_path / "my homework.ipynb")
     assert done.exit_code == 0, done.output
-    assert "keep: 2 of 2 points" in done.output and "passes the visible checks" in done.output
+    assert "keep: 2 of 2 points" in done.output
+    assert done.output.splitlines()[-2:] == [
+        "Visible checks: 4 of 4 points. The assignment has 10: grading draws other inputs and has "
+        "more checks, and a person gives 3 for what you wrote.",
+        "my homework.ipynb is whole and passes the visible checks: ready to hand in.",
+    ]
 
 
 def test_the_notebook_as_released_is_told_what_to_do(course):
-    path = course / "exercises" / "release" / NAME / f"{NAME}.ipynb"
+    path = course / "exercises" / "release" / NAME / notebook(NAME)
     before = path.read_bytes()
     done = CliRunner().invoke(command, [str(path)])
     assert done.exit_code == 1 and done.output.count("it is not written yet") == 2
     assert "the written answer written is still empty" in done.output
+    assert "Visible checks: 0 of 4 points. The assignment has 10:" in done.output
+    assert done.output.endswith(
+        "Not ready to hand in: 2 of 2 tasks do not pass yet; 1 to mend, listed at the top.\n"
+    )
     assert path.read_bytes() == before
 
 
@@ -95,6 +105,38 @@ def test_what_is_no_notebook_of_the_course_is_refused(course, released, tmp_path
     book.metadata.pop("course")
     done = checked(book, tmp_path / "a.ipynb")
     assert (
-        done.exit_code == 1 and f"Give it the name of its assignment: {NAME}.ipynb" in done.output
+        done.exit_code == 1
+        and f"Give it the name of its assignment: {notebook(NAME)}" in done.output
     )
-    assert checked(book, tmp_path / f"{NAME}.ipynb").exit_code == 0
+    for known in (f"{NAME}.ipynb", notebook(NAME)):
+        assert checked(book, tmp_path / known).exit_code == 0
+
+
+def test_a_chapter_is_told_where_its_assignment_is(course, tmp_path):
+    book = new_notebook(cells=[new_markdown_cell("# A trial"), new_code_cell("1 + 1")])
+    place = f"exercises/release/{NAME}/{notebook(NAME)}"
+    for path, words in (
+        (course / "notebooks" / f"{NAME}.ipynb", "is a chapter, which is read and not handed in"),
+        (course / "notebooks" / "01_own.ipynb", "is a chapter, which is read and not handed in"),
+        (tmp_path / f"{NAME}.ipynb", "holds nothing of the assignment"),
+        (course / "exercises" / "release" / NAME / "Untitled.ipynb", "holds nothing of the"),
+    ):
+        done = checked(book, path)
+        assert done.exit_code == 1 and words in done.output, done.output
+        assert (place in done.output) == (path.name != "01_own.ipynb")
+        assert len(done.output.splitlines()) == 1
+
+
+def test_a_release_under_its_old_name_is_checked_as_ever(course, released, tmp_path):
+    folder = course / "exercises" / "release" / NAME
+    (folder / notebook(NAME)).rename(folder / f"{NAME}.ipynb")
+    done = checked(answered(released), tmp_path / "ada.ipynb")
+    assert done.exit_code == 0, done.output
+    done = checked(answered(released), folder / f"{NAME}.ipynb")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_release_that_cannot_be_read_is_said(course, released, tmp_path):
+    (course / "exercises" / "release" / NAME / notebook(NAME)).write_text("[]")
+    done = checked(answered(released), tmp_path / "ada.ipynb")
+    assert done.exit_code == 1 and "cannot be read" in done.output, done.output

@@ -45,14 +45,14 @@ $(READY): pyproject.toml constraints.txt
 	@$(VENV)/bin/python -c "import matplotlib.font_manager" # makes its font list now, not in a chapter
 	@printf '%s' "$(CURDIR)" > $(READY)
 
-# The pins, made from pyproject.toml. What belongs to one machine is taken out: the course itself, the
-# +cpu of a CPU build of torch, and the CUDA packages that torch pins by itself.
+# The pins, made from pyproject.toml for all its Pythons and systems at once. The CUDA packages that
+# one build of torch pins by itself are taken out.
 constraints: $(READY) ## make constraints.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@cp constraints.txt $(VENV)/pins.txt
-	@CUSTOM_COMPILE_COMMAND="make constraints" $(VENV)/bin/pip-compile -q --all-extras --allow-unsafe \
-	    --strip-extras --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links \
-	    --no-emit-trusted-host $(if $(UPGRADE),--upgrade) -o $(VENV)/pins.txt pyproject.toml
-	@sed -i.old -E -e '/^course[-_]lib\b/d' -e '/^(nvidia|cuda|triton)[-=]/d' -e 's/\+[a-z0-9.]+$$//' $(VENV)/pins.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest --all-extras \
+	    --no-annotate --custom-compile-command "make constraints" $(if $(UPGRADE),--upgrade) \
+	    -o $(VENV)/pins.txt pyproject.toml > /dev/null
+	@sed -i.old -E '/^(nvidia|cuda|triton)[-=]/d' $(VENV)/pins.txt
 	@cmp -s $(VENV)/pins.txt constraints.txt && echo "constraints.txt: nothing changed." \
 	    || { cp $(VENV)/pins.txt constraints.txt && echo "constraints.txt is new; see git diff."; }
 

@@ -8,20 +8,30 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
 import click
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from course_lib.cli.place import course_root
 from course_lib.cli.ports import is_free
 
 NEEDS = ("book", "lab", "test", "grade")
+# need: the extra of course_lib that brings its packages, and the command that installs them.
+PACKAGES = {
+    "book": ("book", "make book"),
+    "lab": ("lab", "make lab"),
+    "test": ("test", "make test"),
+    "grade": ("grading", "make lab"),
+}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GIB = 2**30
+HERE: Mapping[str, str] = {}  # a machine that differs from this one in nothing
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,12 @@ def _relevant(need: str | None) -> list[Finding]:
 
 def examine() -> Iterator[Finding]:
     """Yield a finding for everything the course can need."""
-    version = platform.python_version()
-    new_enough = sys.version_info >= (3, 11)
-    yield Finding("Python", new_enough, version, NEEDS, "", "Install 3.11 or newer.")
+    version, range_ = platform.python_version(), metadata.metadata("course_lib")["Requires-Python"]
+    fits = SpecifierSet(range_ or "").contains(version, prereleases=True)
+    yield Finding(
+        "Python", fits, version, NEEDS, f"The course needs Python {range_}.",
+        "Name one: make PYTHON=/path/to/python3.12 book.",
+    )  # fmt: skip
     yield from _packages()
     yield Finding("processor", True, f"{os.cpu_count()} cores, {platform.machine()}, {_vectors()}")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
@@ -120,36 +133,93 @@ def _vectors() -> str:
 
 
 def _packages() -> Iterator[Finding]:
-    """Compare what is installed with what the course asks for and with its pins."""
-    lines = (course_root() / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if "==" in line and line[0] not in "# ")
-    pins = {name: pin for name, pin in pins.items() if name not in foreign()}
-    remedy = 'In the course folder: pip install -c constraints.txt -e ".[all]"'
-    missing, other = [], []
-    for name, pin in pins.items():
-        try:
-            version = metadata.version(name).split("+")[0]
-        except metadata.PackageNotFoundError:
-            missing.append(name)
-            continue
-        if version != pin:
-            other.append(f"{name} {version} (pin {pin})")
-    found = f"{len(pins) - len(missing)} of {len(pins)} pinned packages installed"
-    lacks = f"; without {', '.join(missing[:6])}" + (" ..." if len(missing) > 6 else "")
-    yield Finding("packages", not missing, found + (lacks if missing else ""), NEEDS, "", remedy)
+    """Compare what is installed with what each purpose asks for, and with the pins."""
+    installed: dict[str, str] = {}
+    for need, (extra, command) in PACKAGES.items():
+        there, lacking = asked(extra, alone=need == "book")
+        installed |= there
+        found = f"{len(there)} of {len(there) + len(lacking)} installed"
+        lacks = f", without {', '.join(sorted(lacking)[:6])}" + (" ..." if len(lacking) > 6 else "")
+        yield Finding(
+            f"packages ({need})", not lacking, found + (lacks if lacking else ""), (need,), "",
+            f'In the course folder: {command}, or pip install -c constraints.txt -e ".[{extra}]"',
+        )  # fmt: skip
+    pinned = pins((course_root() / "constraints.txt").read_text())
+    other = [
+        f"{name} {version} (pin {pinned[name]})"
+        for name, version in sorted(installed.items())
+        if version.split("+")[0] != pinned.get(name, version.split("+")[0])
+    ]
     differ = f"not at their pins: {', '.join(other[:6])}" if other else "all at their pins"
-    yield Finding("versions", not other, differ, (), "The course is tested with the pins.", remedy)
+    yield Finding(
+        "versions", not other, differ, (), "The course is tested with the pins.",
+        'In the course folder: pip install -c constraints.txt -e ".[all]"',
+    )  # fmt: skip
 
 
-def foreign() -> set[str]:
-    """Return the packages that the course asks for on other machines only."""
-    asked = map(Requirement, metadata.requires("course_lib") or [])
-    extras = metadata.metadata("course_lib").get_all("Provides-Extra") or []
+def pins(text: str, machine: Mapping[str, str] = HERE) -> dict[str, str]:
+    """Return {package: version} of a file of pins: those whose markers hold.
+
+    Args:
+        text: of the file.
+        machine: variables of markers in which it differs from this one, as python_version.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return {
-        wanted.name
-        for wanted in asked
-        if wanted.marker and not any(wanted.marker.evaluate({"extra": e}) for e in ("", *extras))
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin in pinned
+        if pin.marker is None or pin.marker.evaluate(dict(machine))
     }
+
+
+def asked(
+    extra: str, *, alone: bool = False, machine: Mapping[str, str] = HERE
+) -> tuple[dict[str, str], set[str]]:
+    """Follow the requirements of course_lib[extra], and theirs.
+
+    Args:
+        extra: of course_lib.
+        alone: leave out what course_lib asks for by itself, without any extra.
+        machine: variables of markers in which it differs from this one, as python_version.
+
+    Returns:
+        {package: its version} of what is installed, and the names of what is not.
+    """
+    installed: dict[str, str] = {}
+    lacking: set[str] = set()
+    course = canonicalize_name("course_lib")
+    todo: list[tuple[str, str]] = [(course, extra)] + ([] if alone else [(course, "")])
+    seen = set(todo)
+    while todo:
+        name, part = todo.pop()
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            lacking.add(name)
+            continue
+        if name != course:
+            installed[name] = distribution.version
+        for wanted in map(Requirement, distribution.requires or []):
+            if not _holds(wanted, part, machine):
+                continue
+            inner = canonicalize_name(wanted.name)
+            parts = set(wanted.extras) | (set() if inner == course and alone else {""})
+            todo += (new := {(inner, one) for one in parts} - seen)
+            seen |= new
+    return installed, lacking
+
+
+def _holds(wanted: Requirement, extra: str, machine: Mapping[str, str]) -> bool:
+    """Is it asked for there by this extra (or, if it is "", by the package itself)?"""
+    if wanted.marker is None:
+        return extra == ""
+    by_itself = wanted.marker.evaluate({**machine, "extra": ""})
+    return (
+        by_itself
+        if not extra
+        else (wanted.marker.evaluate({**machine, "extra": extra}) and not by_itself)
+    )
 
 
 def _jail() -> Iterator[Finding]:

@@ -1,14 +1,22 @@
 """The rules of the house: style, types, layers, pins, nothing of one machine in what is tracked."""
 
+import ast
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import course_lib
+from course_lib.cli.doctor import asked, pins
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -26,34 +34,148 @@ def test_tools_find_nothing(command):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def pins():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = (ROOT / "constraints.txt").read_text()
+RANGE = SpecifierSet(PROJECT["requires-python"])
+PYTHONS = [version for m in range(30) if (version := f"3.{m}.0") in RANGE]
+ROOMS = ["masks", "sparse", "training", "pruning", "teaching", "labs", "grading", "cli"]
 
 
-def asked_for():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    asked = [Requirement(text) for group in groups for text in group]
-    return [wanted for wanted in asked if wanted.name != project["name"]]
+def with_python(version):
+    return {"python_version": version.rpartition(".")[0], "python_full_version": version}
 
 
-def test_every_dependency_is_pinned_within_its_range():
-    pinned = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins().items()}
-    for wanted in asked_for():
-        assert pinned[wanted.name.lower()] in wanted.specifier, wanted
+def requirements(*extras):
+    """What the course asks for: of itself, and of these extras (all, if none is named)."""
+    groups = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *(r for e in extras or groups for r in groups[e])]
+    wanted = [Requirement(text) for text in asked]
+    inner = [e for w in wanted if w.name == PROJECT["name"] and extras for e in w.extras]
+    outer = [w for w in wanted if w.name != PROJECT["name"]]
+    return outer + (requirements(*inner) if inner else [])
+
+
+def test_the_range_has_the_pythons_that_its_classifiers_name():
+    named = [c.rpartition(" ")[2] + ".0" for c in PROJECT["classifiers"] if " :: 3." in c]
+    assert named == PYTHONS and len(PYTHONS) > 1
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_dependency_is_pinned_within_its_range(python):
+    pinned = pins(PINS, with_python(python))
+    for wanted in requirements():
+        if wanted.marker is None or wanted.marker.evaluate({**with_python(python), "extra": ""}):
+            assert pinned[canonicalize_name(wanted.name)] in wanted.specifier, wanted
 
 
 def test_pins_fit_every_machine():
-    for name, version in pins().items():
-        assert re.fullmatch(r"[0-9][0-9a-z.]*", version), f"{name}=={version}"
-        assert not re.match(r"course|nvidia|cuda|triton", name)
-    assert "://" not in (ROOT / "constraints.txt").read_text()
+    lines = [line for line in PINS.splitlines() if not line.startswith("#")]
+    assert len(lines) > 200
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; .+)?", line), line
+        assert not re.match(r"course|nvidia|cuda|triton", line)
+    assert "://" not in PINS
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_pin_can_be_had_on_every_python_of_the_range(python):
+    """By what the installed packages say of themselves; they say the same everywhere."""
+    seen = 0
+    for name in pins(PINS, with_python(python)):
+        try:
+            needs = metadata.metadata(name)["Requires-Python"]
+        except metadata.PackageNotFoundError:
+            continue  # of another system or Python
+        seen += 1
+        assert SpecifierSet(needs or "").contains(python), f"{name} needs Python {needs}"
+    assert seen > 200
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_pins_are_what_a_python_asks_for_and_no_more(python):
+    """A pin without the marker of what asks for it would be missed on the other Pythons."""
+    there, lacking = asked("all", machine=with_python(python))
+    assert {*there, *lacking} == set(pins(PINS, with_python(python)))
 
 
 def test_what_is_tested_is_what_is_pinned():
-    other = {name: metadata.version(name).split("+")[0] for name in pins()}
-    assert other == pins()
+    other = {name: metadata.version(name).split("+")[0] for name in pins(PINS)}
+    assert other == pins(PINS)
+
+
+def imported(folder):
+    """The packages that a room imports at the top of its modules, by their names on an index."""
+    of = metadata.packages_distributions()
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            tops = {name.partition(".")[0] for name in names}
+            others = tops - sys.stdlib_module_names - {"course_lib", "__future__"}
+            found |= {canonicalize_name(of[top][0]) for top in others}
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_requirements_follow_the_rooms(room):
+    """Who installs the library alone gets what the rooms of pruning import, and no chapter's."""
+    extras = {
+        "teaching": ["teaching", "book"],
+        "labs": ["labs", "jets"],
+        "grading": ["grading"],
+        "cli": ["book", "grading", "test"],
+    }
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    if room in extras:
+        declared |= {canonicalize_name(wanted.name) for wanted in requirements(*extras[room])}
+    assert imported(ROOT / "course_lib" / room) <= declared
+
+
+def test_the_book_is_built_without_the_sciences():
+    """What it asks for, and what it imports: only of what it asks for."""
+    there, lacking = asked("book", alone=True)
+    heavy = {"torch", "numba", "llvmlite", "jupyterlab", "pandas", "scikit-image", "scikit-learn"}
+    assert not lacking and not heavy & there.keys() and len(there) < 130
+    program = """
+import importlib, pkgutil, sys
+from importlib import metadata
+from packaging.utils import canonicalize_name
+allowed = set(sys.argv[1].split()) | {"course-lib"}
+of = metadata.packages_distributions()
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        owners = {canonicalize_name(d) for d in of.get(name.partition(".")[0], [])}
+        if owners and not owners & allowed:
+            raise ModuleNotFoundError(f"{name} is of {owners}", name=name)
+sys.meta_path.insert(0, Wall())
+import course_lib.cli.book, course_lib.cli.doctor, course_lib.teaching as room
+for module in pkgutil.walk_packages(room.__path__, "course_lib.teaching."):
+    importlib.import_module(module.name)
+import jupyter_book.cli.main, sphinx_proof, sphinx_exercise, sphinxcontrib.bibtex
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, " ".join(there)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_package_holds_a_solution(tmp_path):
+    """A private copy's archive of the library, once on an index, would publish them."""
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as bundle:
+        names = {name.partition("/")[2] for name in bundle.getnames()}
+    assert {"course_lib/masks/mask.py", "course_lib/py.typed", "pyproject.toml"} <= names
+    assert not [n for n in names if n.startswith(("exercises", "tests", "book/instructor"))]
+    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert {n.partition("/")[0].partition("-")[0] for n in wheel} == {"course_lib"}
+
+
+def test_the_version_is_one():
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited[1] == course_lib.__version__ == metadata.version("course_lib")
 
 
 def tracked():
@@ -76,8 +198,7 @@ def test_no_large_file_is_tracked():
 
 
 def test_the_repository_has_one_address():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    address = project["urls"]["Repository"]
+    address = PROJECT["urls"]["Repository"]
     for name in ("_config.yml", "CITATION.cff", "README.md"):
         found = set(re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", (ROOT / name).read_text()))
         assert found == {address}, name

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
+from course_lib.cli import STOPPED
 from course_lib.cli.doctor import CHROMIUM
 from course_lib.cli.offline import OfflineKernelManager
 
@@ -23,6 +24,17 @@ nbval.kernel.KernelManager = OfflineKernelManager
 # A slow machine is no error.
 settings.register_profile("course", deadline=None)
 settings.load_profile("course")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End after Ctrl-C as every command of the course does: one line, and its exit code."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    why = getattr(reporter, "_keyboardinterrupt_memo", None)
+    if why and why.reprcrash.message == "KeyboardInterrupt":
+        session.exitstatus = STOPPED
+        reporter._report_keyboardinterrupt = lambda: reporter.write_line("Stopped.")
+
 
 FLAGS = [
     "--no-sandbox",

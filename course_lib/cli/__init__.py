@@ -28,6 +28,8 @@ COMMANDS = {
     "doctor": ("doctor", "Say what this machine has and lacks."),
 }
 
+STOPPED = 130  # the exit code of what was ended by Ctrl-C: what shells say
+
 
 class LazyGroup(click.Group):
     """A click group that imports a command's module only when the command is called."""
@@ -53,11 +55,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a package that turns out to be missing becomes a sentence."""
+        """Run the command; a package that turns out to be missing becomes a sentence.
+
+        So does Ctrl-C: whatever runs has been ended by then, and the exit code says it.
+        """
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
             raise _lacking(error, "this command") from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)  # the terminal has written ^C
+            raise SystemExit(STOPPED) from None
 
 
 def _lacking(error: ModuleNotFoundError, what: str) -> click.ClickException:

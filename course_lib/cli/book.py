@@ -134,7 +134,4 @@ def _serve(html: Path, port: int) -> None:
     port = free_port(port)
     with ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=html)) as server:
         click.echo(f"The book is at http://localhost:{port}/ (Ctrl-C ends it).")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("")
+        server.serve_forever()

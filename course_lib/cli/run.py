@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from nbformat import NotebookNode
 from course_lib.cli.offline import AsyncOfflineKernelManager, namespace
 from course_lib.cli.place import chapters
 
-CELL_SECONDS = 600
+CELL_SECONDS = 15 * 60  # for what hangs; a cell that computes takes a minute at most
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     # No version: the same outputs are stored from Python 3.11 as from 3.12.
@@ -58,6 +60,7 @@ def run_notebook(path: Path) -> Cost:
         kernel_manager_class=AsyncOfflineKernelManager,
         kernel_name="python3",
         timeout=CELL_SECONDS,
+        startup_timeout=CELL_SECONDS,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
@@ -66,7 +69,7 @@ def run_notebook(path: Path) -> Cost:
     )
     start = time.perf_counter()
     try:
-        client.execute()
+        _execute(client)
     except CellExecutionError as error:
         where = f"cell {_failed_cell(nb)}: " if _failed_cell(nb) else ""
         raise NotebookFailed(f"{where}{error.ename}: {error.evalue}".strip()) from error
@@ -84,6 +87,30 @@ def run_notebook(path: Path) -> Cost:
     if after != before:
         _replace(path, after)
     return Cost(seconds, peak[0], after != before)
+
+
+def _execute(client: NotebookClient) -> None:
+    """Run all cells, in a thread: Ctrl-C then reaches this one, and ends the kernel in order.
+
+    In the main thread nbclient would answer Ctrl-C itself: the kernel has died, as if by mistake.
+    """
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = Future()
+
+    async def cells() -> None:
+        task = asyncio.current_task()
+        assert task
+        begun.set_result((asyncio.get_running_loop(), task))
+        await client.async_execute()
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(asyncio.run, cells())
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            client.shutdown_kernel = "immediate"
+            loop, task = begun.result()
+            loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def read(path: Path) -> tuple[NotebookNode, str]:

@@ -11,11 +11,12 @@ stood, and a worker that dies costs the work it held, which is done again.
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -122,11 +123,12 @@ def _run(
         for group in groups:
             with _pool(executor, 1 if not together else workers) as pool:
                 tasks: dict[Future[object], str] = {}
-                for key in group:
-                    try:
-                        tasks[pool.submit(experiment, **files[key])] = key
-                    except BrokenExecutor:
-                        lost.append(key)
+                with _deaf_to_ctrl_c():
+                    for key in group:
+                        try:
+                            tasks[pool.submit(experiment, **files[key])] = key
+                        except BrokenExecutor:
+                            lost.append(key)
                 for task in as_completed(tasks):
                     error = task.exception()
                     if isinstance(error, BrokenExecutor):
@@ -153,8 +155,27 @@ def _pool(executor: Executor | None, workers: int | None) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
+    before = set(active_children())
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool
+        try:
+            yield pool
+        except BaseException:  # Ctrl-C: what is under way would be waited for
+            for process in set(active_children()) - before:
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Have processes that are started here not hear Ctrl-C, which a terminal sends to all.
+
+    Each would write a traceback of its own. They inherit what this thread does not hear.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # The store

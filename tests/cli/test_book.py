@@ -109,13 +109,13 @@ def test_the_book_is_served_on_the_next_port_if_one_is_busy(small_book, course_c
         address = said[-1].split()[4]
         try:
             assert any(f"Port {busy} is busy; using" in line for line in said)
-            with urllib.request.urlopen(address, timeout=10) as answer:
+            with urllib.request.urlopen(address, timeout=600) as answer:
                 assert answer.status == 200
                 assert "welcome" in answer.read().decode()
         finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 0
-        assert "Traceback" not in server.stdout.read()
+        assert server.wait() == 130
+        assert server.stdout.read().split() == ["Stopped."]
 
 
 @pytest.mark.slow
@@ -135,15 +135,14 @@ def test_a_port_that_is_none_is_refused(small_book, course_command, port):
     assert "Invalid value for '--port'" in result.stderr
 
 
-def patiently(address, seconds=30):
-    """Read an address whose server says it before it listens."""
-    for _ in range(seconds * 4):
+def patiently(address):
+    """Read an address whose server says it before it listens; pytest's own limit ends a hang."""
+    while True:
         try:
-            with urllib.request.urlopen(address, timeout=20) as answer:
+            with urllib.request.urlopen(address, timeout=600) as answer:
                 return answer.read()
         except urllib.error.URLError:
             time.sleep(0.25)
-    raise TimeoutError(address)
 
 
 @pytest.mark.slow

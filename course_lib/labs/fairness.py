@@ -208,7 +208,7 @@ def census(group: str = "sex", *, seed: int) -> Grouped:
 def in_rounds(model: Replicas, train: Train, densities: Sequence[float]) -> Iterator[Replicas]:
     """Yield the dense network, then one for each density: cut, rewound, and trained once."""
     cuts = list(densities)
-    for _ in iterative_pruning(model, train, rounds=len(cuts), densities=cuts, rewind_step=0):
+    for _ in iterative_pruning(model, train, densities=cuts, scope="tensor", rewind_step=0):
         yield model
 
 
@@ -217,7 +217,7 @@ def at_one_stroke(model: Replicas, train: Train, densities: Sequence[float]) -> 
     train(model)
     for density in (1.0, *densities):
         pruned = copy.deepcopy(model)
-        mask = prune_model(pruned, Mask.ones_like(pruned), density=density)
+        mask = prune_model(pruned, Mask.ones_like(pruned), density=density, scope="tensor")
         train(pruned, mask, round=1)
         yield pruned
 
@@ -253,7 +253,7 @@ def logits(
     for seed in seeds:
         data = make(seed)
         sizes = (data.X.shape[1], *hidden, int(data.y.max()) + 1)
-        train = Trainer(data.X, data.y, recipe, seeds=[seed])
+        train = Trainer((data.X, data.y), recipe, seeds=[seed])
         networks = way(Replicas.of(sizes, [seed]), train, densities)
         answers.append(torch.cat([network(data.X_test) for network in networks]))
     return torch.stack(answers, dim=1)

@@ -100,7 +100,7 @@ def contest(
         raise ValueError(f"contested: given rounds {sorted(strange)}, expected 0 to {rounds}.")
     torch.set_num_threads(1)  # the fastest for small networks, and leaves a core to others
     data, (X, y) = mnist1d(samples), fresh_examples()
-    train = Trainer(data.X, data.y, Recipe(steps=steps), seeds=seeds)
+    train = Trainer((data.X, data.y), Recipe(steps=steps), seeds=seeds)
     model, start = Replicas.of(SIZES, seeds), Replicas.of(SIZES, seeds)
     fresh = Replicas.of(SIZES, [seed + 1000 for seed in seeds])
 
@@ -111,8 +111,9 @@ def contest(
     found: dict[str, dict[str, list[float]]] = {"ticket": {}}
     dense = start
     for done in tickets.iterative_pruning(
-        model, train, rounds=rounds, fraction=fraction, rates=RATES, rewind_step=rewind_step
-    ):
+        model, train, rounds=rounds, fraction=fraction, rates=RATES, scope="tensor",
+        rewind_step=rewind_step,
+    ):  # fmt: skip
         number = str(done.number)
         density.append(done.density)
         found["ticket"][number] = test(model)
@@ -251,7 +252,8 @@ def race(
     mask, trained, last = Mask.ones_like(start), dense, len(fractions)
     for number, fraction in enumerate(fractions, 1):
         begun = perf_counter()
-        mask = prune_model(trained, mask, fraction=fraction, rates={"4.weight": fraction / 2})
+        last_layer = {"4.weight": fraction / 2}
+        mask = prune_model(trained, mask, fraction=fraction, rates=last_layer, scope="tensor")
         bill["search"] += perf_counter() - begun
         begun = perf_counter()
         sparse = sparsify(start, mask)

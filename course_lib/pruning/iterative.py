@@ -9,23 +9,31 @@ Everything works alike on one network and on `Replicas`, where each copy is prun
 """
 
 import hashlib
+import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask, select
+from course_lib.masks.checks import checked_scores
 from course_lib.masks.files import write_whole
-from course_lib.pruning.saliency import Scores, magnitude
+from course_lib.pruning.fingerprint import Unknown, fingerprint
+from course_lib.pruning.saliency import NEED_DATA, Scores, magnitude
+from course_lib.training.examples import Examples, Loss
 from course_lib.training.replicas import Replicas
-from course_lib.training.trainer import Train
+from course_lib.training.trainer import Train, Trainer
 
-Criterion = Callable[[nn.Module], Scores]
+Criterion = Callable[[nn.Module, Examples | None, Loss], Scores]
 State = dict[str, Tensor]
 
 
@@ -38,7 +46,7 @@ def prune(
     *,
     fraction: float | None = None,
     density: float | None = None,
-    scope: str = "tensor",
+    scope: str = "global",
     rates: Mapping[str, float] | None = None,
 ) -> Mask:
     """Remove the lowest scores among the weights that remain.
@@ -48,7 +56,7 @@ def prune(
         mask: what remains. What is pruned already stays pruned, whatever its score.
         fraction: of the *remaining* weights, to remove.
         density: or: of *all* weights, to keep.
-        scope: "tensor" prunes each tensor alone; "global" ranks all weights of the network.
+        scope: "global" ranks all weights of the network; "tensor" prunes each tensor alone.
         rates: with scope "tensor", fractions of their own for some names.
 
     Returns:
@@ -61,21 +69,28 @@ def prune(
     Source: Han et al. (2015). Used in chapters 03, 05 and 09.
     """
     _check_cut(scores, mask, fraction, density, scope, rates)
-    # What is pruned already is ranked below everything else: it never returns.
-    ranked = {
-        name: torch.where(mask[name], s.detach(), torch.finfo(s.dtype).min)
-        for name, s in scores.items()
-    }
+    # Only what remains is ranked: what is pruned already never returns.
+    left = {name: _remaining(s, mask[name], name) for name, s in scores.items()}
 
     def cut(names: list[str], share: float | None) -> Mask:
-        part = Mask({name: mask[name] for name in names})
-        k = _left(part, share, density)
-        return select({name: ranked[name] for name in names}, k=k) & part
+        k = _left(Mask({name: mask[name] for name in names}), share, density)
+        best = select({name: left[name] for name in names}, k=k)
+        new = {name: torch.zeros_like(mask[name]) for name in names}
+        for name in names:
+            new[name][mask[name]] = best[name]
+        return Mask(new)
 
     if scope == "global":
         return cut(list(mask), fraction)
     shares = {name: fraction for name in mask} | dict(rates or {})
     return Mask({name: cut([name], share)[name] for name, share in shares.items()})
+
+
+def _remaining(scores: Tensor, kept: Tensor, name: str) -> Tensor:
+    """Return the scores of the weights that remain, checked; those of others may be anything."""
+    if isinstance(scores, Tensor):
+        scores = scores.detach().masked_fill(~kept, 0)
+    return checked_scores(scores, f"scores of {name!r}")[kept]
 
 
 def _left(mask: Mask, fraction: float | None, density: float | None) -> int:
@@ -105,42 +120,86 @@ def _check_cut(
             f"given fraction = {fraction} and density = {density}, expected exactly one of them: a "
             "fraction of the remaining weights to remove, or a density to reach."
         )
-    for name, share in {"fraction": fraction, "density": density, **(rates or {})}.items():
-        if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"{name}: given {share}, expected a share from 0 to 1.")
-    if scope not in ("tensor", "global"):
-        raise ValueError(f"scope: given {scope!r}, expected 'tensor' or 'global'.")
+    _check_shares(mask, fraction, density, scope, rates)
     if scores.keys() != mask.keys() or any(scores[n].shape != mask[n].shape for n in mask):
         raise ValueError("scores: expected the names and shapes of the mask. Score the same model.")
+
+
+def _check_shares(
+    mask: Mask,
+    fraction: float | None,
+    density: float | None,
+    scope: str,
+    rates: Mapping[str, float] | None,
+) -> None:
+    """Raise ValueError for shares out of range, an unknown scope, or rates that do not apply."""
+    for name, share in {"fraction": fraction, "density": density, **(rates or {})}.items():
+        if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
+            raise ValueError(f"{name}: given {share!r}, expected a share from 0 to 1.")
+    if scope not in ("global", "tensor"):
+        raise ValueError(f"scope: given {scope!r}, expected 'global' or 'tensor'.")
     if rates and (set(rates) - set(mask) or scope != "tensor" or fraction is None):
         raise ValueError(
             f"rates: given for {sorted(rates)} with scope {scope!r}, expected names among "
-            f"{list(mask)}, scope 'tensor' and a fraction for the others."
+            f"{list(mask)}, scope 'tensor' and a fraction for the others. Write scope='tensor'."
         )
 
 
 def prune_model(
-    model: nn.Module, mask: Mask, criterion: Criterion = magnitude, **how: object
+    model: nn.Module,
+    mask: Mask,
+    criterion: Criterion = magnitude,
+    *,
+    data: Examples | None = None,
+    loss: Loss = cross_entropy,
+    **how: Any,
 ) -> Mask:
-    """Score a network and prune the mask, or each replica's own part of it; arguments as `prune`.
+    """Score a network and prune the mask, or each replica's own part of it.
+
+    Args:
+        model: the network, or Replicas.
+        mask: what remains.
+        criterion: called as `criterion(model, data, loss)`, of one network alone.
+        data: what the criterion looks at, a pair (X, y) or batches; magnitude looks at none.
+        loss: from outputs and targets to their mean loss.
+        **how: arguments of `prune`: a fraction or a density, scope, rates.
 
     Raises:
+        TypeError: a criterion that cannot be called so, or that looks at data and is given none.
         ValueError: as `prune`.
 
     Used in chapters 03 and 05.
     """
+    _check_criterion(criterion, model, data, loss)
     if not isinstance(model, Replicas):
-        return prune(criterion(model), mask, **how)  # type: ignore[arg-type]
+        return prune(criterion(model, data, loss), mask, **how)
     if criterion is magnitude:
         stacked = magnitude(model)
         scores = [{n: s[i] for n, s in stacked.items()} for i in range(model.count)]
     else:
-        scores = [criterion(model.replica(i)) for i in range(model.count)]
+        scores = [criterion(model.replica(i), data, loss) for i in range(model.count)]
     masks = [
-        prune(own, Mask({n: entry[i] for n, entry in mask.items()}), **how)  # type: ignore[arg-type]
+        prune(own, Mask({n: entry[i] for n, entry in mask.items()}), **how)
         for i, own in enumerate(scores)
     ]
     return Mask({name: torch.stack([m[name] for m in masks]) for name in mask})
+
+
+def _check_criterion(criterion: object, *given: object) -> None:
+    """Raise TypeError for a criterion that cannot be called with a network, data and a loss."""
+    name = getattr(criterion, "__name__", type(criterion).__name__)
+    try:
+        inspect.signature(criterion).bind(*given)  # type: ignore[arg-type]
+    except ValueError:  # written in C: it does not tell
+        pass
+    except TypeError as error:
+        raise TypeError(
+            f"criterion: {name} cannot be called as criterion(model, data, loss) ({error}). Write "
+            f"def {name}(model, data=None, loss=None), and give data and loss beside it: "
+            "criterion=..., data=(X, y)."
+        ) from error
+    if given[1] is None and getattr(criterion, "func", criterion) in NEED_DATA:
+        raise TypeError(f"data: given None, but {name} looks at examples. Give data=(X, y).")
 
 
 def rounds_needed(density: float, fraction: float) -> int:
@@ -184,82 +243,105 @@ class Round:
         return self.mask.density
 
 
-def one_shot(
-    model: nn.Module,
-    train: Train,
-    *,
-    density: float,
-    rewind_step: int | None = None,
-    criterion: Criterion = magnitude,
-    scope: str = "tensor",
-) -> Iterator[Round]:
+def one_shot(model: nn.Module, train: Train, *, density: float, **how: Any) -> Iterator[Round]:
     """Train, prune once to a density, train again: as `iterative_pruning` with a single cut.
+
+    Args:
+        model: as in `iterative_pruning`.
+        train: as in `iterative_pruning`.
+        density: to prune to.
+        **how: its other arguments: rewind_step, scope, criterion, data, loss, folder, key.
 
     Used in chapters 03 and 05.
     """
-    return iterative_pruning(
-        model, train, rounds=1, densities=[density], rewind_step=rewind_step,
-        criterion=criterion, scope=scope,
-    )  # fmt: skip
+    return iterative_pruning(model, train, densities=[density], **how)
 
 
 def iterative_pruning(
     model: nn.Module,
     train: Train,
     *,
-    rounds: int,
+    rounds: int | None = None,
     fraction: float | None = None,
-    densities: list[float] | None = None,
+    densities: Sequence[float] | None = None,
     rates: Mapping[str, float] | None = None,
-    scope: str = "tensor",
+    scope: str = "global",
     rewind_step: int | None = None,
     criterion: Criterion = magnitude,
+    data: Examples | None = None,
+    loss: Loss = cross_entropy,
     folder: str | os.PathLike[str] | None = None,
+    key: str | None = None,
 ) -> Iterator[Round]:
     """Train, prune, rewind or go on, and train again; yield every trained network.
 
     Args:
-        model: any network with Linear or convolutional layers, or Replicas; trained in place.
+        model: any network with prunable weights, or Replicas; trained in place.
         train: as `Trainer`; called with the mask, which it holds.
-        rounds: how many times to prune.
+        rounds: how many times to prune; not needed with densities.
         fraction: of the remaining weights, removed each time; or instead:
         densities: to prune to, one for each round.
         rates: with scope "tensor", fractions of their own for some names.
-        scope: "tensor" or "global", as in `prune`.
+        scope: "global" or "tensor", as in `prune`.
         rewind_step: go back to the values at this step after each cut, 0 for the initial ones, and
             train from there; None keeps the trained values, and training goes on from them.
-        criterion: the saliency, of one network alone; with data, `partial(obd, X=X, y=y)`.
-        folder: where to store each round. If rounds are there already, by the same settings and
-            from the same initial values, they are read instead of done again, so a run that was
-            interrupted continues; what it yields is the same, bit for bit.
+        criterion: the saliency, of one network alone, called as `criterion(model, data, loss)`;
+            settings of its own by `partial(obd, diagonal="exact")`.
+        data: what the criterion looks at, a pair (X, y) or batches; magnitude looks at none.
+        loss: what the criterion takes for the loss; training has its own.
+        folder: where to store each round. If rounds are there already of the same experiment, they
+            are read instead of done again, so a run that was interrupted continues; what it yields
+            is the same, bit for bit. Another experiment is refused: whatever decides the result
+            counts, the network and its values, trainer, criterion, data, loss and settings, each by
+            its code and its contents.
+        key: a name of your own for network, trainer, criterion, data and loss, where the library
+            cannot tell two of them apart by what is in them. You then answer for it that they are
+            the same whenever the key is; the network's values and the settings count all the same.
 
     Yields:
         Round 0, the dense network, and then one for each cut.
 
     Raises:
+        TypeError: as `prune_model`; with a folder and no key, something in the experiment that
+            cannot be told from another.
         ValueError: settings that contradict each other, a folder of another run, or as `prune`.
 
     Source: Han et al. (2015); Frankle and Carbin (2019) for rewinding. Used in chapters 03 and 05.
     """
-    if (fraction is None) == (densities is None) or (densities and len(densities) != rounds):
-        raise ValueError(
-            f"given fraction = {fraction} and densities = {densities} for {rounds} rounds, "
-            "expected one fraction, or one density for each round."
-        )
-    cuts: list[dict[str, object]] = (
-        [{"density": d} for d in densities] if densities else [{"fraction": fraction}] * rounds
-    )
-    store = _Store(folder, model, (rounds, fraction, densities, rates, scope, rewind_step))
+    cuts = _cuts(rounds, fraction, densities)
     mask = Mask.ones_like(model)
+    _check_criterion(criterion, model, data, loss)
+    for cut in cuts[:1]:
+        _check_shares(mask, cut.get("fraction"), cut.get("density"), scope, rates)
+    _check_rewind(rewind_step, train)
+    told = (cuts, rates, scope, rewind_step)
+    store = _Store(folder, model, told, key, (train, criterion, data, loss))
+
+    def cut(mask: Mask, number: int) -> Mask:
+        return prune_model(
+            model, mask, criterion, data=data, loss=loss, scope=scope, rates=rates, **cuts[number]
+        )
+
+    return _rounds(model, train, mask, len(cuts), cut, rewind_step, store)
+
+
+def _rounds(
+    model: nn.Module,
+    train: Train,
+    mask: Mask,
+    rounds: int,
+    cut: Callable[[Mask, int], Mask],
+    rewind_step: int | None,
+    store: "_Store",
+) -> Iterator[Round]:
+    """Do or read one round after the other."""
     begin = rewind_step or 0
     rewound: State = {}
     for number in range(rounds + 1):
         done = store.read(number)
         if done is None:
             if number:
-                mask = prune_model(
-                    model, mask, criterion, scope=scope, rates=rates, **cuts[number - 1]
-                )
+                mask = cut(mask, number - 1)
                 if rewind_step is not None:
                     model.load_state_dict(rewound)
                 train(model, mask, round=number, start=begin)
@@ -273,6 +355,46 @@ def iterative_pruning(
             model.load_state_dict(done.trained)
             mask, rewound = done.mask, done.rewound
         yield done
+
+
+def _cuts(
+    rounds: int | None, fraction: float | None, densities: Sequence[float] | None
+) -> list[dict[str, float]]:
+    """Return what is asked of each round, a fraction or a density."""
+    if rounds is None and densities is not None:
+        rounds = len(densities)
+    if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 0:
+        raise ValueError(f"rounds: given {rounds}, expected how many times to prune, 0 or more.")
+    if (fraction is None) == (densities is None) or (
+        densities is not None and len(densities) != rounds
+    ):
+        raise ValueError(
+            f"given fraction = {fraction} and densities = {densities} for {rounds} rounds, "
+            "expected one fraction, or one density for each round."
+        )
+    if densities is None:
+        return [{"fraction": float(fraction or 0)}] * int(rounds)
+    if any(later > sooner for sooner, later in pairwise(densities)):
+        raise ValueError(
+            f"densities: given {list(densities)}, expected none that is larger than the one before:"
+            " pruned weights do not come back."
+        )
+    return [{"density": float(density)} for density in densities]
+
+
+def _check_rewind(rewind_step: int | None, train: Train) -> None:
+    """Raise ValueError for a step that no training from the beginning comes by."""
+    if rewind_step is None:
+        return
+    steps = train.recipe.steps if isinstance(train, Trainer) else None
+    if (
+        isinstance(rewind_step, bool)
+        or not isinstance(rewind_step, Integral)
+        or rewind_step < 0
+        or (steps is not None and rewind_step >= steps)
+    ):
+        last = "0 or more" if steps is None else f"0 to {steps - 1}: training has {steps} steps"
+        raise ValueError(f"rewind_step: given {rewind_step}, expected None or a step, {last}.")
 
 
 def cubic(step: int, *, begin: int, end: int, density: float) -> float:
@@ -301,41 +423,67 @@ def gradual_pruning(
     every: int = 50,
     scope: str = "global",
     criterion: Criterion = magnitude,
+    data: Examples | None = None,
+    loss: Loss = cross_entropy,
     mask: Mask | None = None,
 ) -> Mask:
     """Prune while training: every so many steps, to the density of the cubic schedule; in place.
 
     Args:
-        model: any network with Linear or convolutional layers, or Replicas.
+        model: any network with prunable weights, or Replicas.
         train: as `Trainer`.
         density: at the end.
         begin: the step before the first cut.
-        end: the step of the last cut.
+        end: the step of the last cut, at most the last of the training.
         every: steps between two cuts.
-        scope: "tensor" or "global".
-        criterion: the saliency.
+        scope: "global" or "tensor".
+        criterion: the saliency, called as `criterion(model, data, loss)`.
+        data: what the criterion looks at.
+        loss: what the criterion takes for the loss.
         mask: to start from, instead of all.
 
     Returns:
         The last mask.
 
     Raises:
-        ValueError: as `cubic` and `prune`.
+        TypeError: as `prune_model`.
+        ValueError: as `cubic` and `prune`; a mask that is sparser than wanted; or a training that
+            ended before the last cut.
 
     Source: Zhu and Gupta (2017). Used in chapters 03 and 09.
     """
     current = mask if mask is not None else Mask.ones_like(model)
+    cubic(0, begin=begin, end=end, density=density)
+    _check_criterion(criterion, model, data, loss)
+    _check_shares(current, None, density, scope, None)
+    _left(current, None, density)
+    if every < 1:
+        raise ValueError(f"every: given {every}, expected at least 1 step between two cuts.")
+    if isinstance(train, Trainer) and end > train.recipe.steps:
+        raise ValueError(
+            f"end: given {end}, but training has {train.recipe.steps} steps, so the last cut would "
+            "never come. Choose an earlier end, or more steps."
+        )
+    seen = 0
 
     def on_step(step: int) -> Mask | None:
-        nonlocal current
+        nonlocal current, seen
+        seen = step
         if begin < step <= end and ((step - begin) % every == 0 or step == end):
             wanted = cubic(step, begin=begin, end=end, density=density)
             if wanted < current.density:
-                current = prune_model(model, current, criterion, density=wanted, scope=scope)
+                current = prune_model(
+                    model, current, criterion, data=data, loss=loss, density=wanted, scope=scope
+                )
                 return current
         return None
 
     train(model, current, on_step=on_step)
+    if seen < end:
+        raise ValueError(
+            f"train: ended at step {seen}, expected to come by step {end}, where the last cut is; "
+            f"the network stays at density {current.density:.3f}. Does it call on_step?"
+        )
     return current
 
 
@@ -343,11 +491,29 @@ class _Store:
     """The folder of a run: a file a round, each telling by a digest which run it belongs to."""
 
     def __init__(
-        self, folder: str | os.PathLike[str] | None, model: nn.Module, settings: object
+        self,
+        folder: str | os.PathLike[str] | None,
+        model: nn.Module,
+        settings: object,
+        key: str | None,
+        parts: tuple[object, ...],
     ) -> None:
         self.folder = Path(folder) if folder is not None else None
-        start = save({n: t.contiguous().clone() for n, t in model.state_dict().items()})
-        self.run = hashlib.sha256(repr(settings).encode() + start).hexdigest()
+        self.run = ""
+        if self.folder is None:
+            return
+        if key is not None:
+            self.run = fingerprint((settings, model.state_dict(), key))
+            return
+        names = ("model", "train", "criterion", "data", "loss")
+        try:
+            self.run = fingerprint((settings, dict(zip(names, (model, *parts), strict=True))))
+        except Unknown as error:
+            raise TypeError(
+                f"folder: {error}, so this experiment cannot be told from others, whose rounds may "
+                "lie there. Give key='a name of your own' for this network, trainer, criterion, "
+                "data and loss, and another one whenever you change any of them."
+            ) from error
 
     def read(self, number: int) -> Round | None:
         """Return a stored round; None if it is not there, or is broken and must be done again."""
@@ -363,8 +529,8 @@ class _Store:
             return None
         if run != self.run:
             raise ValueError(
-                f"folder: {path} belongs to a run with other settings or other initial values. "
-                "Give an empty folder, or delete that one."
+                f"folder: {path} belongs to another experiment: other settings, initial values, "
+                "trainer, criterion, data or loss. Give an empty folder, or delete that one."
             )
         parts: dict[str, State] = {"mask": {}, "trained": {}, "rewound": {}}
         for name, tensor in tensors.items():

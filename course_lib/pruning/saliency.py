@@ -1,29 +1,50 @@
 """Saliency: what would the loss lose if a weight were gone? The first of score, select, refit.
 
-Every criterion is a function `score(model, X, y) -> scores`: a tensor for each prunable weight, in
-the weight's shape, the larger the more worth keeping. `select(scores, density=0.1)` makes the mask.
+Every criterion is a function `criterion(model, data, loss) -> scores`: a tensor for each prunable
+weight, in the weight's shape, the larger the more worth keeping. `select(scores, density=0.1)`
+makes the mask. Data is a pair (X, y) or a collection of such batches, as told in
+`course_lib.training.examples`; means over batches count every example once. Criteria that need no
+data ignore it.
+
 Where a criterion estimates a change of the loss it is in units of the loss (mean cross-entropy
-unless another `loss(logits, y)` is given), so that it can be held against the `oracle`, which
-sets every single weight to zero and looks.
+unless another `loss(outputs, targets)` is given), so that it can be held against the `oracle`,
+which sets every single weight to zero and looks.
 
 Networks are scored as they are used: in evaluation mode, with running averages in batch norms.
+Frozen weights are scored like others; what the output does not depend on has a slope of zero.
+Networks of half precision are scored in float32, in which the squares of small slopes are not lost.
 """
 
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask, prunable
+from course_lib.training.examples import (
+    Batch,
+    Examples,
+    Loss,
+    answer,
+    batches_of,
+    check_loss,
+    examples_in,
+    mapped,
+    mean_of,
+    rows,
+    tensors_in,
+)
+from course_lib.training.replicas import Replicas
 
 Scores = dict[str, Tensor]
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 LARGEST_HESSIAN = 5_000  # weights whose full Hessian is made: 200 MB in float64
 CHUNK = 1 << 24  # numbers that one batched computation may hold at once
@@ -32,7 +53,7 @@ CHUNK = 1 << 24  # numbers that one batched computation may hold at once
 # Criteria
 
 
-def magnitude(model: nn.Module, X: Tensor | None = None, y: Tensor | None = None) -> Scores:
+def magnitude(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Score |w|: in the units of the weights, not of the loss; needs no data.
 
     Source: Janowsky (1989), Han et al. (2015). Used in every chapter from 02 on.
@@ -41,28 +62,35 @@ def magnitude(model: nn.Module, X: Tensor | None = None, y: Tensor | None = None
 
 
 def random(
-    model: nn.Module, X: Tensor | None = None, y: Tensor | None = None, *, seed: int = 0
+    model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy, *, seed: int = 0
 ) -> Scores:
-    """Score by chance: what every criterion must beat. Used in chapters 02 to 05."""
+    """Score by chance: what every criterion must beat; needs no data. Used in chapters 02 to 05."""
     generator = torch.Generator().manual_seed(seed)
-    return {n: torch.rand(w.shape, generator=generator) for n, w in prunable(model).items()}
+    return {
+        name: torch.rand(w.shape, generator=generator).to(w.device)
+        for name, w in prunable(model).items()
+    }
 
 
 def signed_first_order(
-    model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy
+    model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy
 ) -> Scores:
     """Estimate the change of the loss to first order: -g w, positive where the loss would rise.
 
     As a score it is a trap: it keeps weights that matter upwards and drops those that matter
     downwards. Source: the first term of Taylor's formula. Used in chapter 02.
     """
-    weights = prunable(model)
-    gradients = _gradients(model, weights, X, y, loss)
-    return {name: -gradients[name] * w.detach() for name, w in weights.items()}
+    with _task(model, data, loss) as task:
+        gradients = _gradients(task)
+        return {name: -gradients[name] * w.detach() for name, w in task.weights.items()}
 
 
 def first_order(
-    model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy, each: bool = False
+    model: nn.Module,
+    data: Examples | None = None,
+    loss: Loss = cross_entropy,
+    *,
+    each: bool = False,
 ) -> Scores:
     """Estimate the size of the change to first order: |g w|.
 
@@ -72,45 +100,47 @@ def first_order(
     Source: Mozer and Smolensky (1989), Molchanov et al. (2017). Used in chapters 02 and 13.
     """
     if not each:
-        return {n: s.abs() for n, s in signed_first_order(model, X, y, loss=loss).items()}
-    weights = prunable(model)
-    total = {name: torch.zeros_like(w) for name, w in weights.items()}
-    for gradients in _example_gradients(model, weights, X, y, loss):
-        for name, g in gradients.items():
-            total[name] += g.abs().sum(dim=0)
-    return {n: total[n] * w.detach().abs() / len(X) for n, w in weights.items()}
+        return {n: s.abs() for n, s in signed_first_order(model, data, loss).items()}
+    with _task(model, data, loss) as task:
+        total = {name: torch.zeros_like(w, requires_grad=False) for name, w in task.weights.items()}
+        for gradients in _example_gradients(task):
+            for name, g in gradients.items():
+                total[name] += g.abs().sum(dim=0)
+        return {n: total[n] * w.detach().abs() / task.count for n, w in task.weights.items()}
 
 
-def snip(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy) -> Scores:
+def snip(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Score |g w| as a share of the whole network's, at the start of training.
 
     Source: Lee, Ajanthan and Torr (2019). Used in chapters 02 and 05.
     """
-    scores = first_order(model, X, y, loss=loss)
-    total = math.fsum(float(s.sum(dtype=torch.float64)) for s in scores.values())
-    return {name: s / total if total else s for name, s in scores.items()}
+    scores = first_order(model, data, loss)
+    total = torch.stack([s.sum(dtype=torch.float64) for s in scores.values()]).sum()
+    return {name: torch.where(total > 0, s / total, s) for name, s in scores.items()}
 
 
-def fisher(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy) -> Scores:
+def fisher(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Estimate the change with the empirical Fisher for the Hessian: w^2 mean(g_n^2) / 2.
 
     The squares are of the gradients g_n of single examples at their own labels.
     Source: Theis et al. (2018). Used in chapter 02.
     """
-    weights = prunable(model)
-    squares = {name: torch.zeros_like(w) for name, w in weights.items()}
-    for gradients in _example_gradients(model, weights, X, y, loss):
-        for name, g in gradients.items():
-            squares[name] += g.square().sum(dim=0)
-    return {n: w.detach().square() * squares[n] / (2 * len(X)) for n, w in weights.items()}
+    with _task(model, data, loss) as task:
+        squares = {n: torch.zeros_like(w, requires_grad=False) for n, w in task.weights.items()}
+        for gradients in _example_gradients(task):
+            for name, g in gradients.items():
+                squares[name] += g.square().sum(dim=0)
+        return {
+            name: w.detach().square() * squares[name] / (2 * task.count)
+            for name, w in task.weights.items()
+        }
 
 
 def obd(
     model: nn.Module,
-    X: Tensor,
-    y: Tensor,
-    *,
+    data: Examples | None = None,
     loss: Loss = cross_entropy,
+    *,
     diagonal: str = "gauss-newton",
     probes: int = 100,
     seed: int = 0,
@@ -118,34 +148,33 @@ def obd(
     """Estimate the change at a minimum to second order: H_ii w^2 / 2, optimal brain damage.
 
     Args:
-        model: any with Linear or convolutional layers.
-        X: examples.
-        y: what the loss compares the logits with.
-        loss: from logits and y to their mean loss.
+        model: any with prunable weights.
+        data: a pair (X, y), or batches.
+        loss: from outputs and targets to their mean loss.
         diagonal: "exact", one Hessian-vector product for every weight, for small networks;
-            "gauss-newton", exact where every weight enters the logits linearly, piece by piece, as
+            "gauss-newton", exact where every weight enters the outputs linearly, piece by piece, as
             in a network of ReLU layers; "hutchinson", an average over random probes.
         probes: random vectors, for "hutchinson".
         seed: of the probes.
 
     Raises:
-        ValueError: another diagonal.
+        ValueError: another diagonal; no probes.
 
     Source: LeCun, Denker and Solla (1990); Bekas, Kokiopoulou and Saad (2007) for the probes.
     Used in chapters 02 and 13.
     """
-    curvature = hessian_diagonal(
-        model, X, y, loss=loss, diagonal=diagonal, probes=probes, seed=seed
-    )
-    return {n: curvature[n] * w.detach().square() / 2 for n, w in prunable(model).items()}
+    curvature = hessian_diagonal(model, data, loss, diagonal=diagonal, probes=probes, seed=seed)
+    return {
+        name: h * w.detach().to(h.dtype).square() / 2
+        for (name, w), h in zip(prunable(model).items(), curvature.values(), strict=True)
+    }
 
 
 def second_order(
     model: nn.Module,
-    X: Tensor,
-    y: Tensor,
-    *,
+    data: Examples | None = None,
     loss: Loss = cross_entropy,
+    *,
     diagonal: str = "gauss-newton",
 ) -> Scores:
     """Estimate the change by both terms of Taylor's formula: -g w + H_ii w^2 / 2.
@@ -155,27 +184,25 @@ def second_order(
 
     Source: LeCun, Denker and Solla (1990), before the gradient is dropped. Used in chapter 02.
     """
-    slope = signed_first_order(model, X, y, loss=loss)
-    curve = obd(model, X, y, loss=loss, diagonal=diagonal)
+    slope = signed_first_order(model, data, loss)
+    curve = obd(model, data, loss, diagonal=diagonal)
     return {name: slope[name] + curve[name] for name in slope}
 
 
 def obs(
     model: nn.Module,
-    X: Tensor,
-    y: Tensor,
-    *,
+    data: Examples | None = None,
     loss: Loss = cross_entropy,
+    *,
     damping: float = 1e-6,
     block: int | None = None,
 ) -> Scores:
     """Estimate the change when all other weights adapt: w^2 / (2 [H^-1]_ii), the brain surgeon.
 
     Args:
-        model: any with Linear or convolutional layers.
-        X: examples.
-        y: what the loss compares the logits with.
-        loss: from logits and y to their mean loss.
+        model: any with prunable weights.
+        data: a pair (X, y), or batches.
+        loss: from outputs and targets to their mean loss.
         damping: added to the diagonal of H, which is singular as soon as a unit is dead.
         block: with it, H is taken to be block-diagonal, so many neighbouring weights to a block,
             and estimated by the empirical Fisher; without it H is exact.
@@ -186,67 +213,80 @@ def obs(
     Source: Hassibi and Stork (1993); Kurtic et al. (2022) for the blocks. Used in chapter 02.
     """
     weights = prunable(model)
-    w = _flat(weights).double()
+    w = _flat(weights).detach().double()
     if block is None:
-        inverse = inverse_hessian(model, X, y, loss=loss, damping=damping).diagonal()
+        inverse = inverse_hessian(model, data, loss, damping=damping).diagonal()
+    elif block < 1:
+        raise ValueError(f"block: given {block}, expected how many weights a block holds.")
     else:
-        inverse = _block_inverses(model, weights, X, y, loss, damping, block)
+        with _task(model, data, loss) as task:
+            inverse = _block_inverses(task, damping, block)
     return _split(w.square() / (2 * inverse), weights)
 
 
-def synflow(model: nn.Module, X: Tensor, y: Tensor | None = None) -> Scores:
+def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Score the flow through a weight: |w| dR/d|w|, R the sum of outputs for an input of ones.
 
-    All parameters are replaced by their sizes, so no label and no example is looked at: of X only
-    the shape. Within every layer the scores sum to the same R, if there are no biases.
+    All parameters are replaced by their sizes, so no label and no example is looked at: of data
+    only the shape. Within every layer the scores sum to the same R, if there are no biases.
+    Integers are names, not amounts: where they are embedded, ones stand for the embedded vectors.
+
+    Returns:
+        float64, since flows of deep networks are large.
 
     Source: Tanaka et al. (2020). Used in chapters 02 and 05.
     """
-    linear = copy.deepcopy(model).double().eval()
-    with torch.no_grad():
-        for parameter in linear.parameters():
-            parameter.abs_()
-    weights = prunable(linear)
-    flow = linear(torch.ones(1, *X.shape[1:], dtype=torch.float64)).sum()
-    gradients = torch.autograd.grad(flow, list(weights.values()))
-    return {
-        name: (w.detach() * g).to(own.dtype)
-        for (name, w), g, own in zip(
-            weights.items(), gradients, prunable(model).values(), strict=True
-        )
-    }
+    with _task(model, data, loss, dtype=torch.float64) as task, ExitStack() as undo:
+        for layer in task.model.modules():
+            if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+                hook = layer.register_forward_hook(lambda *call: torch.ones_like(call[2]))
+                undo.callback(hook.remove)
+        with torch.no_grad():
+            for parameter in task.model.parameters():
+                parameter.abs_()
+        inputs, _ = next(task.batches())
+        outputs = answer(task.model, mapped(_one_of_ones, inputs))
+        flow = torch.stack([z.sum() for z in _numbers(outputs)]).sum()
+        slopes = _slopes(flow, task.weights)
+        return {name: w.detach() * slopes[name] for name, w in task.weights.items()}
 
 
-@torch.no_grad()
-def oracle(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy) -> Scores:
+def _one_of_ones(X: Tensor) -> Tensor:
+    """Return a single example of ones in the shape of X; zeros for names and switches."""
+    if not X.ndim:
+        return X
+    return torch.full_like(X[:1], 1 if X.is_floating_point() else 0)
+
+
+def oracle(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Measure the true change of the loss for every single weight, by setting it to zero.
 
-    In float64, since most changes are tiny. In an `nn.Sequential` the layers before the weight's
-    own are computed once, and many weights are tried together; elsewhere each costs a forward pass.
+    In float64, since most changes are tiny. In an `nn.Sequential` of simple layers those before the
+    weight's own are computed once, and many weights are tried together; elsewhere each costs a
+    forward pass.
 
     Returns:
         The changes, signed, float64: positive where the loss rises.
 
     Used in chapter 02.
     """
-    exact = copy.deepcopy(model).double().eval()
-    X = X.double() if X.is_floating_point() else X
-    base = loss(exact(X), y)
-    changes: Scores = {}
-    place = _places(exact)
-    for name, w in prunable(exact).items():
-        if isinstance(exact, nn.Sequential) and name in place:
-            changes[name] = _without_each(exact, place[name], X, y, loss) - base
-            continue
-        found = torch.empty(w.numel(), dtype=torch.float64)
-        flat = w.data.view(-1)
-        for index in range(w.numel()):
-            value = flat[index].item()
-            flat[index] = 0
-            found[index] = loss(exact(X), y) - base
-            flat[index] = value
-        changes[name] = found.view_as(w)
-    return changes
+    with _task(model, data, loss, dtype=torch.float64) as task, torch.no_grad():
+        if any(w.is_meta for w in task.weights.values()):
+            raise ValueError(
+                "model: it is on the device meta, which keeps no values, so nothing can be tried. "
+                "Move it to another: model.to_empty(device='cpu'), and load its weights."
+            )
+        base = task.mean(task.loss_of)
+        places = _places(task.model)
+        return {
+            name: task.mean(partial(_without, task, w, places.get(name))) - base
+            for name, w in task.weights.items()
+        }
+
+
+NEED_DATA = (
+    signed_first_order, first_order, snip, fisher, obd, second_order, obs, synflow, oracle,
+)  # fmt: skip
 
 
 # The Hessian
@@ -254,41 +294,44 @@ def oracle(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy
 
 def hessian_diagonal(
     model: nn.Module,
-    X: Tensor,
-    y: Tensor,
-    *,
+    data: Examples | None = None,
     loss: Loss = cross_entropy,
+    *,
     diagonal: str = "gauss-newton",
     probes: int = 100,
     seed: int = 0,
 ) -> Scores:
     """Return H_ii, the curvature of the loss along each weight; arguments as in `obd`."""
-    weights = prunable(model)
-    if diagonal == "gauss-newton":
-        return _gauss_newton(model, weights, X, y, loss)
-    w = _flat(weights)
-    product = _hessian_product(model, weights, X, y, loss)
-    if diagonal == "exact":
-        size = max(1, CHUNK // (8 * w.numel() + sum(X.shape)))
-        parts = []
-        for rows in torch.arange(w.numel()).split(size):
-            units = torch.nn.functional.one_hot(rows, w.numel()).to(w.dtype)
-            columns = vmap(product)(units)
-            parts.append(columns.gather(1, rows.unsqueeze(1)).squeeze(1))
-        return _split(torch.cat(parts), weights)
-    if diagonal == "hutchinson":
+    if diagonal not in ("exact", "gauss-newton", "hutchinson"):
+        raise ValueError(
+            f"diagonal: given {diagonal!r}, expected 'exact', 'gauss-newton' or 'hutchinson'."
+        )
+    if probes < 1:
+        raise ValueError(f"probes: given {probes}, expected at least 1.")
+    with _task(model, data, loss) as task:
+        if diagonal == "gauss-newton":
+            return _gauss_newton(task)
+        w = _flat(task.weights).detach()
+        product = _HessianProduct(task)
+        if diagonal == "exact":
+            size = max(1, CHUNK // (8 * w.numel() + task.width))
+            parts = []
+            for some in torch.arange(w.numel(), device=w.device).split(size):
+                units = torch.nn.functional.one_hot(some, w.numel()).to(w.dtype)
+                columns = product.each(units)
+                parts.append(columns.gather(1, some.unsqueeze(1)).squeeze(1))
+            return _split(torch.cat(parts), task.weights)
         generator = torch.Generator().manual_seed(seed)
         total = torch.zeros_like(w)
         for _ in range(probes):
-            sign = torch.randint(0, 2, w.shape, generator=generator).to(w.dtype) * 2 - 1
+            sign = torch.randint(0, 2, w.shape, generator=generator).to(w) * 2 - 1
             total += sign * product(sign)
-        return _split(total / probes, weights)
-    raise ValueError(
-        f"diagonal: given {diagonal!r}, expected 'exact', 'gauss-newton' or 'hutchinson'."
-    )
+        return _split(total / probes, task.weights)
 
 
-def full_hessian(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy) -> Tensor:
+def full_hessian(
+    model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy
+) -> Tensor:
     """Return the Hessian of the loss in all prunable weights, float64 (P, P).
 
     Weights stand in the order of `prunable`, each flattened row by row.
@@ -298,32 +341,41 @@ def full_hessian(model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_e
 
     Used in chapter 02.
     """
-    exact = copy.deepcopy(model).double().eval()
-    weights = prunable(exact)
-    w = _flat(weights)
-    if w.numel() > LARGEST_HESSIAN:
+    count = sum(w.numel() for w in prunable(model).values())
+    if count > LARGEST_HESSIAN:
         raise ValueError(
-            f"given {w.numel():,} weights, expected at most {LARGEST_HESSIAN:,}: their Hessian has "
+            f"given {count:,} weights, expected at most {LARGEST_HESSIAN:,}: their Hessian has "
             "the square of that. Use obs(..., block=100), or obd."
         )
-    product = _hessian_product(exact, weights, X.double(), y, loss)
-    size = max(1, CHUNK // (4 * w.numel() + len(X) * 64))
-    units = torch.eye(w.numel(), dtype=torch.float64)
-    return torch.cat([vmap(product)(rows) for rows in units.split(size)])
+    with _task(model, data, loss, dtype=torch.float64) as task:
+        product = _HessianProduct(task)
+        size = max(1, CHUNK // (4 * count + task.count * 64))
+        units = torch.eye(count, dtype=torch.float64, device=_flat(task.weights).device)
+        return torch.cat([product.each(some) for some in units.split(size)])
 
 
 def inverse_hessian(
-    model: nn.Module, X: Tensor, y: Tensor, *, loss: Loss = cross_entropy, damping: float = 1e-6
+    model: nn.Module,
+    data: Examples | None = None,
+    loss: Loss = cross_entropy,
+    *,
+    damping: float = 1e-6,
 ) -> Tensor:
     """Return (H + damping I)^-1, float64 (P, P), by Cholesky.
 
     Raises:
-        ValueError: as `full_hessian`, or H + damping I is not positive definite.
+        ValueError: as `full_hessian`, or H + damping I is not positive definite, or not finite.
 
     Used in chapter 02.
     """
-    H = full_hessian(model, X, y, loss=loss)
-    factor, info = torch.linalg.cholesky_ex(H + damping * torch.eye(len(H), dtype=H.dtype))
+    H = full_hessian(model, data, loss)
+    if H.device.type == "meta" or not H.isfinite().all():
+        raise ValueError(
+            f"model: its Hessian holds {'no values' if H.is_meta else 'NaN or infinity'}, expected "
+            "finite numbers. Look at the weights: a network that diverged has none to choose from."
+        )
+    units = torch.eye(len(H), dtype=H.dtype, device=H.device)
+    factor, info = torch.linalg.cholesky_ex(H + damping * units)
     if info:
         least = torch.linalg.eigvalsh(H)[0]
         raise ValueError(
@@ -372,11 +424,10 @@ def surgeon(weights: Tensor, inverse: Tensor, index: int) -> Cut:
 @torch.no_grad()
 def brain_surgery(
     model: nn.Module,
-    X: Tensor,
-    y: Tensor,
+    data: Examples,
     k: int,
-    *,
     loss: Loss = cross_entropy,
+    *,
     damping: float = 1e-6,
 ) -> Mask:
     """Cut weights of a small network one by one, the cheapest first, until k are left, in place.
@@ -392,7 +443,7 @@ def brain_surgery(
     w = _flat(weights).double()
     if not 0 <= k <= w.numel():
         raise ValueError(f"k: given {k}, expected how many to keep, from 0 to {w.numel()}.")
-    inverse = inverse_hessian(model, X, y, loss=loss, damping=damping)
+    inverse = inverse_hessian(model, data, loss, damping=damping)
     left = torch.ones_like(w, dtype=torch.bool)
     for _ in range(w.numel() - k):
         price = torch.where(left, w.square() / inverse.diagonal().clamp(min=1e-300), math.inf)
@@ -407,150 +458,406 @@ def brain_surgery(
 # Machinery
 
 
+class _Task(NamedTuple):
+    """A network ready to be scored, its prunable weights, and what it is scored by."""
+
+    model: nn.Module
+    weights: dict[str, Tensor]
+    data: Examples
+    loss: Loss
+    dtype: torch.dtype | None  # of a copy, to which examples are converted
+    count: int  # examples
+    width: int  # the lengths of all axes of a batch's inputs
+
+    def batches(self) -> Iterator[Batch]:
+        """Go through the batches, where the network is and in its precision."""
+        for inputs, targets in batches_of(self.data):
+            yield mapped(self._fitting, inputs), mapped(self._fitting, targets)
+
+    def _fitting(self, X: Tensor) -> Tensor:
+        devices = {w.device for w in self.weights.values()}
+        X = X.to(*devices) if len(devices) == 1 else X
+        return X.to(self.dtype) if self.dtype is not None and X.is_floating_point() else X
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch."""
+        return mean_of(self.loss, answer(self.model, batch[0]), batch[1])
+
+    def mean(self, of: Callable[[Batch], Tensor]) -> Tensor:
+        """Return the mean over all examples of what is a mean over those of a batch."""
+        found, seen = torch.zeros(()), 0
+        for batch in self.batches():
+            value, count = of(batch), examples_in(batch)
+            found = found + (value - found) * (count / (seen + count)) if seen else value
+            seen += count
+        return found
+
+
+@contextmanager
+def _task(
+    model: nn.Module, data: Examples | None, loss: Loss, dtype: torch.dtype | None = None
+) -> Iterator[_Task]:
+    """Make a network ready to be scored, and leave it as it was.
+
+    A copy is scored if another precision is asked for, or the network's own is a half.
+
+    Raises:
+        TypeError: Replicas, data or a loss of another kind.
+        ValueError: no examples, or a network that cannot be copied.
+    """
+    if isinstance(model, Replicas):
+        raise TypeError(
+            "model: given Replicas, whose copies each have scores of their own, expected a single "
+            "network. Write model.replica(0), or let prune_model score them all."
+        )
+    if data is None:
+        raise TypeError("data: given None, but this criterion looks at examples. Give (X, y).")
+    check_loss(loss)
+    weights = prunable(model)
+    if dtype is None and any(w.dtype in (torch.float16, torch.bfloat16) for w in weights.values()):
+        dtype = torch.float32
+    if dtype is not None:
+        model = _copied(model, dtype)
+        weights = prunable(model)
+    count = width = 0
+    for batch in batches_of(data):
+        count += examples_in(batch)
+        width = max(width, sum(sum(X.shape) for X in tensors_in(batch[0])))
+    frozen = [w for w in weights.values() if not w.requires_grad]
+    with _evaluating(model):
+        try:
+            for w in frozen:
+                w.requires_grad_(True)
+            yield _Task(model, weights, data, loss, dtype, count, width)
+        finally:
+            for w in frozen:
+                w.requires_grad_(False)
+
+
+def _copied(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Return a copy of another precision; ValueError for a network that cannot be copied."""
+    try:
+        return copy.deepcopy(model).to(dtype)
+    except RuntimeError as error:
+        raise ValueError(
+            f"model: it cannot be copied, and is scored in {dtype} ({error}). Does it keep what a "
+            "forward pass computed as an attribute? Delete that, or store it detached."
+        ) from error
+
+
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Score a network as it is used, and leave every layer in the mode it was in."""
+    """Score a network as it is used, and leave every layer in the mode it was in.
+
+    Attention is computed by its formula, since its fast forms know no second derivatives; what is
+    compiled runs as it was written, since only that can be differentiated example by example.
+    """
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
+    fast = torch.backends.mha.get_fastpath_enabled()
+    with ExitStack() as stack:
+        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
         for module, mode in modes:
-            module.training = mode
+            stack.callback(setattr, module, "training", mode)
+        torch.backends.mha.set_fastpath_enabled(False)
+        model.eval()
+        if any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m, _ in modes):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        yield
 
 
-def _gradients(
-    model: nn.Module, weights: Mapping[str, Tensor], X: Tensor, y: Tensor, loss: Loss
-) -> Scores:
-    """Return the gradient of the mean loss; nothing is added to what the weights already hold."""
-    with _evaluating(model), torch.enable_grad():
-        found = torch.autograd.grad(loss(model(X), y), list(weights.values()))
+def _slopes(value: Tensor, weights: Mapping[str, Tensor], *, again: bool = False) -> Scores:
+    """Return the gradient; zero for weights that the value does not depend on.
+
+    Raises:
+        ValueError: it depends on none of them, and so was cut off from the network.
+    """
+    if not value.requires_grad:
+        raise ValueError(
+            "loss: no slope leads from it to any prunable weight of the network. Is there a "
+            "detach(), .data or torch.no_grad() in the network or in the loss?"
+        )
+    found = torch.autograd.grad(
+        value, list(weights.values()), create_graph=again, allow_unused=True, materialize_grads=True
+    )
     return dict(zip(weights, found, strict=True))
 
 
-def _example_gradients(
-    model: nn.Module, weights: Mapping[str, Tensor], X: Tensor, y: Tensor, loss: Loss
-) -> Iterator[Scores]:
+def _gradients(task: _Task) -> Scores:
+    """Return the gradient of the mean loss; nothing is added to what the weights already hold."""
+    slope = task.mean(lambda batch: _flat(_slopes(task.loss_of(batch), task.weights)))
+    return _split(slope, task.weights)
+
+
+def _example_gradients(task: _Task) -> Iterator[Scores]:
     """Yield the gradients of single examples, (chunk, *shape) for each weight."""
 
-    def one(values: Scores, x: Tensor, label: Tensor) -> Tensor:
-        value: Tensor = loss(functional_call(model, values, (x[None],)), label[None])
-        return value
+    def one(values: Scores, x: Any, label: Any) -> Tensor:
+        return mean_of(task.loss, _as_if(task.model, values, _single(x)), _single(label))
 
-    values = {name: w.detach() for name, w in weights.items()}
-    size = max(1, CHUNK // sum(w.numel() for w in values.values()))
-    each = vmap(grad(one), in_dims=(None, 0, 0))
-    with _evaluating(model):
-        for some, labels in zip(X.split(size), y.split(size), strict=True):
-            with torch.no_grad():  # biases would have it too
-                found = each(values, some, labels)
-            yield found
+    def each(values: Scores, batch: Batch) -> Scores:
+        return vmap(grad(one), in_dims=(None, 0, 0))(values, *batch)  # type: ignore[no-any-return]
 
+    def plainly(batch: Batch) -> Scores:
+        found = [_slopes(task.loss_of(example), task.weights) for example in _examples(batch)]
+        return {name: torch.stack([g[name] for g in found]) for name in task.weights}
 
-def _gauss_newton(
-    model: nn.Module, weights: Mapping[str, Tensor], X: Tensor, y: Tensor, loss: Loss
-) -> Scores:
-    """Average J' S J's diagonal: J the slopes of the logits, S the loss's curvature in them."""
-
-    def logits(values: Scores, x: Tensor) -> Tensor:
-        z: Tensor = functional_call(model, values, (x[None],))
-        return z[0]
-
-    def one(z: Tensor, label: Tensor) -> Tensor:
-        return loss(z[None], label[None])
-
-    values = {name: w.detach() for name, w in weights.items()}
-    total = {name: torch.zeros_like(w) for name, w in values.items()}
-    with _evaluating(model), torch.no_grad():
-        classes = model(X[:1]).numel()
-        size = max(1, CHUNK // (classes * sum(w.numel() for w in values.values())))
-        for some, labels in zip(X.split(size), y.split(size), strict=True):
-            z = model(some)
-            S = vmap(jacrev(jacrev(one)))(z, labels)  # (n, C, C)
-            J = vmap(jacrev(logits), in_dims=(None, 0))(values, some)  # (n, C, *shape) each
-            for name, slopes in J.items():
-                flat = slopes.flatten(2)  # (n, C, weights)
-                curved = torch.bmm(S, flat).mul_(flat).sum(dim=(0, 1))
-                total[name] += curved.view_as(total[name])
-    return {name: t / len(X) for name, t in total.items()}
+    return _together_or_plainly(task, each, plainly, sum(w.numel() for w in task.weights.values()))
 
 
-def _hessian_product(
-    model: nn.Module, weights: Mapping[str, Tensor], X: Tensor, y: Tensor, loss: Loss
-) -> Callable[[Tensor], Tensor]:
-    """Return the function v -> H v, by the chain rule (Pearlmutter 1994)."""
+def _gauss_newton(task: _Task) -> Scores:
+    """Average J' S J's diagonal: J the slopes of the outputs, S the loss's curvature in them."""
 
-    def total(w: Tensor) -> Tensor:
-        value: Tensor = loss(functional_call(model, _split(w, weights), (X,)), y)
-        return value
+    def outputs(values: Scores, x: Any) -> Tensor:
+        z: Tensor = _as_if(task.model, values, _single(x))
+        return z.flatten()
 
-    w = _flat(weights)
+    def each(values: Scores, batch: Batch) -> Scores:
+        z: Tensor = answer(task.model, batch[0])
 
-    def product(v: Tensor) -> Tensor:
-        with _evaluating(model), torch.no_grad():
-            result: Tensor = vjp(grad(total), w)[1](v)[0]
+        def one(flat: Tensor, label: Any) -> Tensor:
+            return mean_of(task.loss, flat.view(1, *z.shape[1:]), _single(label))
+
+        S = vmap(jacrev(jacrev(one)))(z.flatten(1), batch[1])  # (n, C, C)
+        J = vmap(jacrev(outputs), in_dims=(None, 0))(values, batch[0])  # (n, C, *shape) each
+        return _curved(S, J)
+
+    def plainly(batch: Batch) -> Scores:
+        total: Scores = {}
+        for x, label in _examples(batch):
+            z = answer(task.model, x)
+            flat = torch.cat([part.flatten() for part in _numbers(z)])
+
+            def one(flat: Tensor, z: Any = z, label: Any = label) -> Tensor:
+                parts = iter(flat.split([part.numel() for part in _numbers(z)]))
+                output = mapped(lambda t: next(parts).view_as(t) if _is_number(t) else t, z)
+                return mean_of(task.loss, output, label)
+
+            S = torch.autograd.functional.hessian(one, flat.detach())
+            J = [
+                torch.autograd.grad(
+                    number, list(task.weights.values()), retain_graph=True, allow_unused=True,
+                    materialize_grads=True,
+                )
+                for number in flat
+            ]  # fmt: skip
+            slopes = (torch.stack(part).unsqueeze(0) for part in zip(*J, strict=True))
+            found = _curved(S.unsqueeze(0), dict(zip(task.weights, slopes, strict=True)))
+            total = {name: total.get(name, 0) + curve for name, curve in found.items()}
+        return total
+
+    first = rows(next(task.batches()), slice(0, 1))
+    classes = sum(z.numel() for z in _numbers(answer(task.model, first[0])))
+    numbers = classes * sum(w.numel() for w in task.weights.values())
+    total = {name: torch.zeros_like(w, requires_grad=False) for name, w in task.weights.items()}
+    for found in _together_or_plainly(task, each, plainly, numbers):
+        for name, curve in found.items():
+            total[name] += curve
+    return {name: t / task.count for name, t in total.items()}
+
+
+def _curved(S: Tensor, J: Scores) -> Scores:
+    """Return the diagonal of the sum of J' S J, from (n, C, C) and (n, C, *shape) each."""
+    found = {}
+    for name, slopes in J.items():
+        flat = slopes.flatten(2)  # (n, C, weights)
+        found[name] = torch.bmm(S, flat).mul_(flat).sum(dim=(0, 1)).view(slopes.shape[2:])
+    return found
+
+
+def _together_or_plainly(
+    task: _Task,
+    each: Callable[[Scores, Batch], Scores],
+    plainly: Callable[[Batch], Scores],
+    numbers: int,
+) -> Iterator[Scores]:
+    """Yield what is asked of single examples, chunk by chunk: many at once, or in a plain loop.
+
+    Not every network can be differentiated for many examples at once (recurrent ones cannot, nor
+    those that look at their numbers), and some answer wrongly, because they keep their weights in
+    a second place. So the first examples are asked both ways, and the loop decides.
+    """
+    values = {name: w.detach() for name, w in task.weights.items()}
+    together = None
+    for batch in task.batches():
+        for begin in range(0, examples_in(batch), size := max(1, CHUNK // numbers)):
+            some = rows(batch, slice(begin, begin + size))
+            if together is None:
+                few = rows(some, slice(0, 2))
+                together = _alike(partial(each, values), plainly, few)
+            if together:
+                with torch.no_grad():
+                    yield each(values, some)
+            else:
+                yield {name: found.detach() for name, found in plainly(some).items()}
+
+
+def _alike(one: Callable[[Any], Scores], other: Callable[[Any], Scores], given: Any) -> bool:
+    """Tell whether two ways give the same but for rounding; False if the first fails."""
+    try:
+        with torch.no_grad():
+            found = one(given)
+    except Exception:  # of any kind: the other way will say what is wrong, if something is
+        return False
+    wanted = other(given)
+    if any(w.is_meta for w in wanted.values()):
+        return True
+    whole = _flat(wanted).norm()
+    return all(
+        bool((found[name] - w).norm() <= 1e-2 * w.norm() + 1e-5 * whole) or not whole.isfinite()
+        for name, w in wanted.items()
+    )
+
+
+def _as_if(model: nn.Module, values: Scores, inputs: Any) -> Any:
+    """Call a network as if its weights had these values."""
+    if isinstance(inputs, Mapping):
+        return functional_call(model, values, (), dict(inputs))
+    return functional_call(model, values, tuple(inputs) if isinstance(inputs, list) else inputs)
+
+
+def _single(part: Any) -> Any:
+    """Make a batch of one from what vmap took out of a batch."""
+    return mapped(lambda X: X.unsqueeze(0), part)
+
+
+def _examples(batch: Batch) -> Iterator[Batch]:
+    """Go through the examples of a batch, each a batch of its own."""
+    return (rows(batch, slice(i, i + 1)) for i in range(examples_in(batch)))
+
+
+def _is_number(X: Tensor) -> bool:
+    return X.is_floating_point()
+
+
+def _numbers(part: Any) -> list[Tensor]:
+    return [X for X in tensors_in(part) if _is_number(X)]
+
+
+class _HessianProduct:
+    """The function v -> H v, by the chain rule (Pearlmutter 1994), for one vector or many."""
+
+    def __init__(self, task: _Task) -> None:
+        self.task, self.w = task, _flat(task.weights).detach()
+        first = next(task.batches())
+        sign = 1 - 2 * (torch.arange(len(self.w), device=self.w.device) % 2).to(self.w)
+        self.together = _alike(
+            lambda v: {"": vmap(partial(self._functional, first))(v)[0]},
+            lambda v: {"": self._plain(first, v[0])},
+            sign.unsqueeze(0),
+        )
+
+    def __call__(self, v: Tensor) -> Tensor:
+        if self.together:
+            with torch.no_grad():
+                return self.task.mean(lambda batch: self._functional(batch, v))
+        return self.task.mean(lambda batch: self._plain(batch, v))
+
+    def each(self, rows: Tensor) -> Tensor:
+        """Return the products with the rows of a matrix."""
+        if self.together:
+            with torch.no_grad():
+                return vmap(self)(rows)
+        return torch.stack([self(row) for row in rows])
+
+    def _functional(self, batch: Batch, v: Tensor) -> Tensor:
+        def total(w: Tensor) -> Tensor:
+            output = _as_if(self.task.model, _split(w, self.task.weights), batch[0])
+            return mean_of(self.task.loss, output, batch[1])
+
+        result: Tensor = vjp(grad(total), self.w)[1](v)[0]
         return result
 
-    return product
+    def _plain(self, batch: Batch, v: Tensor) -> Tensor:
+        slopes = _slopes(self.task.loss_of(batch), self.task.weights, again=True)
+        along = (_flat(slopes) * v).sum()
+        if not along.requires_grad:  # a loss that is linear in the weights is not curved
+            return torch.zeros_like(v)
+        return _flat(_slopes(along, self.task.weights))
 
 
-def _block_inverses(
-    model: nn.Module,
-    weights: Mapping[str, Tensor],
-    X: Tensor,
-    y: Tensor,
-    loss: Loss,
-    damping: float,
-    block: int,
-) -> Tensor:
+def _block_inverses(task: _Task, damping: float, block: int) -> Tensor:
     """Return the diagonal of the inverse of the block-diagonal empirical Fisher, (P,)."""
-    if block < 1:
-        raise ValueError(f"block: given {block}, expected how many weights a block holds.")
-    count = sum(w.numel() for w in weights.values())
+    count = sum(w.numel() for w in task.weights.values())
     filled = -(-count // block) * block
-    F = torch.zeros(filled // block, block, block, dtype=torch.float64)
-    for gradients in _example_gradients(model, weights, X, y, loss):
+    like = {"dtype": torch.float64, "device": _flat(task.weights).device}
+    F = torch.zeros(filled // block, block, block, **like)  # type: ignore[call-overload]
+    for gradients in _example_gradients(task):
         G = torch.cat([g.flatten(1) for g in gradients.values()], dim=1).double()
         G = torch.nn.functional.pad(G, (0, filled - count)).view(len(G), -1, block)
-        F += torch.einsum("nbi,nbj->bij", G, G) / len(X)
-    F += damping * torch.eye(block, dtype=torch.float64)
+        F += torch.einsum("nbi,nbj->bij", G, G) / task.count
+    F += damping * torch.eye(block, **like)  # type: ignore[call-overload]
     diagonals: Tensor = torch.linalg.inv(F).diagonal(dim1=1, dim2=2)
     return diagonals.flatten()[:count]
 
 
+# Layers that treat every row of a matrix alike: many batches can go through them as one.
+ROW_BY_ROW = (
+    nn.Linear, nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.Softplus,
+    nn.Identity, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm,
+)  # fmt: skip
+
+
 def _places(model: nn.Module) -> dict[str, int]:
-    """Tell where in a Sequential each Linear layer stands whose weight nobody else uses."""
-    if type(model) is not nn.Sequential:
+    """Tell which Linear layers of a Sequential can be tried without many weights at once.
+
+    Nobody else uses their weight, no hook looks on, and what follows treats rows alike.
+    """
+    layers = list(model) if type(model) is nn.Sequential else []
+    if any(m._forward_hooks or m._forward_pre_hooks for m in model.modules()):
         return {}
     users = [w.data_ptr() for _, w in model.named_parameters(remove_duplicate=False)]
     return {
         f"{number}.weight": number
-        for number, layer in enumerate(model)
-        if type(layer) is nn.Linear and users.count(layer.weight.data_ptr()) == 1
+        for number, layer in enumerate(layers)
+        if type(layer) is nn.Linear
+        and users.count(layer.weight.data_ptr()) == 1
+        and all(type(after) in ROW_BY_ROW for after in layers[number + 1 :])
     }
 
 
-def _without_each(model: nn.Sequential, number: int, X: Tensor, y: Tensor, loss: Loss) -> Tensor:
+def _without(task: _Task, w: Tensor, number: int | None, batch: Batch) -> Tensor:
+    """Return the loss of a batch without each weight, float64 in the shape of the weights."""
+    if number is not None and isinstance(batch[0], Tensor):
+        assert isinstance(task.model, nn.Sequential)  # as `_places` found it
+        inputs = task.model[:number](batch[0])
+        if inputs.ndim == 2:
+            return _without_each(task, number, inputs, batch[1])
+    losses = torch.empty(w.numel(), dtype=torch.float64, device=w.device)
+    flat = w.data.view(-1)
+    for index in range(w.numel()):
+        value = flat[index].clone()
+        flat[index] = 0
+        losses[index] = task.loss_of(batch)
+        flat[index] = value
+    return losses.view_as(w)
+
+
+def _without_each(task: _Task, number: int, inputs: Tensor, y: Any) -> Tensor:
     """Return the loss without each weight of one Linear layer: only one of its outputs moves."""
-    inputs, layer, rest = model[:number](X), model[number], model[number + 1 :]
-    assert isinstance(layer, nn.Linear)  # as `_places` found it
+    assert isinstance(task.model, nn.Sequential)
+    layer, rest = task.model[number], task.model[number + 1 :]
     z = layer(inputs)
-    if z.ndim != 2:
-        raise ValueError(f"X: the layer gives {tuple(z.shape)}, expected (examples, features).")
     losses = torch.empty_like(layer.weight)
     size = max(1, CHUNK // (8 * z.numel()))
-    one = vmap(lambda logits: loss(logits, y))
+    one = vmap(lambda logits: mean_of(task.loss, logits, y))
     for unit, row in enumerate(layer.weight):
-        for some in torch.arange(len(row)).split(size):
+        for some in torch.arange(len(row), device=row.device).split(size):
             moved = z.expand(len(some), *z.shape).clone()
             moved[:, :, unit] -= (row[some] * inputs[:, some]).T
-            logits = rest(moved.flatten(0, 1))
-            losses[unit, some] = one(logits.view(len(some), len(z), -1))
+            logits = rest(moved.flatten(0, 1)).view(len(some), len(z), -1)
+            try:
+                losses[unit, some] = one(logits)
+            except RuntimeError:  # a loss that looks at its numbers is asked one by one
+                found = [mean_of(task.loss, each, y) for each in logits]
+                losses[unit, some] = torch.stack(found)
     return losses
 
 
 def _flat(weights: Mapping[str, Tensor]) -> Tensor:
-    return torch.cat([w.detach().flatten() for w in weights.values()])
+    return torch.cat([w.flatten() for w in weights.values()])
 
 
 def _split(flat: Tensor, weights: Mapping[str, Tensor]) -> Scores:

@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -141,7 +142,7 @@ def find(
     rates: Mapping[str, float] | None = None,
     rewind_step: int = 0,
     seed: tuple[int, ...] = (),
-    folder: str | os.PathLike[str] | None = None,
+    **how: Any,
 ) -> Iterator[tuple[Round, Ticket]]:
     """Find tickets by pruning in rounds with rewinding: one for each round, the dense one first.
 
@@ -149,11 +150,12 @@ def find(
         model: one network or Replicas; trained in place.
         train: as `Trainer`.
         rounds: how many times to prune.
-        fraction: of the remaining weights of each layer, removed each time.
-        rates: fractions of their own for some layers, as a smaller one for the last.
+        fraction: of the remaining weights, removed each time.
+        rates: with scope "tensor", fractions of their own for some layers, as a smaller one for
+            the last.
         rewind_step: the step to whose values the weights go back.
         seed: of the initial values, for the record.
-        folder: where to store the rounds, as in `iterative_pruning`.
+        **how: other arguments of `iterative_pruning`: scope, criterion, data, loss, folder, key.
 
     Yields:
         The round, whose network *is* the ticket, trained; and the ticket.
@@ -164,12 +166,14 @@ def find(
     Source: Frankle and Carbin (2019); Frankle et al. (2020) for a later rewind step. Used in
     chapter 05.
     """
-    for done in iterative_pruning(
-        model, train, rounds=rounds, fraction=fraction, rates=rates,
-        rewind_step=rewind_step, folder=folder,
-    ):  # fmt: skip
-        how = {"round": done.number, "fraction": fraction, "rewind_step": rewind_step}
-        yield done, Ticket(done.mask, done.rewound, seed, how)
+    done = iterative_pruning(
+        model, train, rounds=rounds, fraction=fraction, rates=rates, rewind_step=rewind_step, **how
+    )
+    told = {"fraction": fraction, "rewind_step": rewind_step}
+    return (
+        (each, Ticket(each.mask, each.rewound, tuple(seed), {"round": each.number, **told}))
+        for each in done
+    )
 
 
 def train_from(

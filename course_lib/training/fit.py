@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count, islice
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,19 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from course_lib.masks import Mask
+from course_lib.training.examples import (
+    Batch,
+    Examples,
+    Loss,
+    answer,
+    batches_of,
+    check_examples,
+    check_loss,
+    examples_in,
+    is_pair,
+    mean_of,
+    rows,
+)
 from course_lib.training.schedules import Schedule, cosine
 
 StepHook = Callable[[int], Mask | None]
@@ -51,13 +65,33 @@ class Recipe:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: given {self.dropout}, expected a share below 1.")
 
+    def check_steps(self, start: int, stop: int | None) -> int:
+        """Return the step to end before, all of the recipe if `stop` is None.
+
+        Raises:
+            ValueError: not 0 <= start <= stop <= steps.
+        """
+        end = self.steps if stop is None else stop
+        if not 0 <= start <= end <= self.steps:
+            raise ValueError(
+                f"given start = {start} and stop = {stop} in a recipe of {self.steps} steps, "
+                f"expected 0 <= start <= stop <= {self.steps}. Choose steps within the recipe."
+            )
+        return end
+
     def rate(self, step: int) -> float:
         """Return the learning rate at a step."""
         return self.lr * self.schedule(step / self.steps)
 
 
 def batches(examples: int, recipe: Recipe, seed: int) -> Tensor:
-    """Draw the indices of all batches of a training, int64 (steps, batch)."""
+    """Draw the indices of all batches of a training, int64 (steps, batch).
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    if examples < 1:
+        raise ValueError("data: there is no example in it, expected at least one. See len(X).")
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, examples, (recipe.steps, recipe.batch), generator=generator)
 
@@ -73,7 +107,8 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
     Args:
         optimiser: any that changes its parameters in `step` alone.
         model: its weights are masked at once.
-        mask: names parameters of the model.
+        mask: names parameters of the model. Frozen ones are masked and need not be the
+            optimiser's; of a tied weight with two names and two masks, both hold.
 
     Raises:
         ValueError: the mask does not fit the model, a masked weight is not the optimiser's, or the
@@ -88,9 +123,12 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
         )
     mask.apply_(model)
     named = dict(model.named_parameters(remove_duplicate=False))
-    kept = {named[name]: entry for name, entry in mask.items()}
+    kept: dict[nn.Parameter, Tensor] = {}
+    for name, entry in mask.items():  # a weight of two names is held by both masks
+        entry = entry.to(named[name].device)
+        kept[named[name]] = entry & kept.get(named[name], entry)
     own = {parameter for group in optimiser.param_groups for parameter in group["params"]}
-    strangers = [name for name in mask if named[name] not in own]
+    strangers = [n for n in mask if named[n].requires_grad and named[n] not in own]
     if strangers:
         raise ValueError(
             f"optimiser: it does not train {strangers}, which the mask prunes. "
@@ -121,23 +159,26 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
 
 def fit(
     model: nn.Module,
-    X: Tensor,
-    y: Tensor,
+    data: Examples,
     recipe: Recipe,
     *,
+    loss: Loss = cross_entropy,
     seed: int = 0,
     mask: Mask | None = None,
     start: int = 0,
     stop: int | None = None,
     on_step: StepHook | None = None,
 ) -> None:
-    """Train a network in place, by cross-entropy.
+    """Train a network in place.
 
     Args:
-        model: any that gives logits (batch, classes).
-        X: examples, one a row.
-        y: their classes, int64 (n,).
+        model: any; for the loss of the chapters one that gives logits (batch, classes).
+        data: a pair (inputs, targets), from which batches are drawn; or a collection of batches,
+            as a list or a DataLoader, which are then taken in its order, one a step, over and over:
+            the recipe's `batch` and the seed do not matter. Inputs are a tensor, a tuple of
+            arguments or a dictionary of them.
         recipe: how.
+        loss: from outputs and targets to their mean loss.
         seed: of the batches.
         mask: weights that stay zero.
         start: the step to begin with; the optimiser begins without memory.
@@ -146,22 +187,30 @@ def fit(
             from then on.
 
     Raises:
-        ValueError: the mask does not fit; or dropout in the recipe, which belongs in the model.
+        TypeError: data or loss of another kind.
+        ValueError: no examples; the mask does not fit; nothing can be trained; steps that are not
+            the recipe's; or dropout in the recipe, which belongs in the model.
 
     Used in chapters 02 to 05.
     """
     if recipe.dropout:
         raise ValueError("dropout: put nn.Dropout into the model, or train Replicas.")
+    check_loss(loss)
+    end = recipe.check_steps(start, stop)
     weights = [p for p in model.parameters() if p.requires_grad]
+    if not weights:
+        raise ValueError(
+            "model: no parameter requires a gradient, so there is nothing to train. Thaw some: "
+            "layer.requires_grad_(True)."
+        )
     optimiser: Optimizer
     if recipe.optimiser == "adam":
         optimiser = torch.optim.Adam(weights, lr=recipe.lr, foreach=True)
     else:
         optimiser = torch.optim.SGD(weights, lr=recipe.lr, momentum=recipe.momentum, foreach=True)
-    order = batches(len(X), recipe, seed)
+    drawn = _drawn(data, recipe, seed, start)
     mask = mask if mask is not None else Mask({})
     step = start
-    end = recipe.steps if stop is None else stop
     model.train()
     while step < end:
         with hold(optimiser, model, mask):
@@ -169,9 +218,9 @@ def fit(
             while step < end and renewed is None:
                 for group in optimiser.param_groups:
                     group["lr"] = recipe.rate(step)
-                chosen = order[step]
+                inputs, targets = next(drawn)
                 optimiser.zero_grad()
-                cross_entropy(model(X[chosen]), y[chosen]).backward()
+                mean_of(loss, answer(model, inputs), targets).backward()
                 _penalise(weights, recipe)
                 optimiser.step()
                 step += 1
@@ -180,6 +229,20 @@ def fit(
             mask = renewed
     mask.apply_(model)
     model.eval()
+
+
+def _drawn(data: Examples, recipe: Recipe, seed: int, start: int) -> Iterator[Batch]:
+    """Yield the batch of each step from `start` on; what is wrong with them is said at once."""
+    check_examples(data)
+    drawn: Iterator[Batch]
+    if is_pair(data):
+        X, y = data  # type: ignore[misc]  # a pair
+        order = batches(examples_in((X, y)), recipe, seed)
+        drawn = (rows((X, y), chosen) for chosen in order[start:])
+    else:
+        again = chain.from_iterable(batches_of(data) for _ in count())
+        drawn = islice(again, start, None)
+    return chain(list(islice(drawn, 1)), drawn)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.masks import Mask
+from course_lib.training.examples import is_pair
 from course_lib.training.fit import Recipe, StepHook, batches
 from course_lib.training.models import mlp
 
@@ -119,8 +120,7 @@ class Replicas(nn.Sequential):
 
 def fit_replicas(
     model: Replicas,
-    X: Tensor,
-    y: Tensor,
+    data: tuple[Tensor, Tensor],
     recipe: Recipe,
     *,
     seeds: Sequence[int],
@@ -134,8 +134,8 @@ def fit_replicas(
 
     Args:
         model: the replicas.
-        X: examples (n, features), the same for all.
-        y: classes (n,), or (S, n) where each replica learns labels of its own.
+        data: a pair (X, y): examples X (n, features), the same for all, and classes y (n,), or
+            (S, n) where each replica learns labels of its own. The loss is cross-entropy.
         recipe: how.
         seeds: of the batches, one for each replica.
         lr: peak learning rates (S,), in place of the recipe's.
@@ -145,11 +145,14 @@ def fit_replicas(
         on_step: as in `fit`.
 
     Raises:
-        ValueError: the number of seeds, rates or rows of labels is not that of the replicas, or the
-            mask does not fit.
+        TypeError: data of another kind.
+        ValueError: the number of seeds, rates or rows of labels is not that of the replicas; no
+            examples; steps that are not the recipe's; or the mask does not fit.
 
     Used in chapters 03 to 13.
     """
+    X, y = _pair(data, model.layers[0].in_features)
+    end = recipe.check_steps(start, stop)
     count = model.count
     for name, given in (("seeds", len(seeds)), ("lr", count if lr is None else lr.numel())):
         if given != count:
@@ -161,7 +164,7 @@ def fit_replicas(
     order = torch.stack([batches(len(X), recipe, seed) for seed in seeds], dim=1)
     labels = y.expand(count, -1)
     silence = torch.Generator().manual_seed(seeds[0])
-    for t in range(start, recipe.steps if stop is None else stop):
+    for t in range(start, end):
         chosen = order[t]
         torch.index_select(X, 0, chosen.flatten(), out=step.drawn.view(-1, X.shape[1]))
         step.gradient(labels.gather(1, chosen), silence)
@@ -169,6 +172,22 @@ def fit_replicas(
         renewed = on_step(t + 1) if on_step else None
         if renewed is not None:
             step.hold(renewed)
+
+
+def _pair(data: object, features: int) -> tuple[Tensor, Tensor]:
+    """Return examples and classes; raises TypeError or ValueError for other data."""
+    if not (is_pair(data) and isinstance(data[0], Tensor)):  # type: ignore[index]
+        raise TypeError(
+            f"data: given a {type(data).__name__}, expected a pair (X, y) of tensors: Replicas "
+            "draw their batches from it. Train one network at a time with `fit`."
+        )
+    X, y = data  # type: ignore[misc]
+    if X.ndim != 2 or X.shape[1] != features or y.ndim not in (1, 2) or y.shape[-1] != len(X):
+        raise ValueError(
+            f"data: given X {tuple(X.shape)} and y {tuple(y.shape)}, expected (n, {features}) and "
+            "(n,), or (replicas, n). Put examples along the first axis of X."
+        )
+    return X, y
 
 
 class _Step:

@@ -33,12 +33,12 @@ def small():
 def by_hand(rounds, rewind_step=0):
     """The recipe written out: accuracies by round, masks, trained networks."""
     data, (X, y) = mnist1d(), lottery.fresh_examples()
-    train = Trainer(data.X, data.y, Recipe(steps=40), seeds=SEEDS)
+    train = Trainer((data.X, data.y), Recipe(steps=40), seeds=SEEDS)
     model = Replicas.of(lottery.SIZES, SEEDS)
     mask, found = Mask.ones_like(model), []
     for t in range(rounds + 1):
         if t:
-            mask = prune_model(model, mask, fraction=0.36, rates=lottery.RATES)
+            mask = prune_model(model, mask, fraction=0.36, rates=lottery.RATES, scope="tensor")
             if rewind_step is not None:
                 model.load_state_dict(Replicas.of(lottery.SIZES, SEEDS).state_dict())
         train(model, mask, round=t)
@@ -80,7 +80,7 @@ def test_each_control_changes_what_it_says_and_nothing_else():
     with torch.no_grad():
         for p in dense.parameters():
             p.mul_(torch.randn(p.shape, generator=torch.Generator().manual_seed(0)))
-    mask = prune_model(dense, Mask.ones_like(dense), fraction=0.8)
+    mask = prune_model(dense, Mask.ones_like(dense), fraction=0.8, scope="tensor")
     ticket = Ticket(mask, start.state_dict(), tuple(SEEDS))
     for name, (values, own) in controls(ticket, dense, start, fresh, seed=0).items():
         same_values = all(torch.equal(values[n], ticket.initial[n]) for n in ticket.initial)
@@ -111,9 +111,9 @@ def task():
 def test_the_loop_by_the_clock_trains_as_fit_does(task):
     recipe = Recipe(steps=20)
     one, other = mlp((40, 30, 10), 0), mlp((40, 30, 10), 0)
-    mask = prune_model(one, Mask.ones_like(one), fraction=0.5)
+    mask = prune_model(one, Mask.ones_like(one), fraction=0.5, scope="tensor")
     moments = train_by_clock(one, task, recipe, seed=5, mask=mask, looks=4)
-    fit(other, task.X, task.y, recipe, seed=5, mask=mask)
+    fit(other, (task.X, task.y), recipe, seed=5, mask=mask)
     for p, q in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.allclose(p, q, atol=1e-6)
     assert [m.step for m in moments] == [5, 10, 15, 20]
@@ -150,7 +150,7 @@ def test_masked_and_sparse_walk_the_same_path(task):
 
 def test_a_sparse_network_is_trained_by_the_same_loop(task):
     model = mlp((40, 30, 10), 0)
-    mask = prune_model(model, Mask.ones_like(model), fraction=0.5)
+    mask = prune_model(model, Mask.ones_like(model), fraction=0.5, scope="tensor")
     sparse = sparsify(model, mask)
     a = train_by_clock(sparse, task, Recipe(steps=10), seed=0)
     b = train_by_clock(model, task, Recipe(steps=10), seed=0, mask=mask)

@@ -148,7 +148,7 @@ def test_scores_in_units_of_the_loss_do_not_feel_the_scale():
     twin = twins.rescaled(model, 0, spread=2)
     y = torch.arange(40) % 3
     for score in (saliency.first_order, saliency.obd, saliency.fisher):
-        one, other = score(model, examples(), y), score(twin, examples(), y)
+        one, other = score(model, (examples(), y)), score(twin, (examples(), y))
         for name in one:
             assert torch.allclose(one[name], other[name], rtol=1e-9, atol=1e-300)
 
@@ -158,5 +158,5 @@ def test_copies_get_less_of_every_score_of_the_loss():
     model = network(3)
     twin = twins.split(model, 0)
     y = torch.arange(40) % 3
-    one, other = (saliency.obd(m, examples(), y)["4.weight"] for m in (model, twin))
+    one, other = (saliency.obd(m, (examples(), y))["4.weight"] for m in (model, twin))
     assert torch.allclose(other, one.repeat_interleave(2, dim=1) / 4, rtol=1e-9, atol=1e-300)

@@ -34,7 +34,7 @@ def toy(seed=0):
 
 X, y = toy()
 RECIPE = Recipe(steps=12, batch=8)
-TRAIN = Trainer(X, y, RECIPE)
+TRAIN = Trainer((X, y), RECIPE)
 
 
 def net(seed=0):
@@ -68,17 +68,17 @@ def test_prune_against_sorting(seed, fraction, scope):
 def test_rates_and_density():
     scores = {"a": torch.arange(10.0), "b": torch.arange(10.0)}
     full = Mask.ones_like(scores)
-    new = prune(scores, full, fraction=0.4, rates={"b": 0.2})
+    new = prune(scores, full, fraction=0.4, rates={"b": 0.2}, scope="tensor")
     assert (int(new["a"].sum()), int(new["b"].sum())) == (6, 8)
-    assert prune(scores, new, density=0.5).kept == 10
+    assert prune(scores, new, density=0.5, scope="tensor").kept == 10
     with pytest.raises(ValueError, match="only 6 of 10"):
-        prune(scores, new, density=0.7)
+        prune(scores, new, density=0.7, scope="tensor")
     for wrong, said in (
         ({}, "exactly one"),
         ({"fraction": 0.1, "density": 0.1}, "exactly one"),
         ({"fraction": 1.2}, "from 0 to 1"),
-        ({"fraction": 0.1, "rates": {"z": 0.1}}, "expected names among"),
-        ({"fraction": 0.1, "rates": {"a": 0.1}, "scope": "global"}, "rates"),
+        ({"fraction": 0.1, "rates": {"z": 0.1}, "scope": "tensor"}, "expected names among"),
+        ({"fraction": 0.1, "rates": {"a": 0.1}}, "Write scope='tensor'"),
         ({"fraction": 0.1, "scope": "all"}, "scope"),
     ):
         with pytest.raises(ValueError, match=said):
@@ -100,7 +100,8 @@ def test_rounds_needed_is_the_least():
 @pytest.mark.parametrize("rewind_step", [None, 0, 5])
 def test_rounds_are_the_plain_loop(rewind_step):
     model = net()
-    found = list(iterative_pruning(model, TRAIN, rounds=3, fraction=0.3, rewind_step=rewind_step))
+    settings_ = {"rounds": 3, "fraction": 0.3, "rewind_step": rewind_step, "scope": "tensor"}
+    found = list(iterative_pruning(model, TRAIN, **settings_))
 
     plain = net()
     masks = [torch.ones_like(w, dtype=torch.bool) for w in prunable(plain).values()]
@@ -108,7 +109,7 @@ def test_rounds_are_the_plain_loop(rewind_step):
 
     def train(number, mask, begin, end=None):
         named = Mask(dict(zip(prunable(plain), mask, strict=True)))
-        fit(plain, X, y, RECIPE, seed=10_000 * number, mask=named, start=begin, stop=end)
+        fit(plain, (X, y), RECIPE, seed=10_000 * number, mask=named, start=begin, stop=end)
 
     if start:
         train(0, masks, 0, start)
@@ -132,12 +133,12 @@ def test_rounds_are_the_plain_loop(rewind_step):
 @pytest.mark.parametrize("rewind_step", [None, 0, 4])
 def test_replicas_are_pruned_each_by_itself(rewind_step):
     together = Replicas([net(s) for s in range(3)])
-    train = Trainer(X, y, RECIPE, seeds=[0, 1, 2])
-    settings_ = {"rounds": 2, "fraction": 0.4, "rates": {"4.weight": 0.2}}
+    train = Trainer((X, y), RECIPE, seeds=[0, 1, 2])
+    settings_ = {"rounds": 2, "fraction": 0.4, "rates": {"4.weight": 0.2}, "scope": "tensor"}
     stacked = list(iterative_pruning(together, train, rewind_step=rewind_step, **settings_))
     for s in range(3):
         alone = iterative_pruning(
-            net(s), Trainer(X, y, RECIPE, seeds=[s]), rewind_step=rewind_step, **settings_
+            net(s), Trainer((X, y), RECIPE, seeds=[s]), rewind_step=rewind_step, **settings_
         )
         for mine, theirs in zip(alone, stacked, strict=True):
             for name, entry in mine.mask.items():
@@ -164,14 +165,14 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, stop_at, rewind_
             raise Interrupted  # in the middle of a round, with the weights half trained
 
     with pytest.raises(Interrupted):
-        list(iterative_pruning(net(), breaks, folder=tmp_path, **settings_))
+        list(iterative_pruning(net(), breaks, folder=tmp_path, key="toy", **settings_))
     calls.clear()
 
     def counts(model, mask=None, *, round=0, **rest):
         calls.append(round)
         TRAIN(model, mask, round=round, **rest)
 
-    resumed = list(iterative_pruning(net(), counts, folder=tmp_path, **settings_))
+    resumed = list(iterative_pruning(net(), counts, folder=tmp_path, key="toy", **settings_))
     assert set(calls) == set(range(stop_at, 4))  # nothing is done twice
     for a, b in zip(whole, resumed, strict=True):
         assert a.mask == b.mask and states_equal(a.trained, b.trained)
@@ -185,22 +186,22 @@ def test_a_broken_round_is_done_again_and_a_strangers_folder_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     again = list(iterative_pruning(net(), TRAIN, **settings_))
     assert all(states_equal(a.trained, b.trained) for a, b in zip(whole, again, strict=True))
-    with pytest.raises(ValueError, match="other settings"):
+    with pytest.raises(ValueError, match="another experiment"):
         list(iterative_pruning(net(1), TRAIN, **settings_))
-    with pytest.raises(ValueError, match="other settings"):
+    with pytest.raises(ValueError, match="another experiment"):
         list(iterative_pruning(net(), TRAIN, rounds=2, fraction=0.4, folder=tmp_path))
 
 
 def test_one_shot_is_one_round_and_other_criteria_fit_in():
     found = list(one_shot(net(), TRAIN, density=0.25, rewind_step=0, scope="global"))
     assert len(found) == 2 and found[1].mask.kept == round(0.25 * found[1].mask.numel)
-    by_curvature = partial(saliency.obd, X=X, y=y)
+    by_curvature = {"criterion": saliency.obd, "data": (X, y)}
     model = net()
-    *_, last = iterative_pruning(model, TRAIN, rounds=1, fraction=0.5, criterion=by_curvature)
+    *_, last = iterative_pruning(model, TRAIN, rounds=1, fraction=0.5, **by_curvature)
     assert last.mask.density == pytest.approx(0.5, abs=0.02)
     pair = Replicas([net(0), net(1)])
-    both = prune_model(pair, Mask.ones_like(pair), by_curvature, fraction=0.5)
-    alone = prune_model(net(1), Mask.ones_like(net(1)), by_curvature, fraction=0.5)
+    both = prune_model(pair, Mask.ones_like(pair), **by_curvature, fraction=0.5)
+    alone = prune_model(net(1), Mask.ones_like(net(1)), **by_curvature, fraction=0.5)
     assert torch.equal(both["0.weight"][1], alone["0.weight"])
     with pytest.raises(ValueError, match="one density for each round"):
         list(iterative_pruning(net(), TRAIN, rounds=2, densities=[0.5]))
@@ -210,7 +211,7 @@ def test_rounds_work_with_batch_norm_tied_weights_and_any_optimiser():
     torch.manual_seed(0)
     shared = nn.Linear(6, 6)
     model = nn.Sequential(shared, nn.BatchNorm1d(6), nn.ReLU(), shared, nn.Linear(6, 3)).double()
-    train = Trainer(X, y, Recipe(steps=10, batch=8, optimiser="adam", lr=0.01, weight_decay=0.1))
+    train = Trainer((X, y), Recipe(steps=10, batch=8, optimiser="adam", lr=0.01, weight_decay=0.1))
     for step in iterative_pruning(model, train, rounds=2, fraction=0.5, rewind_step=0):
         assert all((w[~step.mask[n]] == 0).all() for n, w in prunable(model).items())
     assert list(step.mask) == ["0.weight", "4.weight"]
@@ -230,7 +231,7 @@ def test_cubic_schedule():
 @pytest.mark.parametrize("make", [net, lambda: Replicas([net(0), net(1)])])
 def test_gradual_pruning_follows_the_cubic(make):
     model = make()
-    train = Trainer(X, y, Recipe(steps=40, batch=8), seeds=range(getattr(model, "count", 1)))
+    train = Trainer((X, y), Recipe(steps=40, batch=8), seeds=range(getattr(model, "count", 1)))
     seen = {}
 
     def watched(model, mask=None, *, on_step, **rest):

@@ -59,11 +59,15 @@ def equal(a, b):
 
 @pytest.mark.parametrize("step", [0, 5])
 def test_finding_is_the_recipe_written_out(step):
-    train = Trainer(X, y, RECIPE, seeds=(3,))
-    found = list(tickets.find(net(), train, rounds=2, fraction=0.4, rewind_step=step, seed=(0,)))
+    train = Trainer((X, y), RECIPE, seeds=(3,))
+    found = list(
+        tickets.find(
+            net(), train, rounds=2, fraction=0.4, rewind_step=step, seed=(0,), scope="tensor"
+        )
+    )
 
     model = net()
-    fit(model, X, y, RECIPE, seed=3, stop=step)  # to the rewind step, with the optimiser's memory
+    fit(model, (X, y), RECIPE, seed=3, stop=step)  # to the rewind step, with the optimiser's memory
     start = {n: v.clone() for n, v in model.state_dict().items()}
     mask = {n: torch.ones_like(w, dtype=torch.bool) for n, w in prunable(model).items()}
     for number, (done, ticket) in enumerate(found):
@@ -72,7 +76,7 @@ def test_finding_is_the_recipe_written_out(step):
         assert ticket.provenance["round"] == number
         model.load_state_dict(start)
         seed = 3 + 10_000 * number
-        fit(model, X, y, RECIPE, seed=seed, mask=Mask(mask), start=step)
+        fit(model, (X, y), RECIPE, seed=seed, mask=Mask(mask), start=step)
         assert equal(done.trained, model.state_dict())
         for name, w in prunable(model).items():
             left = torch.nonzero(mask[name].flatten()).flatten().tolist()
@@ -83,7 +87,7 @@ def test_finding_is_the_recipe_written_out(step):
 
 
 def test_a_ticket_trained_again_is_the_network_of_its_round():
-    train = Trainer(X, y, RECIPE, seeds=(1, 2))
+    train = Trainer((X, y), RECIPE, seeds=(1, 2))
     *_, (done, ticket) = tickets.find(copies(0, 1), train, rounds=2, fraction=0.3)
     again = copies(8, 9)
     tickets.train_from(again, ticket.initial, ticket.mask, train, round=2)
@@ -92,10 +96,10 @@ def test_a_ticket_trained_again_is_the_network_of_its_round():
 
 def test_replicas_find_what_each_finds_alone():
     both = list(
-        tickets.find(copies(0, 1), Trainer(X, y, RECIPE, seeds=(4, 5)), rounds=2, fraction=0.3)
+        tickets.find(copies(0, 1), Trainer((X, y), RECIPE, seeds=(4, 5)), rounds=2, fraction=0.3)
     )
     for i in (0, 1):
-        train = Trainer(X, y, RECIPE, seeds=(4 + i,))
+        train = Trainer((X, y), RECIPE, seeds=(4 + i,))
         alone = list(tickets.find(net(i), train, rounds=2, fraction=0.3))
         for (_, together), (_, own) in zip(both, alone, strict=True):
             assert {n: e[i].tolist() for n, e in together.mask.items()} == {
@@ -202,7 +206,7 @@ def test_a_ticket_is_saved_and_read_bit_for_bit(tmp_path):
     with pytest.raises(ValueError, match=r"differs.*0\.weight"):
         read.verify(copies(0, 2))
     trained = copies(0, 1)
-    Trainer(X, y, RECIPE, seeds=(0, 1))(trained)
+    Trainer((X, y), RECIPE, seeds=(0, 1))(trained)
     with pytest.raises(ValueError, match="rewind step"):
         dataclasses.replace(read, initial=trained.state_dict()).verify(copies(0, 1))
 

@@ -198,12 +198,12 @@ def test_hold_refuses_what_it_cannot_hold():
 def test_fit_learns_and_ends_in_evaluation_mode():
     data = digits()
     model = mlp((64, 30, 10), 0)
-    fit(model, data.X, data.y, Recipe(steps=200))
+    fit(model, (data.X, data.y), Recipe(steps=200))
     assert accuracy(model, data.X_test, data.y_test) > 0.93 and not model.training
     loss = cross_entropy(model(data.X), data.y).item()
     assert mean_loss(model, data.X, data.y).item() == pytest.approx(loss, rel=1e-5)
     with pytest.raises(ValueError, match="dropout"):
-        fit(model, data.X, data.y, Recipe(dropout=0.5))
+        fit(model, (data.X, data.y), Recipe(dropout=0.5))
 
 
 def test_fit_is_plain_pytorch():
@@ -211,7 +211,7 @@ def test_fit_is_plain_pytorch():
     recipe = Recipe(steps=7, batch=5, weight_decay=0.01)
     model = mlp((6, 5, 3), 0).double()
     plain = copy.deepcopy(model)
-    fit(model, X, y, recipe, seed=4)
+    fit(model, (X, y), recipe, seed=4)
     g = torch.Generator().manual_seed(4)
     decayed = [{"params": [p], "weight_decay": 0.01 * (p.ndim > 1)} for p in plain.parameters()]
     opt = torch.optim.SGD(decayed, 0.1, momentum=0.9)
@@ -256,7 +256,7 @@ def test_replicas_equal_each_alone_step_by_step(
         log.append([p.detach().clone() for p in together.parameters()])
 
     fit_replicas(
-        together, X, y, recipe, seeds=range(count), mask=stacked if masked else None, on_step=look
+        together, (X, y), recipe, seeds=range(count), mask=stacked if masked else None, on_step=look
     )
     for i, model in enumerate(alone):
         steps = iter(log)
@@ -265,7 +265,7 @@ def test_replicas_equal_each_alone_step_by_step(
             for p, q in zip(model.parameters(), next(steps), strict=True):
                 torch.testing.assert_close(p.detach(), q[i], rtol=1e-9, atol=1e-9)
 
-        fit(model, X, y, recipe, seed=i, mask=masks[i] if masked else None, on_step=compare)
+        fit(model, (X, y), recipe, seed=i, mask=masks[i] if masked else None, on_step=compare)
         for p, q in zip(model.parameters(), together.replica(i).parameters(), strict=True):
             torch.testing.assert_close(p, q, rtol=1e-9, atol=1e-9)
     if masked:
@@ -279,9 +279,9 @@ def test_replicas_with_rates_and_labels_of_their_own():
     together = Replicas(models)
     rates = torch.tensor([0.2, 0.01])
     recipe = Recipe(steps=9, batch=8)
-    fit_replicas(together, X, torch.stack([y, other]), recipe, seeds=[5, 6], lr=rates)
+    fit_replicas(together, (X, torch.stack([y, other])), recipe, seeds=[5, 6], lr=rates)
     for i, (labels, lr) in enumerate(zip((y, other), (0.2, 0.01), strict=True)):
-        fit(models[i], X, labels, Recipe(steps=9, batch=8, lr=lr), seed=5 + i)
+        fit(models[i], (X, labels), Recipe(steps=9, batch=8, lr=lr), seed=5 + i)
         for p, q in zip(models[i].parameters(), together.parameters(), strict=True):
             torch.testing.assert_close(p, q[i], rtol=1e-7, atol=1e-7)
 
@@ -295,9 +295,9 @@ def test_a_new_mask_midway_is_held_in_replicas_too():
     def cut(magnitudes):
         return Mask({n: top_k(w.detach().abs(), w.numel() // 2) for n, w in magnitudes.items()})
 
-    fit(model, X, y, recipe, on_step=lambda t: cut(prunable(model)) if t == 4 else None)
+    fit(model, (X, y), recipe, on_step=lambda t: cut(prunable(model)) if t == 4 else None)
     fit_replicas(
-        together, X, y, recipe, seeds=[0],
+        together, (X, y), recipe, seeds=[0],
         on_step=lambda t: cut(prunable(together)) if t == 4 else None,
     )  # fmt: skip
     zero = prunable(together)["0.weight"][0] == 0
@@ -308,7 +308,7 @@ def test_a_new_mask_midway_is_held_in_replicas_too():
 def test_dropout_in_replicas_silences_while_training_only():
     data = digits()
     together = Replicas.of((64, 40, 10), [0, 1])
-    fit_replicas(together, data.X, data.y, Recipe(steps=200, dropout=0.3), seeds=[0, 1])
+    fit_replicas(together, (data.X, data.y), Recipe(steps=200, dropout=0.3), seeds=[0, 1])
     once, again = together(data.X_test), together(data.X_test)
     assert torch.equal(once, again)
     assert (accuracy(together, data.X_test, data.y_test) > 0.9).all()
@@ -318,7 +318,7 @@ def test_replicas_survive_copies_types_and_states():
     X, y = toy()
     together = Replicas.of((6, 5, 3), [0, 1])
     twin = copy.deepcopy(together).double()
-    fit_replicas(twin, X, y, Recipe(steps=3, batch=8), seeds=[0, 1])
+    fit_replicas(twin, (X, y), Recipe(steps=3, batch=8), seeds=[0, 1])
     assert together.replica(0)[0].weight.dtype == torch.float32
     assert not torch.equal(twin.replica(0)[0].weight.float(), together.replica(0)[0].weight)
     fresh = Replicas.of((6, 5, 3), [7, 8]).double()
@@ -344,10 +344,14 @@ def test_replicas_errors():
             Replicas([odd])
     pair = Replicas.of((6, 3), [0, 1]).double()
     with pytest.raises(ValueError, match="seeds: given 3"):
-        fit_replicas(pair, X, y, Recipe(steps=1), seeds=[0, 1, 2])
+        fit_replicas(pair, (X, y), Recipe(steps=1), seeds=[0, 1, 2])
     with pytest.raises(ValueError, match="rows of labels"):
-        fit_replicas(pair, X, y.expand(3, -1), Recipe(steps=1), seeds=[0, 1])
+        fit_replicas(pair, (X, y.expand(3, -1)), Recipe(steps=1), seeds=[0, 1])
     with pytest.raises(ValueError, match="same shape"):
         fit_replicas(
-            pair, X, y, Recipe(steps=1), seeds=[0, 1], mask=Mask({"0.weight": torch.ones(3, 6) > 0})
+            pair,
+            (X, y),
+            Recipe(steps=1),
+            seeds=[0, 1],
+            mask=Mask({"0.weight": torch.ones(3, 6) > 0}),
         )

@@ -42,7 +42,7 @@ def _replicas() -> Measurement:
         start = perf_counter()
         _plain(X, y)
         middle = perf_counter()
-        fit_replicas(Replicas.of(SIZES, range(COPIES)), X, y, RECIPE, seeds=range(COPIES))
+        fit_replicas(Replicas.of(SIZES, range(COPIES)), (X, y), RECIPE, seeds=range(COPIES))
         alone.append(middle - start)
         together.append(perf_counter() - middle)
     return Measurement(

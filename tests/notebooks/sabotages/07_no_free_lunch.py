@@ -37,7 +37,7 @@ def labels(kind):
 def network(kind, density=1.0, steps=500):
     """Four small networks, trained on labels of a kind; pruned ones begin again with the mask."""
     y, _ = labels(kind)
-    train = Trainer(X, y, Recipe(steps=steps, batch=50), SEEDS)
+    train = Trainer((X, y), Recipe(steps=steps, batch=50), SEEDS)
     model = Replicas.of((64, 64, 64, 10), SEEDS)
     mask = None
     if density < 1:

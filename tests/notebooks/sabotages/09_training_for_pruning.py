@@ -36,7 +36,7 @@ def grown(gain, to_start=False, steps=400, **how):
         for layer, anchor in zip(model.layers, anchors, strict=True):
             layer.weight.data.lerp_(anchor, 0.2 * recipe.rate(step - 1))
 
-    Trainer(data.X, data.y, recipe, seeds=SEEDS)(model, on_step=pull if to_start else None)
+    Trainer((data.X, data.y), recipe, seeds=SEEDS)(model, on_step=pull if to_start else None)
     return model
 
 
@@ -161,7 +161,7 @@ def raced(course, rate, density=0.05):
     recipe = Recipe(
         steps=300, lr=rate, schedule={"smooth": exponential(0.1), "drop": drops(0.5)}[course]
     )
-    train = Trainer(data.X, data.y, recipe, seeds=seeds)
+    train = Trainer((data.X, data.y), recipe, seeds=seeds)
     if density < 1:
         gradual_pruning(model, train, density=density, begin=30, end=210, every=30)
     else:

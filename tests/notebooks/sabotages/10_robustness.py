@@ -68,10 +68,10 @@ def carved(gain=2.45):
     """Three networks, dense and at a tenth, with their inputs."""
     data = digits()
     dense = Replicas.of((64, 50, 50, 10), SEEDS, gain)
-    fit_replicas(dense, data.X, data.y, Recipe(steps=400), seeds=SEEDS)
+    fit_replicas(dense, (data.X, data.y), Recipe(steps=400), seeds=SEEDS)
     small = copy.deepcopy(dense)
     mask = prune_model(small, Mask.ones_like(small), density=0.1, scope="global")
-    fit_replicas(small, data.X, data.y, Recipe(steps=200, lr=0.05), seeds=SEEDS, mask=mask)
+    fit_replicas(small, (data.X, data.y), Recipe(steps=200, lr=0.05), seeds=SEEDS, mask=mask)
     return {1.0: dense, 0.1: small}, data.X_test[:100], data.y_test[:100]
 
 

@@ -124,7 +124,7 @@ def network(activation=torch.nn.ReLU):
     data = digits()
     model = mlp((64, 40, 40, 10), seed=0)
     model[1], model[3] = activation(), activation()
-    fit(model, data.X, data.y, Recipe(steps=300))
+    fit(model, (data.X, data.y), Recipe(steps=300))
     return model, data
 
 
@@ -132,7 +132,7 @@ def pruned(model, score="magnitude", density=0.2):
     _, data = network()
     model = copy.deepcopy(model)
     X, y = data.X[:100], data.y[:100]
-    select(getattr(saliency, score)(model, X, y), density=density).apply_(model)
+    select(getattr(saliency, score)(model, (X, y)), density=density).apply_(model)
     return model
 
 

@@ -136,7 +136,7 @@ def neurons(shuffled):
     """Points of accuracy by which the longest outgoing weights beat lots, with 10 units."""
     data, seeds = digits(0), range(5)
     network = Replicas.of((64, 100, 10), seeds)
-    fit_replicas(network, data.X, data.y, Recipe(steps=300), seeds=seeds)
+    fit_replicas(network, (data.X, data.y), Recipe(steps=300), seeds=seeds)
     with torch.no_grad():
         hidden, test = (network[1](network[0](X)).double().numpy() for X in (data.X, data.X_test))
         logits = network(data.X).double().numpy()

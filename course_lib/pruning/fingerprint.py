@@ -1,0 +1,201 @@
+"""A fingerprint of an experiment: the same in every process, another one for another experiment.
+
+Values are told by their contents, functions by their code, their defaults and all that they refer
+to, objects by their class and what pickle would store of them. What Python, torch and this library
+define is told by its name. Nothing is told by an address or by `repr`; what cannot be told by its
+contents (an open file, a generator, a lock) is an error.
+"""
+
+import dis
+import enum
+import hashlib
+import sys
+import types
+from collections.abc import Mapping, Set
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Unknown(TypeError):
+    """Something that cannot be told by its contents."""
+
+
+def fingerprint(value: object) -> str:
+    """Return a digest of a value, 64 letters.
+
+    Raises:
+        Unknown: there is something in it that cannot be told by its contents.
+    """
+    return _Reader().read(value)
+
+
+class _Reader:
+    """Reads values, each once, and knows which it is in the middle of."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, str] = {}
+        self.open: list[int] = []
+        self.alive: list[object] = []  # an address tells an object as long as that lives
+
+    def read(self, value: object, where: str = "") -> str:
+        if id(value) in self.known:
+            return self.known[id(value)]
+        if id(value) in self.open:  # it refers to itself: so many steps back
+            return f"back {len(self.open) - self.open.index(id(value))}"
+        self.open.append(id(value))
+        self.alive.append(value)
+        parts = self.parts(value, where)
+        self.open.pop()
+        found = hashlib.sha256()
+        for part in parts:
+            content = part if isinstance(part, bytes) else part.encode()
+            found.update(len(content).to_bytes(8, "big") + content)
+        self.known[id(value)] = found.hexdigest()
+        return self.known[id(value)]
+
+    def all(self, values: Any, where: str) -> list[str]:
+        return [self.read(value, where) for value in values]
+
+    def parts(self, value: object, where: str) -> list[str | bytes]:
+        """Return what tells a value, its kind first."""
+        match value:
+            case None | bool() | int() | float() | complex() | str() | bytes() if (
+                type(value).__module__ == "builtins"
+            ):
+                return [type(value).__name__, repr(value)]
+            case enum.Enum():
+                return ["enum", self.read(type(value), where), value.name]
+            case torch.dtype() | torch.device() | torch.Size() | PurePath() | np.dtype():
+                return [type(value).__name__, str(value)]
+            case Tensor():
+                return _numbers(value)
+            case np.ndarray() | np.generic() if value.dtype.kind != "O":
+                return ["array", str(value.dtype), str(value.shape), value.tobytes()]
+            case types.CodeType():
+                return self.code(value, where)
+            case types.FunctionType():
+                return self.function(value, where)
+            case types.MethodType():
+                return ["method", *self.all((value.__func__, value.__self__), where)]
+            case types.ModuleType():
+                return ["module", value.__name__]
+            case type():
+                return self.class_(value, where)
+            case partial():
+                return ["partial", *self.all((value.func, value.args, value.keywords), where)]
+            case property() | staticmethod() | classmethod():
+                inner = getattr(value, "__func__", None) or getattr(value, "fget", None)
+                return [type(value).__name__, self.read(inner, where)]
+            case list() | tuple() | range() if type(value).__module__ == "builtins":
+                return ["sequence", *self.all(value, where)]
+            case Mapping() if type(value).__module__ in ("builtins", "collections"):
+                return ["mapping", *self.pairs(value, where)]
+            case Set():
+                return ["set", *sorted(self.all(value, where))]
+        if hasattr(value, "__qualname__") and _by_name(value):
+            return ["name", str(value.__module__), value.__qualname__]
+        return self.object(value, where)
+
+    def pairs(self, value: Mapping[Any, Any], where: str) -> list[str]:
+        return [
+            f"{self.read(key, where)} {self.read(item, f'{where}.{key}')}"
+            for key, item in value.items()
+        ]
+
+    def function(self, f: types.FunctionType, where: str) -> list[str | bytes]:
+        """Tell a function: a library's by its name, any other by its code and what that needs."""
+        where = f"{where}.{f.__name__}".lstrip(".")
+        held = [cell.cell_contents for cell in f.__closure__ or () if _filled(cell)]
+        kept = self.all((f.__defaults__, f.__kwdefaults__, held), where)
+        if _by_name(f):
+            return ["function", f.__module__, f.__qualname__, *kept]
+        used = {n: f.__globals__[n] for n in sorted(_globals(f.__code__)) if n in f.__globals__}
+        return ["function", *kept, *self.pairs(used, where), self.read(f.__code__, where)]
+
+    def code(self, code: types.CodeType, where: str) -> list[str | bytes]:
+        names = (code.co_names, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        return ["code", code.co_code, *self.all((*names, code.co_consts), where)]
+
+    def class_(self, cls: type, where: str) -> list[str | bytes]:
+        """Tell a class: a library's by its name, any other by what it defines."""
+        if _by_name(cls):
+            return ["class", cls.__module__, cls.__qualname__]
+        own = {
+            name: item
+            for name, item in sorted(vars(cls).items())
+            if not isinstance(item, types.GetSetDescriptorType | types.MemberDescriptorType)
+            and name not in _OF_CLASSES
+        }
+        return ["class", cls.__name__, *self.all(cls.__bases__, where), *self.pairs(own, where)]
+
+    def object(self, value: object, where: str) -> list[str | bytes]:
+        """Tell an object by what pickle would store: how it is made, and its state."""
+        try:
+            made: Any = value.__reduce_ex__(4)
+        except Exception as error:
+            raise Unknown(
+                f"{where.lstrip('.') or 'it'} is or holds a {type(value).__name__}, which cannot "
+                f"be told by its contents ({error})"
+            ) from error
+        if isinstance(made, str):
+            return ["name", type(value).__module__, made]
+        self.alive.append(made)
+        call, given, state, *items = [*made, None, None, None][:5]
+        if isinstance(value, nn.Module):
+            state = {n: part for n, part in state.items() if n != "training"}
+        if isinstance(state, dict):
+            state = dict(sorted(state.items(), key=lambda pair: str(pair[0])))
+        contents = [list(part) if part is not None else None for part in items]
+        return ["object", *self.all((call, given, state, contents), where)]
+
+
+# What a class holds that says nothing of what it does, or where it was written.
+_OF_CLASSES = {
+    "__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__",
+    "__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl", "__slotnames__",
+    "__annotate_func__", "__annotations_cache__", "__annotate__",
+}  # fmt: skip
+
+
+def _numbers(X: Tensor) -> list[str | bytes]:
+    """Return the contents of a tensor, wherever it lies."""
+    if X.is_meta:
+        raise Unknown("a tensor on the device meta has no contents")
+    X = X.detach().to_dense() if X.layout != torch.strided else X.detach()
+    content = X.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return ["tensor", str(X.dtype), str(tuple(X.shape)), content]
+
+
+def _globals(code: types.CodeType) -> set[str]:
+    """Return the names that a function's code, or code within it, looks up around it."""
+    found = {
+        str(step.argval)
+        for step in dis.get_instructions(code)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return found.union(*map(_globals, inner))
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  # asking is the point
+    except ValueError:
+        return False
+    return True
+
+
+def _by_name(value: Any) -> bool:
+    """Tell whether something is a library's: Python's, this one's, or an installed one's."""
+    name = getattr(value, "__module__", None) or "builtins"
+    root = name.partition(".")[0]
+    if root == "course_lib" or (root in sys.stdlib_module_names and root != "__main__"):
+        return True
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    parts = PurePath(file).parts
+    return "site-packages" in parts or "dist-packages" in parts

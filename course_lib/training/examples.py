@@ -1,0 +1,166 @@
+"""Examples: what networks are trained on and scored with, in one form for all of them.
+
+Data is a pair `(inputs, targets)`, or a collection of such pairs that can be gone through again and
+again, as a list or a DataLoader: then each pair is a batch. Inputs are a tensor, which the network
+is called with, a tuple or list (its arguments in order) or a dictionary (its arguments by name);
+targets are a tensor. Examples lie along the first axis of all of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+Batch = tuple[Any, Any]
+Examples = Batch | Iterable[Batch]
+Loss = Callable[[Any, Any], Tensor]
+
+_EXPECTED = (
+    "expected a pair (inputs, targets) of tensors, or a list or DataLoader of such pairs; inputs "
+    "may also be a tuple or a dictionary of tensors"
+)
+
+
+def is_pair(data: object) -> bool:
+    """Tell a pair (inputs, targets) from a collection of such pairs."""
+    return isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[1], Tensor)
+
+
+def check_examples(data: object) -> None:
+    """Raise TypeError for what is no data, or can be gone through once only."""
+    if is_pair(data):
+        return
+    if isinstance(data, Dataset):
+        raise TypeError(
+            f"data: given a {type(data).__name__}, which tells its examples one by one, "
+            f"{_EXPECTED}. Wrap it: DataLoader(data, batch_size=128)."
+        )
+    if not isinstance(data, Iterable) or isinstance(data, Tensor | str | bytes | Mapping):
+        raise TypeError(f"data: given {_named(data)}, {_EXPECTED}. Write (X, y).")
+    if iter(data) is data:
+        raise TypeError(
+            f"data: given {_named(data)}, which can be gone through once only, and data is needed "
+            "again and again. Give a list of its batches, list(data), or a DataLoader."
+        )
+
+
+def batches_of(data: Examples) -> Iterator[Batch]:
+    """Go through the batches of data, of which a pair is a single one; empty ones are left out.
+
+    Raises:
+        TypeError: no such data.
+        ValueError: there is no example in it.
+    """
+    check_examples(data)
+    empty = True
+    for batch in [data] if is_pair(data) else data:
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise TypeError(f"data: a batch is {_named(batch)}, {_EXPECTED}.")
+        if examples_in(batch):  # type: ignore[arg-type]  # two things, as was seen
+            empty = False
+            yield batch[0], batch[1]
+    if empty:
+        raise ValueError("data: there is no example in it, expected at least one. See len(X).")
+
+
+def examples_in(batch: Batch) -> int:
+    """Return how many examples a batch has: the length of its targets.
+
+    Raises:
+        TypeError: there is no tensor in it that has a first axis.
+    """
+    for part in (batch[1], batch[0]):
+        for tensor in tensors_in(part):
+            if tensor.ndim:
+                return len(tensor)
+    raise TypeError(
+        f"data: a batch is {_named(batch[0])} and {_named(batch[1])}, without an axis of examples; "
+        f"{_EXPECTED}."
+    )
+
+
+def tensors_in(part: Any) -> Iterator[Tensor]:
+    """Go through the tensors of inputs or targets."""
+    if isinstance(part, Tensor):
+        yield part
+    elif isinstance(part, Mapping):
+        for value in part.values():
+            yield from tensors_in(value)
+    elif isinstance(part, tuple | list):
+        for value in part:
+            yield from tensors_in(value)
+
+
+def mapped(change: Callable[[Tensor], Tensor], part: Any) -> Any:
+    """Change every tensor of inputs or targets, and leave what else there is."""
+    if isinstance(part, Tensor):
+        return change(part)
+    if isinstance(part, Mapping):
+        return {name: mapped(change, value) for name, value in part.items()}
+    if isinstance(part, tuple | list):
+        return tuple(mapped(change, value) for value in part)
+    return part
+
+
+def rows(batch: Batch, chosen: Tensor | slice) -> Batch:
+    """Return some of the examples of a batch.
+
+    Raises:
+        ValueError: its tensors do not have a row for each example.
+    """
+    count = examples_in(batch)
+
+    def take(tensor: Tensor) -> Tensor:
+        if not tensor.ndim or len(tensor) != count:
+            raise ValueError(
+                f"data: there are {count} targets, and a tensor of shape {tuple(tensor.shape)} "
+                "among the inputs; expected one row of it for each example. Put examples along "
+                "the first axis."
+            )
+        return tensor[chosen]
+
+    return mapped(take, batch[0]), mapped(take, batch[1])
+
+
+def answer(model: nn.Module, inputs: Any) -> Any:
+    """Call a network with a tensor, with a tuple of arguments, or with named ones."""
+    if isinstance(inputs, Mapping):
+        return model(**inputs)
+    if isinstance(inputs, tuple | list):
+        return model(*inputs)
+    return model(inputs)
+
+
+def mean_of(loss: Loss, output: Any, targets: Any) -> Tensor:
+    """Return the loss of a batch, one number.
+
+    Raises:
+        TypeError: the loss is no function, or what it gives is no tensor.
+        ValueError: it gives more than one number.
+    """
+    check_loss(loss)
+    value = loss(output, targets)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"loss: gives {_named(value)}, expected a tensor, the mean over the batch.")
+    if value.numel() != 1:
+        raise ValueError(
+            f"loss: gives {tuple(value.shape)}, expected one number, the mean over the batch. "
+            "Take reduction='mean', or .mean()."
+        )
+    return value.squeeze() if value.ndim else value
+
+
+def check_loss(loss: object) -> None:
+    """Raise TypeError for a loss that is no function."""
+    if not callable(loss):
+        raise TypeError(
+            f"loss: given {_named(loss)}, expected a function of outputs and targets. Examples and "
+            "their targets are one argument: write (X, y)."
+        )
+
+
+def _named(given: object) -> str:
+    if isinstance(given, Tensor):
+        return f"a tensor {tuple(given.shape)}"
+    return "None" if given is None else f"a {type(given).__name__}"

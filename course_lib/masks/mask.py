@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +62,7 @@ def prunable(
         set()
     )  # biases and norms, of whatever shape: nobody takes them for matrices
     for path, layer in module.named_modules():
+        check_dense(layer, path)
         names = weight_names(layer)
         is_norm = isinstance(layer, NORMS)
         own = {name: p for name, p in layer._parameters.items() if p is not None}
@@ -119,12 +120,31 @@ def check_plain(layer: nn.Module, path: str, names: Iterable[str]) -> None:
             )
 
 
+def check_dense(layer: nn.Module, path: str) -> None:
+    """Raise TypeError for a layer that keeps its weights as sparsify makes them."""
+    if {"columns", "pointers"} <= layer._buffers.keys():
+        raise TypeError(
+            f"layer {path!r} is sparse ({type(layer).__name__}): pruned weights are gone from it. "
+            "Make the network dense first: densify(model), of course_lib.sparse.layers."
+        )
+
+
+def check_fits(mask: "Mask", model: nn.Module, what: str = "the network") -> None:
+    """Raise unless the network has every name of the mask, as a parameter of the same shape."""
+    layers = dict(model.named_modules(remove_duplicate=False))
+    for name in mask:
+        path, _, own = name.rpartition(".")
+        if path in layers:
+            check_dense(layers[path], path)
+            check_plain(layers[path], path, [own])
+    _check_match(mask, dict(model.named_parameters(remove_duplicate=False)), what)
+
+
 def _nothing(module: nn.Module, left_out: Mapping[str, Tensor]) -> str:
     has = f"; it has {_listed(left_out)}" if left_out else ""
     return (
         f"{type(module).__name__} has nothing to prune: expected weights of a Linear, Bilinear, "
-        f"convolutional, attention or recurrent layer{has}. Embeddings are pruned when asked for, "
-        "and what sparsify made when densify has made it dense again."
+        f"convolutional, attention or recurrent layer{has}. Embeddings are pruned when asked for."
     )
 
 
@@ -139,10 +159,13 @@ def _left_out(
     )
 
 
-def _listed(weights: Mapping[str, Tensor], most: int = 6) -> str:
-    words = [f"{name} {tuple(w.shape)}" for name, w in list(weights.items())[:most]]
-    more = len(weights) - most
-    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+def _listed(weights: Mapping[str, Tensor]) -> str:
+    return _few([f"{name} {tuple(w.shape)}" for name, w in weights.items()])
+
+
+def _few(words: Collection[str], most: int = 6) -> str:
+    more = len(words) - most
+    return (", ".join(list(words)[:most]) or "nothing") + (f" and {more} more" if more > 0 else "")
 
 
 def _callers() -> int:
@@ -245,6 +268,7 @@ class Mask(Mapping[str, Tensor]):
             ValueError: a name is missing or a shape differs; then no weight has been changed.
         """
         if isinstance(weights, nn.Module):
+            check_fits(self, weights)
             weights = dict(weights.named_parameters(remove_duplicate=False))
         _check_match(self, weights, "the network")
         for name, kept in self.items():
@@ -336,7 +360,8 @@ def _check_match(mask: Mask, weights: Mapping[str, Tensor], what: str) -> None:
     missing = [name for name in mask if name not in weights]
     if missing:
         raise ValueError(
-            f"{what} has no {missing}, which are in the mask; it has {list(weights)}. "
+            f"{what} has no {_few(list(map(repr, missing)))}, which the mask names; it has "
+            f"{_few(list(map(repr, weights)))}. "
             "Make the mask from the same network."
         )
     for name, kept in mask.items():

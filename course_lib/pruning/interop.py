@@ -3,32 +3,71 @@
 import copy
 import os
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize, prune
+from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from course_lib.masks import Mask, prunable
+from course_lib.masks.mask import check_dense, check_fits, check_plain, weight_names
+from course_lib.training.replicas import Replicas
 
 
 def to_torch_prune(model: nn.Module, mask: Mask) -> None:
     """Put a mask on a network as `torch.nn.utils.prune` does, in place: weight_orig, weight_mask.
 
+    A weight that two layers share is pruned in both, and stays shared.
+
     Raises:
-        ValueError: the mask has names or shapes that the network has not.
+        TypeError: a weight is computed from others, or the network is `Replicas` or sparse.
+        ValueError: the mask has names or shapes that the network has not, two names of one weight
+            with different masks, or a weight that is pruned already. Nothing has been changed.
     """
-    weights = dict(model.named_parameters())
-    for name, kept in mask.items():
-        if name not in weights or weights[name].shape != kept.shape:
-            has = tuple(weights[name].shape) if name in weights else "nothing of that name"
+    _check_ordinary(model)
+    for path, layer in model.named_modules():
+        for hook in _prunings(layer):
+            if _join(path, hook._tensor_name) in mask:
+                raise ValueError(
+                    f"{_join(path, hook._tensor_name)!r} is pruned by torch.nn.utils.prune already."
+                    " Take that mask off first: old = interop.from_torch_prune(model). To keep "
+                    "what both keep, put on old & mask."
+                )
+    check_fits(mask, model)
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    kept: dict[Tensor, Tensor] = {}
+    for name, entry in mask.items():
+        first = kept.setdefault(weights[name], entry)
+        if first is not entry and not torch.equal(first, entry):
+            same = [other for other, w in weights.items() if w is weights[name]]
             raise ValueError(
-                f"mask of {name!r}, {tuple(kept.shape)}: the network has {has}. Make the mask for "
-                "this network, with select or Mask.ones_like."
+                f"the mask has different entries for {same}, which are one weight. Give it one "
+                f"entry, for {same[0]!r}."
             )
-    for name, kept in mask.items():
-        path, _, own = name.rpartition(".")
-        prune.custom_from_mask(model.get_submodule(path), own, kept)
+    for layer in list(model.modules()):
+        for own, w in list(layer._parameters.items()):
+            if w in kept:
+                prune.custom_from_mask(layer, own, kept[w].to(w.device))
+    for layer in model.modules():
+        if isinstance(layer, nn.MultiheadAttention) and any(_prunings(layer.out_proj)):
+            layer.register_forward_pre_hook(_Renewed())
+
+
+class _Renewed:
+    """Compute the pruned weight of attention's last layer, which is read but never called.
+
+    torch.nn.utils.prune computes a weight when its layer is called; without this it would stay what
+    it was, and a second backward pass would fail.
+    """
+
+    def __call__(self, attention: nn.MultiheadAttention, inputs: object) -> None:
+        for hook in _prunings(attention.out_proj):
+            hook(attention.out_proj, inputs)
 
 
 def from_torch_prune(model: nn.Module) -> Mask:
@@ -38,73 +77,222 @@ def from_torch_prune(model: nn.Module) -> Mask:
         The mask of all that was pruned, by the weights' plain names.
 
     Raises:
+        TypeError: two layers share a weight and prune it differently; nothing has been changed.
         ValueError: nothing in the network is pruned in this way.
     """
-    kept: dict[str, Tensor] = {}
-    for path, module in model.named_modules():
-        for buffer in [n for n, _ in module.named_buffers(recurse=False) if n.endswith("_mask")]:
-            own = buffer.removesuffix("_mask")
-            if f"{own}_orig" in module._parameters:
-                kept[f"{path}.{own}" if path else own] = getattr(module, buffer).bool()
-                prune.remove(module, own)
+    _check_ties(model)
+    kept: dict[Tensor, Tensor] = {}
+    for layer in model.modules():
+        for hook in list(_prunings(layer)):
+            own = hook._tensor_name
+            kept[getattr(layer, f"{own}_orig")] = getattr(layer, f"{own}_mask").bool()
+            prune.remove(layer, own)
+        for number, renewed in list(layer._forward_pre_hooks.items()):
+            if isinstance(renewed, _Renewed):
+                del layer._forward_pre_hooks[number]
     if not kept:
         raise ValueError(
             "no layer carries a mask of torch.nn.utils.prune. For the zeros of a plain network, "
             "use mask_of."
         )
-    return Mask(kept)
+    return Mask({name: kept[w] for name, w in model.named_parameters() if w in kept})
 
 
 def mask_of(model: nn.Module) -> Mask:
-    """Return which prunable weights of a network are not zero."""
-    return Mask({name: w.detach() != 0 for name, w in prunable(model).items()})
+    """Return which prunable weights of a network are not zero, whatever computes them.
+
+    Raises:
+        TypeError, ValueError: as `prunable`, and as `plain_state_dict`.
+    """
+    weights = prunable(model if _is_plain(model) else _plain_copy(model))
+    return Mask({name: w.detach() != 0 for name, w in weights.items()})
 
 
 def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """Return the state under plain names, whatever computes the weights.
 
-    Masks of `torch.nn.utils.prune` and parametrisations are carried out, so that the result loads
-    into a freshly built network with strict=True. The network given is not changed.
+    Masks of `torch.nn.utils.prune`, parametrisations, and weight and spectral norms of the older
+    kind are carried out, as in evaluation, so that the result loads into a freshly built network
+    with strict=True. So does that of a network compiled by torch. The network given is not changed.
+
+    Raises:
+        TypeError: something else computes a weight of a layer that pruning knows; two layers share
+            a weight and compute it differently; or a layer is sparse.
     """
-    state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    for path, module in model.named_modules():
-        at = f"{path}." if path else ""
-        for name in [n.removesuffix("_orig") for n in module._parameters if n.endswith("_orig")]:
-            state[at + name] = state.pop(f"{at}{name}_orig") * state.pop(f"{at}{name}_mask")
-        if parametrize.is_parametrized(module):
-            for name in dict(module.parametrizations.named_children()):
-                inner = f"{at}parametrizations.{name}."
-                state = {n: t for n, t in state.items() if not n.startswith(inner)}
-                state[at + name] = getattr(module, name).detach().clone()
-    return state
+    for path, layer in model.named_modules():
+        check_dense(layer, path)
+    plain = model if _is_plain(model) else _plain_copy(model)
+    return {
+        name.replace("_orig_mod.", ""): tensor.detach().clone()
+        for name, tensor in plain.state_dict().items()
+    }
 
 
-def export_onnx(model: nn.Module, example: Tensor, path: str | os.PathLike[str]) -> None:
+def export_onnx(
+    model: nn.Module, example: Tensor | tuple[Tensor, ...], path: str | os.PathLike[str]
+) -> None:
     """Write a network in the ONNX format, for batches of any size.
 
     Zeros are stored as zeros: ONNX has no sparse layer that runtimes would use. What makes the file
-    small and fast is `structured.remove`.
+    small and fast is `structured.remove`. What computes the weights is carried out first.
 
     Args:
-        model: in the mode in which it shall run; it is exported as in evaluation.
-        example: a batch of inputs, for the shapes.
-        path: of the file; an old one is replaced when the new one is complete.
+        model: it is exported as in evaluation, and not changed.
+        example: a batch of inputs, for the shapes; a tuple for a network that takes several.
+        path: of the file; an old one is replaced when the new one is complete. The weights of a
+            network of more than 2 GiB, more than a file of this format can hold, lie beside it, in
+            `path` with ".data" behind it.
 
     Raises:
         ImportError: the package `onnx` is not installed.
+        TypeError: the network is sparse (densify it first) or `Replicas` (export one replica), or
+            as `plain_state_dict`.
+        ValueError: the network has no values, as it is on the device "meta".
     """
     try:
-        import onnx  # noqa: F401
+        import onnx
     except ImportError as missing:
         raise ImportError(
             'exporting needs the package onnx: pip install "course_lib[onnx]"'
         ) from missing
+    _check_ordinary(model)
+    if any(p.is_meta for p in model.parameters()):
+        raise ValueError(
+            "the network is on the device 'meta', where tensors have shapes and no values. Make it "
+            "on a device where it can run."
+        )
     path = Path(path)
+    examples = example if isinstance(example, tuple) else (example,)
+    names = ["input"] if len(examples) == 1 else [f"input_{n}" for n in range(len(examples))]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
         torch.onnx.export(
-            copy.deepcopy(model).eval(), (example,), str(part), dynamo=False,
-            input_names=["input"], output_names=["output"],
-            dynamic_axes={"input": {0: "batch"}, "output": {0: "batch"}},
+            _uncompiled(_plain_copy(model)), examples, str(part), dynamo=False,
+            input_names=names, output_names=["output"],
+            dynamic_axes={name: {0: "batch"} for name in [*names, "output"]},
         )  # fmt: skip
+        if os.listdir(folder) != [path.name]:  # torch has laid each weight in a file beside it
+            data = f"{path.name}.data"
+            onnx.save_model(
+                onnx.load(part), part, save_as_external_data=True, location=data, size_threshold=0
+            )
+            Path(folder, data).replace(path.parent / data)
         part.replace(path)
+
+
+# Networks whose weights are computed
+
+
+def _join(path: str, own: str) -> str:
+    return f"{path}.{own}" if path else own
+
+
+def _check_ordinary(model: nn.Module) -> None:
+    """Refuse the networks of the course that torch and others know nothing of."""
+    if isinstance(model, Replicas):
+        raise TypeError(
+            f"given {model.count} Replicas in one, expected one network: give one replica, "
+            "model.replica(0)."
+        )
+    for path, layer in model.named_modules():
+        check_dense(layer, path)
+
+
+def _prunings(layer: nn.Module) -> Iterator[prune.BasePruningMethod]:
+    """Yield what torch.nn.utils.prune has put on a layer, one for each of its tensors."""
+    for hook in list(layer._forward_pre_hooks.values()):
+        if isinstance(hook, prune.BasePruningMethod):
+            yield hook
+
+
+def _is_plain(model: nn.Module) -> bool:
+    """Tell whether the weights of the layers that pruning knows, and all others, are parameters."""
+    return not any(_sources(layer) for layer in model.modules())
+
+
+def _sources(layer: nn.Module) -> Mapping[str, Tensor | None]:
+    """Name the parameters of a layer from which others are computed; with the mask, if by one."""
+    found: dict[str, Tensor | None] = {}
+    for hook in layer._forward_pre_hooks.values():
+        if isinstance(hook, prune.BasePruningMethod):
+            own = hook._tensor_name
+            found[f"{own}_orig"] = layer._buffers[f"{own}_mask"]
+        elif isinstance(hook, WeightNorm):
+            found |= {f"{hook.name}_g": None, f"{hook.name}_v": None}
+        elif isinstance(hook, SpectralNorm):
+            found[f"{hook.name}_orig"] = None
+    if isinstance(layer, parametrize.ParametrizationList):
+        found |= dict.fromkeys(layer._parameters)
+    return found
+
+
+def _check_ties(model: nn.Module) -> None:
+    """Refuse a shared parameter from which two layers compute different weights."""
+    users = defaultdict(list)  # of each parameter: its name, and what is computed from it
+    for path, layer in model.named_modules():
+        sources = _sources(layer)
+        for own, w in layer._parameters.items():
+            if w is not None:
+                users[w].append((_join(path, own), own in sources, sources.get(own)))
+    for places in users.values():
+        names, computed, masks = zip(*places, strict=True)
+        first = masks[0]
+        same = first is not None and all(m is not None and torch.equal(m, first) for m in masks)
+        if len(places) > 1 and any(computed) and not same:
+            raise TypeError(
+                f"{list(names)} are one parameter, from which different weights are computed (by "
+                "torch.nn.utils.prune or another parametrisation). Put the same mask on each, or "
+                "give each layer a parameter of its own."
+            )
+
+
+def _plain_copy(model: nn.Module) -> nn.Module:
+    """Return a copy for evaluation in which all weights are parameters, as torch made them."""
+    _check_ties(model)
+    # torch refuses to copy what it has computed; of that only the values are wanted here.
+    memo = {
+        id(value): value.detach().clone()
+        for layer in model.modules()
+        for value in [*vars(layer).values(), *getattr(layer, "_flat_weights", ())]
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    plain = copy.deepcopy(model, memo).eval()
+    for layer in list(plain.modules()):
+        _make_plain(layer)
+    for path, layer in plain.named_modules():
+        check_plain(layer, path, weight_names(layer))
+    return plain
+
+
+@torch.no_grad()
+def _make_plain(layer: nn.Module) -> None:
+    """Carry out what computes the weights of one layer, in place."""
+    for number, hook in list(layer._forward_pre_hooks.items()):
+        if isinstance(hook, prune.BasePruningMethod):
+            prune.remove(layer, hook._tensor_name)
+        elif isinstance(hook, WeightNorm):
+            remove_weight_norm(layer, hook.name)
+        elif isinstance(hook, SpectralNorm):
+            remove_spectral_norm(layer, hook.name)
+        elif isinstance(hook, _Renewed):
+            del layer._forward_pre_hooks[number]
+    if parametrize.is_parametrized(layer):
+        # Not by remove_parametrizations: it changes the class, which a copy has from the original.
+        lists = dict(cast(nn.ModuleDict, layer.parametrizations))
+        values = {name: getattr(layer, name).detach().clone() for name in lists}
+        del layer.parametrizations
+        layer.__class__ = type(layer).__bases__[0]
+        for name, value in values.items():
+            if lists[name]._parameters:
+                setattr(layer, name, nn.Parameter(value, value.is_floating_point()))
+            else:
+                layer.register_buffer(name, value)
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """Return the network that torch.compile has wrapped, and so within it."""
+    model = getattr(model, "_orig_mod", model)
+    for path, layer in list(model.named_modules()):
+        if path and isinstance(getattr(layer, "_orig_mod", None), nn.Module):
+            model.set_submodule(path, layer._orig_mod)
+    return model

@@ -212,7 +212,7 @@ def test_a_mask_of_another_network_changes_nothing_and_is_named():
     net = network()
     before = [p.detach().clone() for p in net.parameters()]
     off = torch.zeros(3, 1, 2, 2, dtype=torch.bool)
-    with pytest.raises(ValueError, match=r"no \['9.weight'\].*it has \['0.weight'"):
+    with pytest.raises(ValueError, match=r"no '9.weight'.*it has '0.weight'"):
         Mask({"0.weight": off, "9.weight": off}).apply_(net)
     with pytest.raises(ValueError, match=r"'4.weight' is \(5, 12\) in the network and \(12, 5\)"):
         Mask({"0.weight": off, "4.weight": torch.zeros(12, 5, dtype=torch.bool)}).apply_(net)
@@ -225,9 +225,9 @@ def test_and_keeps_what_both_keep():
     assert (a & b)["w"].tolist() == [True, False, False]
     assert a & b == b & a and a & a == a and a != b and a != {"w": a["w"]}
     assert a["w"].tolist() == [True, True, False]
-    with pytest.raises(ValueError, match=r"second mask has no \['w'\]"):
+    with pytest.raises(ValueError, match=r"second mask has no 'w'"):
         a & Mask({"v": a["w"]})
-    with pytest.raises(ValueError, match=r"first mask has no \['v'\]"):
+    with pytest.raises(ValueError, match=r"first mask has no 'v'"):
         a & Mask({"w": a["w"], "v": a["w"]})
     with pytest.raises(ValueError, match="expected the same shape"):
         a & Mask({"w": torch.ones(2, dtype=torch.bool)})

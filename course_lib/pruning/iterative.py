@@ -311,8 +311,8 @@ def iterative_pruning(
     cuts = _cuts(rounds, fraction, densities)
     mask = Mask.ones_like(model)
     _check_criterion(criterion, model, data, loss)
-    for cut in cuts[:1]:
-        _check_shares(mask, cut.get("fraction"), cut.get("density"), scope, rates)
+    for asked in cuts:
+        _check_shares(mask, asked.get("fraction"), asked.get("density"), scope, rates)
     _check_rewind(rewind_step, train)
     told = (cuts, rates, scope, rewind_step)
     store = _Store(folder, model, told, key, (train, criterion, data, loss))

@@ -19,6 +19,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -458,7 +459,8 @@ def brain_surgery(
 # Machinery
 
 
-class _Task(NamedTuple):
+@dataclass(frozen=True)
+class _Task:
     """A network ready to be scored, its prunable weights, and what it is scored by."""
 
     model: nn.Module
@@ -476,7 +478,7 @@ class _Task(NamedTuple):
 
     def _fitting(self, X: Tensor) -> Tensor:
         devices = {w.device for w in self.weights.values()}
-        X = X.to(*devices) if len(devices) == 1 else X
+        X = X.to(devices.pop()) if len(devices) == 1 else X
         return X.to(self.dtype) if self.dtype is not None and X.is_floating_point() else X
 
     def loss_of(self, batch: Batch) -> Tensor:
@@ -839,6 +841,7 @@ def _without_each(task: _Task, number: int, inputs: Tensor, y: Any) -> Tensor:
     """Return the loss without each weight of one Linear layer: only one of its outputs moves."""
     assert isinstance(task.model, nn.Sequential)
     layer, rest = task.model[number], task.model[number + 1 :]
+    assert isinstance(layer, nn.Linear)
     z = layer(inputs)
     losses = torch.empty_like(layer.weight)
     size = max(1, CHUNK // (8 * z.numel()))

@@ -7,7 +7,7 @@ targets are a tensor. Examples lie along the first axis of all of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -22,7 +22,7 @@ _EXPECTED = (
 )
 
 
-def is_pair(data: object) -> bool:
+def is_pair(data: object) -> TypeGuard[Batch]:
     """Tell a pair (inputs, targets) from a collection of such pairs."""
     return isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[1], Tensor)
 

@@ -236,7 +236,7 @@ def _drawn(data: Examples, recipe: Recipe, seed: int, start: int) -> Iterator[Ba
     check_examples(data)
     drawn: Iterator[Batch]
     if is_pair(data):
-        X, y = data  # type: ignore[misc]  # a pair
+        X, y = data
         order = batches(examples_in((X, y)), recipe, seed)
         drawn = (rows((X, y), chosen) for chosen in order[start:])
     else:

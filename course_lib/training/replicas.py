@@ -176,12 +176,12 @@ def fit_replicas(
 
 def _pair(data: object, features: int) -> tuple[Tensor, Tensor]:
     """Return examples and classes; raises TypeError or ValueError for other data."""
-    if not (is_pair(data) and isinstance(data[0], Tensor)):  # type: ignore[index]
+    if not (is_pair(data) and isinstance(data[0], Tensor)):
         raise TypeError(
             f"data: given a {type(data).__name__}, expected a pair (X, y) of tensors: Replicas "
             "draw their batches from it. Train one network at a time with `fit`."
         )
-    X, y = data  # type: ignore[misc]
+    X, y = data
     if X.ndim != 2 or X.shape[1] != features or y.ndim not in (1, 2) or y.shape[-1] != len(X):
         raise ValueError(
             f"data: given X {tuple(X.shape)} and y {tuple(y.shape)}, expected (n, {features}) and "

@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import torch
 from llvmlite import binding
-from numba import njit
 from numba.core import config
 from torch import Tensor
 
+from course_lib.sparse.compilers import njit, uncompiled
 from course_lib.sparse.plan import Array, Plan
 from course_lib.sparse.simd import (
     add,
@@ -269,6 +269,7 @@ def as_feature_major(x: Tensor) -> Tensor:
     return feature_major(x.shape[0], x.shape[1], x.dtype).copy_(x)
 
 
+@uncompiled
 def multiply(
     values: Tensor, plan: Plan, x: Tensor, bias: Tensor | None = None, *, relu: bool = False
 ) -> Tensor:
@@ -318,7 +319,7 @@ def multiply_into(
 
     Nothing is checked: x must reach from the first place to the last, and the batch beyond it.
     """
-    v, shift = values.detach().numpy(), _shift(bias, y)
+    v, shift = values.detach().contiguous().numpy(), _shift(bias, y)
     (flat_x, _), (flat_y, stride) = flat(x), flat(y)
     batch, regular = y.shape[1], len(places) == 1
 
@@ -338,7 +339,7 @@ def _multiply_one(
     y: Tensor, values: Tensor, plan: Plan, x: Tensor, bias: Tensor | None, relu: bool
 ) -> None:
     """Compute y = W x for one example."""
-    v, shift = values.detach().numpy(), _shift(bias, y)
+    v, shift = values.detach().contiguous().numpy(), _shift(bias, y)
     (flat_x, _), (flat_y, _) = flat(x), flat(y)
 
     def work(rows: tuple[int, int]) -> None:
@@ -354,6 +355,7 @@ def _shift(bias: Tensor | None, y: Tensor) -> Array:
     return np.asarray(bias.detach().contiguous().numpy())
 
 
+@uncompiled
 def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
     """Compute G Xᵀ where the plan keeps a weight: the gradient of the values.
 

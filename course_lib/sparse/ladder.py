@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
+from course_lib.sparse.compilers import njit
 from course_lib.sparse.kernels import LINE, TILE, lanes_of
 from course_lib.sparse.plan import Array
 from course_lib.sparse.simd import (

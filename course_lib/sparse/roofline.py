@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch.nn import functional as F
 
+from course_lib.sparse.compilers import njit
 from course_lib.sparse.formats import CSR
 from course_lib.sparse.kernels import lanes_of, multiply
 from course_lib.sparse.simd import axpy, load, plus, store, total, zeros

@@ -1,0 +1,75 @@
+"""Two compilers, and what each must be told: numba keeps its code, torch keeps out.
+
+Used in chapters 05 and 08.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+import torch
+from numba.core.caching import FunctionCache
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Cache(FunctionCache):
+    """Numba's store of compiled code, for which a full disk or a folder of others is no error."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with suppress(OSError):
+            return super().load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Do what numba.njit does; where compiled code cannot be kept it is made in each process.
+
+    Numba keeps it beside the source, else in the user's home, else raises. A folder that all users
+    may write to would be no place for code that others run.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(**options)(function)
+        if cache:
+            with suppress(RuntimeError):  # no place that can be written to
+                dispatcher._cache = _Cache(function)
+        return dispatcher
+
+    return compiled
+
+
+@cache
+def _outside(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as torch.compile leaves it alone; torch takes seconds to load that."""
+    return torch.compiler.disable(function)  # type: ignore[no-any-return]
+
+
+def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
+    """Keep torch.compile out of a function: it runs as it is, between two compiled parts.
+
+    What would run it once and write down what it saw, torch.jit.trace and every export, is refused
+    with a TypeError: there is no operator of torch to write down.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        if torch.jit.is_tracing() or torch.compiler.is_exporting():
+            raise TypeError(
+                "a sparse layer cannot be traced or exported: its kernels are no operators of "
+                "torch. Make the network dense first, with course_lib.sparse.layers.densify(model)."
+            )
+        if torch.compiler.is_compiling():
+            outside: Callable[P, T] = _outside(function)
+            return outside(*args, **options)
+        return function(*args, **options)
+
+    return call

@@ -188,7 +188,7 @@ def asked(
     """
     installed: dict[str, str] = {}
     lacking: set[str] = set()
-    course = canonicalize_name("course_lib")
+    course = str(canonicalize_name("course_lib"))
     todo: list[tuple[str, str]] = [(course, extra)] + ([] if alone else [(course, "")])
     seen = set(todo)
     while todo:

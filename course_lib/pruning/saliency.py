@@ -479,6 +479,7 @@ class _Task:
     def _fitting(self, X: Tensor) -> Tensor:
         devices = {w.device for w in self.weights.values()}
         X = X.to(devices.pop()) if len(devices) == 1 else X
+        X = X.clone() if X.is_inference() else X
         return X.to(self.dtype) if self.dtype is not None and X.is_floating_point() else X
 
     def loss_of(self, batch: Batch) -> Tensor:
@@ -518,31 +519,32 @@ def _task(
     weights = prunable(model)
     if dtype is None and any(w.dtype in (torch.float16, torch.bfloat16) for w in weights.values()):
         dtype = torch.float32
-    if dtype is not None:
-        model = _copied(model, dtype)
-        weights = prunable(model)
     count = width = 0
     for batch in batches_of(data):
         count += examples_in(batch)
         width = max(width, sum(sum(X.shape) for X in tensors_in(batch[0])))
-    frozen = [w for w in weights.values() if not w.requires_grad]
-    with _evaluating(model):
-        try:
-            for w in frozen:
-                w.requires_grad_(True)
-            yield _Task(model, weights, data, loss, dtype, count, width)
-        finally:
-            for w in frozen:
-                w.requires_grad_(False)
+    with torch.inference_mode(False), torch.enable_grad():
+        if dtype is not None or any(w.is_inference() for w in weights.values()):
+            model = _copied(model, dtype)
+            weights = prunable(model)
+        frozen = [w for w in weights.values() if not w.requires_grad]
+        with _evaluating(model):
+            try:
+                for w in frozen:
+                    w.requires_grad_(True)
+                yield _Task(model, weights, data, loss, dtype, count, width)
+            finally:
+                for w in frozen:
+                    w.requires_grad_(False)
 
 
-def _copied(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+def _copied(model: nn.Module, dtype: torch.dtype | None) -> nn.Module:
     """Return a copy of another precision; ValueError for a network that cannot be copied."""
     try:
         return copy.deepcopy(model).to(dtype)
     except RuntimeError as error:
         raise ValueError(
-            f"model: it cannot be copied, and is scored in {dtype} ({error}). Does it keep what a "
+            f"model: it cannot be copied, to be scored in {dtype} ({error}). Does it keep what a "
             "forward pass computed as an attribute? Delete that, or store it detached."
         ) from error
 
@@ -564,8 +566,6 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.eval()
         if any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m, _ in modes):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         yield
 
@@ -576,15 +576,20 @@ def _slopes(value: Tensor, weights: Mapping[str, Tensor], *, again: bool = False
     Raises:
         ValueError: it depends on none of them, and so was cut off from the network.
     """
+    _check_slope(value)
+    found = torch.autograd.grad(
+        value, list(weights.values()), create_graph=again, allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(weights, found, strict=True))
+
+
+def _check_slope(value: Tensor) -> None:
+    """Raise ValueError for a value that was cut off from the network."""
     if not value.requires_grad:
         raise ValueError(
             "loss: no slope leads from it to any prunable weight of the network. Is there a "
             "detach(), .data or torch.no_grad() in the network or in the loss?"
         )
-    found = torch.autograd.grad(
-        value, list(weights.values()), create_graph=again, allow_unused=True, materialize_grads=True
-    )
-    return dict(zip(weights, found, strict=True))
 
 
 def _gradients(task: _Task) -> Scores:
@@ -651,6 +656,7 @@ def _gauss_newton(task: _Task) -> Scores:
         return total
 
     first = rows(next(task.batches()), slice(0, 1))
+    _check_slope(task.loss_of(first))
     classes = sum(z.numel() for z in _numbers(answer(task.model, first[0])))
     numbers = classes * sum(w.numel() for w in task.weights.values())
     total = {name: torch.zeros_like(w, requires_grad=False) for name, w in task.weights.items()}
@@ -761,7 +767,7 @@ class _HessianProduct:
         """Return the products with the rows of a matrix."""
         if self.together:
             with torch.no_grad():
-                return vmap(self)(rows)
+                return self.task.mean(lambda batch: vmap(partial(self._functional, batch))(rows))
         return torch.stack([self(row) for row in rows])
 
     def _functional(self, batch: Batch, v: Tensor) -> Tensor:

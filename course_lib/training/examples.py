@@ -68,16 +68,15 @@ def examples_in(batch: Batch) -> int:
     """Return how many examples a batch has: the length of its targets.
 
     Raises:
-        TypeError: there is no tensor in it that has a first axis.
+        TypeError: targets without tensors, or without an axis of examples.
     """
-    for part in (batch[1], batch[0]):
-        for tensor in tensors_in(part):
-            if tensor.ndim:
-                return len(tensor)
-    raise TypeError(
-        f"data: a batch is {_named(batch[0])} and {_named(batch[1])}, without an axis of examples; "
-        f"{_EXPECTED}."
-    )
+    first = next(tensors_in(batch[1]), None)
+    if first is None or not first.ndim:
+        raise TypeError(
+            f"data: a batch has {_named(batch[1])} for targets, without an axis of examples; "
+            f"{_EXPECTED}. Give a single example an axis: X[None], y[None]."
+        )
+    return len(first)
 
 
 def tensors_in(part: Any) -> Iterator[Tensor]:

@@ -153,7 +153,8 @@ case "$*" in
 *--report*) cat "$0.report";;
 *--no-deps*) echo "Successfully installed course";;
 *"raw"*) echo "$@" >> "$0.calls"; echo "Collecting torch>=2"
-    echo "  Downloading torch-2.whl (9.0 MB)"; echo "Progress 3000000 of 9000000"; echo "Progress 9000000 of 9000000"
+    echo "  Downloading torch-2.whl (9.0 MB)"; echo "Progress 3000000 of 9000000"
+    echo "Progress 9000000 of 9000000"
     echo "  Downloading numpy-2.whl (1.0 MB)"; echo "Progress 1000000 of 1000000"
     echo "Successfully installed torch-2 numpy-2";;
 esac

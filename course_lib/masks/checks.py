@@ -9,10 +9,21 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
+def checked_device(tensor: Tensor, name: str) -> Tensor:
+    """Return the tensor; raises ValueError if it is on "meta", where tensors have no values."""
+    if tensor.is_meta:
+        raise ValueError(
+            f"{name}: on the device 'meta', where tensors have shapes and no values, so that "
+            "nothing can be compared or counted. Make the network on a device where it can run."
+        )
+    return tensor
+
+
 def checked_scores(scores: Tensor, name: str = "scores") -> Tensor:
     """Return the scores without their gradient.
 
-    Raises TypeError for anything but floats or integers, ValueError for NaN or infinity.
+    Raises TypeError for anything but floats or integers, ValueError for NaN or infinity, and for
+    scores without values.
     """
     if not isinstance(scores, Tensor) or scores.dtype not in FLOATS + INTEGERS:
         given = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
@@ -20,7 +31,7 @@ def checked_scores(scores: Tensor, name: str = "scores") -> Tensor:
             f"{name}: given {given}, expected a torch tensor of floats (16 to 64 bits) or of "
             "integers. Convert with torch.as_tensor or .float()."
         )
-    scores = scores.detach()
+    scores = checked_device(scores, name).detach()
     if scores.dtype in FLOATS and scores.numel():
         extremes = torch.stack(torch.aminmax(scores))  # both are NaN if any score is
         if not extremes.isfinite().all():

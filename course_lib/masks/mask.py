@@ -1,5 +1,7 @@
 """The mask of a network: which of its weights are kept."""
 
+import json
+import math
 import os
 import sys
 import warnings
@@ -9,11 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakSet
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from course_lib.masks.checks import checked_device
 from course_lib.masks.files import write_whole
 
 # The layers whose weights pruning may touch, and what each calls them. Subclasses are of the kind.
@@ -110,8 +114,8 @@ def check_plain(layer: nn.Module, path: str, names: Iterable[str]) -> None:
     """Raise TypeError if one of a layer's weights is computed from others, not a parameter."""
     for name in names:
         # Asked without reading it: what computes a weight may change at every reading.
-        is_there = name in vars(layer) or name in layer._buffers or hasattr(type(layer), name)
-        if name not in layer._parameters and is_there:
+        value = vars(layer).get(name, layer._buffers.get(name, getattr(type(layer), name, None)))
+        if name not in layer._parameters and isinstance(value, Tensor | property):
             raise TypeError(
                 f"layer {path!r} computes its {name} (torch.nn.utils.prune, weight_norm or another "
                 "parametrisation). Make it plain first: with interop.from_torch_prune(model) after "
@@ -230,7 +234,9 @@ class Mask(Mapping[str, Tensor]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):
             return NotImplemented
-        return self.keys() == other.keys() and all(torch.equal(self[n], other[n]) for n in self)
+        return self.keys() == other.keys() and all(
+            torch.equal(self[name], other[name].to(self[name].device)) for name in self
+        )
 
     __hash__ = None  # type: ignore[assignment]  # as for every container compared by content
 
@@ -238,7 +244,7 @@ class Mask(Mapping[str, Tensor]):
         """Keep what both keep; masks of different names or shapes raise ValueError."""
         _check_match(self, other, "the second mask")
         _check_match(other, self, "the first mask")
-        return Mask({name: self[name] & other[name] for name in self})
+        return Mask({n: entry & other[n].to(entry.device) for n, entry in self.items()})
 
     @property
     def kept(self) -> int:
@@ -272,6 +278,9 @@ class Mask(Mapping[str, Tensor]):
             weights = dict(weights.named_parameters(remove_duplicate=False))
         _check_match(self, weights, "the network")
         for name, kept in self.items():
+            if not weights[name].is_meta:
+                checked_device(kept, f"mask of {name!r}")
+        for name, kept in self.items():
             weights[name].masked_fill_(~kept.to(weights[name].device), 0)
 
     def table(self, model: nn.Module | None = None) -> "LayerTable":
@@ -301,24 +310,58 @@ class Mask(Mapping[str, Tensor]):
         return LayerTable(row.cells() for row in rows)
 
     def __repr__(self) -> str:
+        if any(entry.is_meta for entry in self.values()):
+            return f"Mask({len(self)} tensors, {self.numel:,} weights, on the device 'meta')"
         return f"Mask({len(self)} tensors, {self.kept:,} of {self.numel:,} weights kept)"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file, whole or not at all; OSError if the folder is not there."""
-        # Copies, because the format refuses tensors that share their memory.
-        content = save({name: entry.cpu().contiguous().clone() for name, entry in self.items()})
-        write_whole(Path(path), content)
+        """Write a safetensors file of one bit a weight, whole or not at all.
+
+        Raises:
+            OSError: the folder is not there, or cannot be written to.
+        """
+        flat = {n: checked_device(e, f"mask of {n!r}").cpu().flatten() for n, e in self.items()}
+        bits = {name: torch.from_numpy(np.packbits(entry.numpy())) for name, entry in flat.items()}
+        shapes = {name: list(entry.shape) for name, entry in self.items()}
+        write_whole(Path(path), save(bits, {SHAPES: json.dumps(shapes)}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Mask":
-        """Read a mask that `save` wrote; ValueError if the file is broken or no mask."""
+        """Read a mask that `save` wrote; ValueError if the file is broken or no mask.
+
+        Files of earlier versions, of a byte a weight, are read too.
+        """
         try:
-            return cls(load_file(path))
-        except (SafetensorError, TypeError) as error:
+            with safe_open(path, "pt") as file:
+                entries = {name: file.get_tensor(name) for name in file.keys()}
+                shapes = (file.metadata() or {}).get(SHAPES)
+            if shapes is not None:
+                entries = _unpacked(entries, json.loads(shapes))
+            return cls(entries)
+        except (SafetensorError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 f"{os.fspath(path)}: expected a file made by Mask.save, but it is broken or holds "
                 f"something else ({error}). Make the mask and save it again."
             ) from error
+
+
+SHAPES = "shapes of the packed bits"  # what tells such a file from one of a byte a weight
+
+
+def _unpacked(bits: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> dict[str, Tensor]:
+    """Return the entries of a mask from their bits, eight in a byte, the first the highest."""
+    if bits.keys() != shapes.keys():
+        raise ValueError(f"shapes of {_few(shapes)}, and bits of {_few(bits)}")
+    entries = {}
+    for name, shape in shapes.items():
+        count = math.prod(shape)
+        if bits[name].dtype != torch.uint8 or bits[name].shape != (-(-count // 8),):
+            raise ValueError(
+                f"{name!r} is {bits[name].dtype} {tuple(bits[name].shape)} for the shape {shape}"
+            )
+        entry = np.unpackbits(bits[name].numpy(), count=count).astype(bool)
+        entries[name] = torch.from_numpy(entry).reshape(shape)
+    return entries
 
 
 class _Row(NamedTuple):
@@ -352,7 +395,7 @@ class LayerTable(tuple[tuple[str, ...], ...]):
 
 
 def _count(entry: Tensor) -> int:
-    return int(torch.count_nonzero(entry))
+    return int(torch.count_nonzero(checked_device(entry, "the mask")))
 
 
 def _check_match(mask: Mask, weights: Mapping[str, Tensor], what: str) -> None:

@@ -35,11 +35,12 @@ def kth_largest(tensors: Sequence[Tensor], k: int) -> tuple[Tensor, int]:
         k: rank, from 1 (the largest) to the count of all numbers.
 
     Returns:
-        The k-th largest, a tensor of no dimension, and how many of the numbers *equal* to it are
-        among the k largest: k less the count of those that are strictly larger.
+        The k-th largest, a tensor of no dimension, which can be compared with those on any device,
+        and how many of the numbers *equal* to it are among the k largest: k less the count of those
+        that are strictly larger.
     """
     dtype = tensors[0].dtype
-    flat = [tensor.detach().reshape(-1) for tensor in tensors]
+    flat = [tensor.detach().reshape(-1) for tensor in tensors]  # each on a device of its own
     # The key we look for lies in low, ..., low + 2**bits - 1, and is the k-th largest of those.
     limits = torch.iinfo(KEY_TYPE.get(dtype, dtype))
     low, bits = limits.min, limits.bits
@@ -57,11 +58,11 @@ def kth_largest(tensors: Sequence[Tensor], k: int) -> tuple[Tensor, int]:
 
     if bits > 0:
         high = low + (1 << bits) - 1
-        inside = [keys[(keys >= low) & (keys <= high)] for keys in _keys(flat)]
+        inside = [keys[(keys >= low) & (keys <= high)].cpu() for keys in _keys(flat)]
         ordered = torch.cat(inside).sort(descending=True).values
         low = int(ordered[k - 1])
         k -= int(torch.count_nonzero(ordered > low))
-    return _number(low, dtype, flat[0].device), k
+    return _number(low, dtype), k
 
 
 def first(flags: Tensor, count: int) -> Tensor:
@@ -78,11 +79,11 @@ def first(flags: Tensor, count: int) -> Tensor:
 def _count_digits(flat: Sequence[Tensor], low: int, bits: int) -> Tensor:
     """Count the candidates by the DIGIT bits of their keys that stand above the last `bits`."""
     size = 1 << DIGIT
-    counts = torch.zeros(size + 2, dtype=torch.int64, device=flat[0].device)
+    counts = torch.zeros(size + 2, dtype=torch.int64)
     for keys in _keys(flat):
         digits = (keys >> bits) - (low >> bits)
         # Keys that were ruled out before go to the two outer bins, which nobody reads.
-        counts += torch.bincount(digits.clamp_(-1, size).add_(1), minlength=size + 2)
+        counts += torch.bincount(digits.clamp_(-1, size).add_(1), minlength=size + 2).cpu()
     return counts[1:-1]
 
 
@@ -104,8 +105,8 @@ def _mirror(bits: Tensor) -> Tensor:
     return torch.where(bits < 0, torch.iinfo(bits.dtype).min - bits, bits)
 
 
-def _number(key: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _number(key: int, dtype: torch.dtype) -> Tensor:
     """Return the number of this data type that has this key."""
     if dtype not in KEY_TYPE:
-        return torch.tensor(key, dtype=dtype, device=device)
-    return _mirror(torch.tensor(key, dtype=KEY_TYPE[dtype], device=device)).view(dtype)
+        return torch.tensor(key, dtype=dtype)
+    return _mirror(torch.tensor(key, dtype=KEY_TYPE[dtype])).view(dtype)

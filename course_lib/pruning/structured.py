@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.masks import Mask, top_k
+from course_lib.masks.checks import checked_density, checked_device, checked_scores
+from course_lib.masks.mask import check_dense, check_plain
 
 Units = dict[str, Tensor]
 
@@ -27,6 +29,7 @@ UNIT_BY_UNIT = (
     nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
     nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Flatten,
 )  # fmt: skip
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def unit_scores(scores: Mapping[str, Tensor]) -> Units:
@@ -38,9 +41,24 @@ def unit_scores(scores: Mapping[str, Tensor]) -> Units:
     Returns:
         A score for each unit, by the names of the layers.
 
+    Raises:
+        ValueError: a name is not that of a layer's `weight`, such as those of attention and of
+            recurrent layers, whose rows are no units; or there are no inputs to add up.
+
     Source: Li et al. (2017), for sizes. Used in chapter 13.
     """
-    return {n.removesuffix(".weight"): s.flatten(1).sum(dim=1) for n, s in scores.items()}
+    units = {}
+    for name, s in scores.items():
+        layer, _, own = name.rpartition(".")
+        if own != "weight" or not layer or s.ndim < 2:
+            raise ValueError(
+                f"scores of {name!r}, {tuple(s.shape)}: expected the weight of a Linear or "
+                "convolutional layer in an nn.Sequential, whose rows are its units. Leave it out: "
+                "{n: s for n, s in scores.items() if ...}."
+            )
+        dtype = torch.float32 if s.dtype in (torch.float16, torch.bfloat16) else None
+        units[layer] = s.flatten(1).sum(dim=1, dtype=dtype)
+    return units
 
 
 def select_units(scores: Mapping[str, Tensor], density: float) -> Units:
@@ -55,12 +73,25 @@ def select_units(scores: Mapping[str, Tensor], density: float) -> Units:
         A bool tensor for each layer but the last: True kept. Ties by lowest index.
 
     Raises:
-        ValueError: the density is out of range.
+        TypeError: the density is no number, or scores are neither floats nor integers.
+        ValueError: the density is out of range, scores are NaN or infinite, or not one number for
+            each unit, or there is no layer but the last.
     """
-    if not 0 < density <= 1:
+    if checked_density(density) == 0:
         raise ValueError(f"density: given {density}, expected a share above 0 and at most 1.")
-    hidden = list(scores.items())[:-1]
-    return {name: top_k(s, max(1, round(density * len(s)))) for name, s in hidden}
+    hidden = dict(list(scores.items())[:-1])
+    if not hidden:
+        raise ValueError(
+            f"scores: given those of {list(scores)}, expected two layers or more: the units of the "
+            "last are the answers."
+        )
+    for name, s in hidden.items():
+        if checked_scores(s, f"scores of {name!r}").ndim != 1:
+            raise ValueError(
+                f"scores of {name!r}: given the shape {tuple(s.shape)}, expected one number for "
+                "each unit, as unit_scores makes them."
+            )
+    return {name: top_k(s, max(1, round(density * len(s)))) for name, s in hidden.items()}
 
 
 def unit_mask(model: nn.Module, units: Mapping[str, Tensor]) -> Mask:
@@ -104,9 +135,10 @@ def remove(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Sequential:
 
     Used in chapter 13.
     """
-    smaller = copy.deepcopy(model) if isinstance(model, nn.Sequential) else model
-    for cut in list(_cuts(smaller, units)):
-        _shrink(cut)
+    cuts = list(_cuts(model, units))  # which refuses before anything is copied
+    smaller = copy.deepcopy(model)
+    for cut in cuts:
+        _shrink(smaller.get_submodule(cut.name), cut)
     assert isinstance(smaller, nn.Sequential)  # or _cuts has refused it
     return smaller
 
@@ -150,13 +182,23 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             f"given a {type(model).__name__}, expected an nn.Sequential: only there it is known "
             "which layer reads which. Build the network as one, or prune single weights."
         )
-    names = [id(p) for _, p in model.named_parameters(remove_duplicate=False)]
-    if len(set(names)) < len(names):
+    tensors = [
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ]
+    if len({tensor for _, tensor in tensors}) < len(tensors):
         raise TypeError(
             "two layers share their weights, and would have to lose the same units. Untie them "
             "(give each a copy), or prune single weights."
         )
     for name, layer in model.named_modules():
+        check_dense(layer, name)
+        check_plain(layer, name, ("weight", "bias"))
+        if any(getattr(layer, hooks) for hooks in HOOKS):
+            raise TypeError(
+                f"layer {name!r} has hooks, which may look at units by their numbers. Take them "
+                "off first, and put them on what is returned."
+            )
         if type(layer).forward is nn.Sequential.forward:
             continue
         kinds = (*WEIGHTED, *NORMS, *UNIT_BY_UNIT)
@@ -164,11 +206,6 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             raise TypeError(
                 f"layer {name!r} is a {layer}: units can be removed only through Linear and "
                 "ungrouped convolutional layers, batch norms, activations, pools and Flatten."
-            )
-        if isinstance(layer, WEIGHTED) and "weight" not in layer._parameters:
-            raise TypeError(
-                f"layer {name!r} computes its weight (torch.nn.utils.prune, or another "
-                "parametrisation). Make it plain first, with interop.from_torch_prune."
             )
         if isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1):
             raise TypeError(f"layer {name!r} is {layer}: expected Flatten() from the channels on.")
@@ -180,6 +217,10 @@ def _check_units(layers: Mapping[str, nn.Module], units: Mapping[str, Tensor]) -
     sizes = {n: layer.weight.shape[0] for n, layer in layers.items() if isinstance(layer, WEIGHTED)}
     hidden = list(sizes)[:-1]
     for name, kept in units.items():
+        if not isinstance(kept, Tensor):
+            given = type(kept).__name__
+            raise TypeError(f"units of {name!r}: given {given}, expected a bool tensor.")
+        checked_device(kept, f"units of {name!r}")
         if name not in hidden:
             raise ValueError(
                 f"units of {name!r}: expected one of the layers {hidden}"
@@ -194,17 +235,17 @@ def _check_units(layers: Mapping[str, nn.Module], units: Mapping[str, Tensor]) -
             raise ValueError(f"units of {name!r}: none is kept. Keep one at least.")
 
 
-def _shrink(cut: _Cut) -> None:
+def _shrink(layer: nn.Module, cut: _Cut) -> None:
     """Keep rows and columns of a layer, in place."""
-    layer, rows, columns = cut.layer, cut.rows, cut.columns
+    rows, columns = cut.rows, cut.columns
     for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
         if tensor.ndim == 0:  # how many batches a norm has seen
             continue
-        kept = tensor[rows.to(tensor.device)]
+        kept = tensor.index_select(0, rows.nonzero().flatten().to(tensor.device))
         if name == "weight" and tensor.ndim > 1:
-            kept = kept[:, columns.to(tensor.device)]
+            kept = kept.index_select(1, columns.nonzero().flatten().to(tensor.device))
         if isinstance(tensor, nn.Parameter):
-            kept = nn.Parameter(kept.clone(), requires_grad=tensor.requires_grad)
+            kept = nn.Parameter(kept, requires_grad=tensor.requires_grad)
         setattr(layer, name, kept)
     sizes = {"out_features": rows, "out_channels": rows, "num_features": rows}
     sizes |= {"in_features": columns, "in_channels": columns}

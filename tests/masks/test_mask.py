@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from course_lib.masks import LeftOutWarning, Mask, prunable, select
+from course_lib.sparse.layers import sparsify
 
 
 def network() -> nn.Sequential:
@@ -284,6 +285,77 @@ def test_save_and_load_give_the_same_mask(tmp_path):
     (mask & mask).save(str(tmp_path / "mask.safetensors"))
     Mask({}).save(tmp_path / "empty")
     assert len(Mask.load(tmp_path / "empty")) == 0
+
+
+def test_a_file_holds_one_bit_a_weight(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    for count in (1, 7, 8, 9, 80_000):
+        mask = Mask({"w": torch.rand(count, generator=generator) < 0.3, "v": torch.tensor([True])})
+        mask.save(tmp_path / "mask")
+        assert Mask.load(tmp_path / "mask") == mask
+        assert os.path.getsize(tmp_path / "mask") < count / 8 + 400
+
+
+def test_files_of_a_byte_a_weight_are_still_read(tmp_path):
+    mask = Mask(
+        {"w": torch.eye(3, 5).bool(), "": torch.tensor(True), "none": torch.empty(0).bool()}
+    )
+    save_file(dict(mask), tmp_path / "mask")  # what Mask.save wrote before it packed bits
+    assert Mask.load(tmp_path / "mask") == mask
+
+
+@pytest.mark.parametrize(
+    ("bits", "shapes", "words"),
+    [
+        ([1, 2], '{"w": [8]}', "for the shape"),
+        ([1, 2], '{"w": [2, 9]}', "for the shape"),
+        ([1, 2], '{"v": [16]}', "shapes of v, and bits of w"),
+        ([1, 2], "{}", "shapes of nothing"),
+        ([1, 2], "[16]", "holds something else"),
+        ([1, 2], '{"w": 16}', "holds something else"),
+        ([1, 2], '{"w": [-4, -4]}', "holds something else"),
+        ([1, 2], '{"w": ["16"]}', "holds something else"),
+        ([1, 2], "no shapes", "holds something else"),
+        ([1.0, 2.0], '{"w": [16]}', "float32"),
+    ],
+)
+def test_packed_files_whose_parts_do_not_agree_are_refused(tmp_path, bits, shapes, words):
+    values = torch.tensor(bits) if isinstance(bits[0], float) else torch.tensor(bits).byte()
+    save_file({"w": values}, tmp_path / "mask", {"shapes of the packed bits": shapes})
+    with pytest.raises(ValueError, match=f"{tmp_path}.*{words}.*save it again"):
+        Mask.load(tmp_path / "mask")
+
+
+def test_on_a_device_without_values_masks_follow_and_counting_is_refused(tmp_path):
+    net = nn.Linear(3, 2, device="meta")
+    mask, real = Mask.ones_like(net), Mask.ones_like(nn.Linear(3, 2))
+    assert mask["weight"].is_meta and "6 weights, on the device 'meta'" in repr(mask)
+    mask.apply_(net)
+    real.apply_(net)
+    here = nn.Linear(3, 2)
+    before = here.weight.detach().clone()
+    for ask in (
+        lambda: mask.density,
+        mask.table,
+        lambda: mask.save(tmp_path / "mask"),
+        lambda: Mask({"bias": torch.zeros(2).bool(), **mask}).apply_(here),
+    ):
+        with pytest.raises(ValueError, match="device 'meta', where tensors have shapes"):
+            ask()
+    assert torch.equal(here.weight, before) and here.bias.any() and not list(tmp_path.iterdir())
+
+
+def test_a_mask_for_weights_that_are_computed_or_sparse_says_so():
+    net = nn.Sequential(nn.Linear(3, 3))
+    mask = Mask({"0.weight": torch.eye(3).bool()})
+    sparse = sparsify(net, mask)
+    prune.l1_unstructured(net[0], "weight", amount=0.5)
+    before = net[0].weight_orig.detach().clone()
+    with pytest.raises(TypeError, match="layer '0' computes its weight"):
+        mask.apply_(net)
+    with pytest.raises(TypeError, match=r"layer '0' is sparse.*densify"):
+        mask.apply_(sparse)
+    assert torch.equal(net[0].weight_orig, before)
 
 
 def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):

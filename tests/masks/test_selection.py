@@ -308,3 +308,27 @@ def test_select_names_the_layer_with_bad_scores():
 def test_select_of_nothing_keeps_nothing():
     assert select({}, k=0).kept == 0
     assert select({"a": torch.empty(0)}, density=0.5).kept == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64])
+def test_scores_without_values_are_refused_in_words(dtype):
+    scores = torch.empty(4, 4, device="meta", dtype=dtype)
+    for choose in (
+        lambda: top_k(scores, 3),
+        lambda: top_k(scores, 0),
+        lambda: threshold(scores, 0.5),
+        lambda: n_of_m(scores, 2, 4),
+        lambda: blocks(scores, (2, 2), lambda sums: top_k(sums, 1)),
+        lambda: select({"w": scores}, density=0.5),
+        lambda: select({"w": scores}, density=0.5, scope="tensor"),
+    ):
+        with pytest.raises(ValueError, match="on the device 'meta', where tensors have shapes"):
+            choose()
+
+
+@pytest.mark.parametrize("scope", ["global", "tensor"])
+def test_one_weight_is_kept_or_not(scope):
+    for shape in ((), (1,), (1, 1, 1)):
+        for density in (0, 0.5, 0.6, 1):
+            mask = select({"w": torch.ones(shape)}, density=density, scope=scope)
+            assert mask["w"].shape == shape and mask.kept == round(density)

@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+import warnings
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from course_lib.pruning import saliency
 from course_lib.pruning.structured import remove, select_units, unit_mask, unit_scores
@@ -116,6 +118,99 @@ def test_the_mode_and_what_is_frozen_stay():
     smaller = remove(model, {"0": torch.tensor([True] * 3 + [False] * 5)})
     assert not smaller.training and not smaller[0].weight.requires_grad
     assert smaller[2].weight.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_kept_and_sums_do_not_overflow(dtype):
+    model = perceptron().to(dtype)
+    with torch.no_grad():
+        model[0].weight.fill_(30_000)  # five of them are more than float16 can hold
+    scores = unit_scores(saliency.magnitude(model))
+    assert scores["0"].tolist() == [5 * model[0].weight[0, 0].item()] * 8
+    smaller = remove(model, select_units(scores, 0.5))
+    assert {p.dtype for p in smaller.parameters()} == {dtype}
+    assert torch.equal(smaller[0].weight, model[0].weight[:4])
+
+
+def test_a_network_without_values_has_shapes_all_the_same():
+    with torch.device("meta"):
+        model = network()
+    units = {"0.0": torch.arange(6) < 4, "4": torch.arange(7) % 2 == 0}
+    smaller, real = remove(model, units), remove(network(), units)
+    shapes = [p.shape for p in real.parameters()]
+    assert [p.shape for p in smaller.parameters()] == shapes and smaller[0][0].weight.is_meta
+    assert unit_mask(model, units) == unit_mask(network(), units)
+    with pytest.raises(ValueError, match=r"units of '4'.*device 'meta'"):
+        remove(model, {"4": units["4"].to("meta")})
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("attention.in_proj_weight", (12, 4)),
+        ("weight_ih_l0", (12, 3)),
+        ("lstm.weight_hh_l0", (12, 3)),
+        ("weight", (3, 4)),
+        ("0.bias", (4,)),
+        ("1.weight", (4,)),
+    ],
+)
+def test_scores_of_what_has_no_units_are_refused_by_name(name, shape):
+    with pytest.raises(ValueError, match=f"scores of '{name}'.*whose rows are its units"):
+        unit_scores({"0.weight": torch.ones(4, 3), name: torch.ones(shape)})
+
+
+def test_units_that_cannot_be_chosen_are_named():
+    two = {"0": torch.ones(3), "1": torch.ones(2)}
+    for scores, error, words in (
+        ({}, ValueError, "two layers or more"),
+        ({"0": torch.ones(3)}, ValueError, "two layers or more"),
+        (two | {"0": torch.ones(3, 2)}, ValueError, "scores of '0'.*one number for each unit"),
+        (two | {"0": torch.tensor([1, float("nan")])}, ValueError, "scores of '0': 1 of 2 are NaN"),
+        (two | {"0": [1.0, 2.0]}, TypeError, "scores of '0': given list"),
+    ):
+        with pytest.raises(error, match=words):
+            select_units(scores, 0.5)
+    with pytest.raises(TypeError, match="units of '0': given list"):
+        remove(perceptron(), {"0": [True] * 8})
+
+
+def old_norm(layer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        nn.utils.weight_norm(layer)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: prune.l1_unstructured(m[0], "weight", 0.5), "'0' computes its weight"),
+        (lambda m: prune.l1_unstructured(m[0], "bias", 0.5), "'0' computes its bias"),
+        (lambda m: parametrizations.spectral_norm(m[2]), "'2' computes its weight"),
+        (lambda m: old_norm(m[2]), "'2' computes its weight"),
+        (lambda m: m[1].register_forward_hook(lambda *a: None), "'1' has hooks"),
+        (lambda m: m[2].register_forward_pre_hook(lambda *a: None), "'2' has hooks"),
+        (lambda m: m.register_forward_hook(lambda *a: None), "'' has hooks"),
+        (lambda m: m[0].register_full_backward_hook(lambda *a: None), "'0' has hooks"),
+        (lambda m: m.append(nn.MultiheadAttention(3, 1)), "'5' is a MultiheadAttention"),
+        (lambda m: m.append(nn.LSTM(3, 1)), "'5' is a LSTM"),
+        (lambda m: m.append(nn.ConvTranspose1d(3, 1, 1)), "'5' is a ConvTranspose1d"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused_before_it_is_copied(change, words):
+    model = perceptron()
+    change(model)
+    model[:3](torch.ones(2, 5, dtype=torch.float64))  # torch would not copy what this has computed
+    for ask in (remove, unit_mask):
+        with pytest.raises(TypeError, match=f"layer {words}"):
+            ask(model, {"0": torch.arange(8) < 4})
+
+
+def test_a_norm_in_two_places_is_refused():
+    norm = nn.BatchNorm1d(4, affine=False)
+    model = nn.Sequential(nn.Linear(3, 4), norm, nn.Linear(4, 4), norm, nn.Linear(4, 2))
+    with pytest.raises(TypeError, match="share their weights"):
+        remove(model, {"0": torch.arange(4) < 2})
 
 
 class Residual(nn.Module):

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numba
 import torch
 from numba.core.caching import FunctionCache
 
+NO_EXPORT = (
+    "a sparse layer cannot be traced, scripted or exported: its kernels are no operators of torch. "
+    "Make the network dense first, with course_lib.sparse.layers.densify(model)."
+)
+NO_TRANSFORM = (
+    "a sparse layer cannot be transformed by torch.func (grad, vmap, jacrev, jvp ...), nor "
+    "differentiated forward or for many gradients at once: call torch.autograd.grad, whose result "
+    "can be differentiated again, or make the network dense with densify(model)."
+)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -47,26 +56,30 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     return compiled
 
 
-@cache
+_outsides: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
 def _outside(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function as torch.compile leaves it alone; torch takes seconds to load that."""
-    return torch.compiler.disable(function)  # type: ignore[no-any-return]
+    if function not in _outsides:
+        _outsides[function] = torch.compiler.disable(function)
+    return _outsides[function]
 
 
 def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
     """Keep torch.compile out of a function: it runs as it is, between two compiled parts.
 
     What would run it once and write down what it saw, torch.jit.trace and every export, is refused
-    with a TypeError: there is no operator of torch to write down.
+    with a TypeError: there is no operator of torch to write down. So are the transforms of
+    torch.func, which would call it with something else than tensors.
     """
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> T:
         if torch.jit.is_tracing() or torch.compiler.is_exporting():
-            raise TypeError(
-                "a sparse layer cannot be traced or exported: its kernels are no operators of "
-                "torch. Make the network dense first, with course_lib.sparse.layers.densify(model)."
-            )
+            raise TypeError(NO_EXPORT)
+        if torch._C._are_functorch_transforms_active():
+            raise TypeError(NO_TRANSFORM)
         if torch.compiler.is_compiling():
             outside: Callable[P, T] = _outside(function)
             return outside(*args, **options)

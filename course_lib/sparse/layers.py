@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from course_lib.masks import Mask
 from course_lib.masks.mask import check_fits, check_plain, weight_names
-from course_lib.sparse.compilers import uncompiled
+from course_lib.sparse.compilers import NO_EXPORT, NO_TRANSFORM, uncompiled
 from course_lib.sparse.formats import CSR
 from course_lib.sparse.kernels import (
     FLOATS,
@@ -63,7 +63,7 @@ class _Forward(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         (values, x, y), form = ctx.saved_tensors, ctx.form
         need_values, need_x, need_bias, *_ = ctx.needs_input_grad
-        g = form.laid(slope, y)
+        g = form.laid(_alone(slope), y)
         return (
             _Dots.apply(x, g, form) if need_values else None,
             _Back.apply(values, g, form) if need_x else None,
@@ -71,6 +71,10 @@ class _Forward(torch.autograd.Function):
             None,
             None,
         )
+
+    @staticmethod
+    def jvp(ctx: Any, *slopes: Tensor | None) -> Tensor:
+        raise TypeError(NO_TRANSFORM)
 
 
 class _Back(torch.autograd.Function):
@@ -88,8 +92,8 @@ class _Back(torch.autograd.Function):
         (values, g), form = ctx.saved_tensors, ctx.form
         need_values, need_g, _ = ctx.needs_input_grad
         return (
-            _Dots.apply(slope, g, form) if need_values else None,
-            _again(values, slope, form) if need_g else None,
+            _Dots.apply(_alone(slope), g, form) if need_values else None,
+            _again(values, _alone(slope), form) if need_g else None,
             None,
         )
 
@@ -109,10 +113,17 @@ class _Dots(torch.autograd.Function):
         (x, g), form = ctx.saved_tensors, ctx.form
         need_x, need_g, _ = ctx.needs_input_grad
         return (
-            _Back.apply(slope, g, form) if need_x else None,
-            _again(slope, x, form) if need_g else None,
+            _Back.apply(_alone(slope), g, form) if need_x else None,
+            _again(_alone(slope), x, form) if need_g else None,
             None,
         )
+
+
+def _alone(slope: Tensor) -> Tensor:
+    """Return the gradient, which must not be a whole batch of gradients in the guise of one."""
+    if torch._C._functorch.is_legacy_batchedtensor(slope):
+        raise TypeError(NO_TRANSFORM)
+    return slope
 
 
 def _again(values: Tensor, x: Tensor, form: Any) -> Tensor:
@@ -263,13 +274,14 @@ class _Sparse(nn.Module):
         """Keep only these weights, given as `values` if another layer shares them; return them."""
         weight: Any = self.weight
         self.rows, self.width = weight.shape[0], weight.shape[1:].numel()
-        matrix = CSR.from_dense(weight.detach().reshape(self.rows, -1), mask.reshape(self.rows, -1))
+        flat = (self.rows, self.width)
+        matrix = CSR.from_dense(weight.detach().reshape(flat), mask.reshape(flat))
         if values is None:
             values = nn.Parameter(torch.from_numpy(matrix.values), weight.requires_grad)
         self._rename("weight", "values", values)
         self.register_buffer("columns", torch.from_numpy(matrix.columns))
         self.register_buffer("pointers", torch.from_numpy(matrix.pointers))
-        self._lay_out()
+        self._lay_out(matrix)
         return values
 
     def thicken_(self, weight: nn.Parameter | None = None) -> nn.Parameter:
@@ -298,9 +310,12 @@ class _Sparse(nn.Module):
         """Return the shape of the dense weight."""
         return self.rows, self.width
 
-    def _lay_out(self) -> None:
-        """Derive from the pattern what the kernels need: the way through it, and its transpose."""
-        matrix = self.csr()
+    def _lay_out(self, matrix: CSR) -> None:
+        """Derive from the pattern what the kernels need: the way through it, and its transpose.
+
+        The arrays of the matrix must own their memory: that of a tensor is moved when the tensor is
+        shared with another process, and the kernels would read what is no longer there.
+        """
         self.plan = matrix.plan
         self.transposed = self._transpose(matrix)
 
@@ -330,7 +345,7 @@ class _Sparse(nn.Module):
             errors.append(f"{prefix}columns, {prefix}pointers: no pattern of this layer: {error}")
             return
         super()._load_from_state_dict(state, prefix, *rest)
-        self._lay_out()
+        self._lay_out(copy.deepcopy(self.csr()))
 
     def __getattr__(self, name: str) -> Any:
         if name == "weight" and name not in vars(self).get("_parameters", ()):
@@ -339,6 +354,22 @@ class _Sparse(nn.Module):
                 "this layer out, with sparsify(..., leave=...), or read layer.dense().weight."
             )
         return super().__getattr__(name)
+
+    def __prepare_scriptable__(self) -> None:
+        raise TypeError(NO_EXPORT)  # torch.jit.script asks for it
+
+    def _check(self, x: Tensor) -> None:
+        """Raise unless the input is an ordinary tensor where the layer is, of its type."""
+        for name, given in (("the input", x), ("the layer", self.values)):
+            if given.device.type != "cpu":
+                raise ValueError(f"{name} is on the device {given.device}, expected the CPU.")
+        if x.is_nested or x.layout is not torch.strided:
+            kind = "nested" if x.is_nested else x.layout
+            raise TypeError(f"the input is {kind}, expected an ordinary dense tensor.")
+        own = self.values.dtype
+        if x.dtype != own or own not in FLOATS:
+            wanted = str(own) if own in FLOATS else "torch.float32 or torch.float64"
+            raise TypeError(f"the input is {x.dtype}, expected {wanted}: convert with .to(...).")
 
     def csr(self) -> CSR:
         """Return the weights as a matrix (out, all the rest), sharing memory with the layer."""
@@ -382,6 +413,7 @@ class SparseLinear(_Sparse):
     @uncompiled
     def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """Map (..., in_features) to (..., out_features); relu: and what is negative to 0."""
+        self._check(x)
         if x.shape[-1:] != (self.in_features,):
             raise ValueError(
                 f"the input has the shape {tuple(x.shape)}, expected (..., {self.in_features})."
@@ -448,6 +480,7 @@ class SparseConv2d(_Sparse):
 
         relu: and what is negative to 0.
         """
+        self._check(x)
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
                 f"the input has the shape {tuple(x.shape)}, expected (batch, {self.in_channels}, "
@@ -517,6 +550,7 @@ class SparseConv1d(SparseConv2d):
 
     def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """Map (batch, in_channels, length) to (batch, out_channels, length)."""
+        self._check(x)
         if x.ndim != 3 or x.shape[1] != self.in_channels:
             raise ValueError(
                 f"the input has the shape {tuple(x.shape)}, expected (batch, {self.in_channels}, "
@@ -643,6 +677,11 @@ def sparsify(
     Used in chapters 05 and 08.
     """
     leave = set(leave)
+    if leave >= mask.keys():
+        raise ValueError(
+            f"the mask names {len(mask)} weights, of which {len(leave)} are left dense: nothing "
+            "would be sparse. mask.apply_(model) sets pruned weights to zero."
+        )
     if unknown := leave - mask.keys():
         raise ValueError(
             f"leave names {sorted(unknown)}, expected names in the mask: {list(mask)}."
@@ -703,6 +742,11 @@ def refusals(model: nn.Module, mask: Mask) -> dict[str, str]:
         ValueError: the mask does not fit the network.
     """
     for path, layer in model.named_modules():
+        if isinstance(layer, torch.jit.ScriptModule):
+            raise TypeError(
+                f"{path or 'the network'!r} is TorchScript, which cannot be changed. Give the "
+                "network that it was made from."
+            )
         check_plain(layer, path, weight_names(layer))
     named = dict(model.named_parameters(remove_duplicate=False))
     check_fits(mask, model)
@@ -746,7 +790,7 @@ def _against(layer: nn.Module, leaf: str) -> str | None:
     if weight.dtype not in FLOATS:
         return f"values are {weight.dtype}, expected torch.float32 or torch.float64 (.float())"
     if weight.device.type != "cpu":
-        return f"it is on {weight.device}, expected the CPU (.cpu())"
+        return f"it is on the device {weight.device}, expected the CPU"
     if weight.layout is not torch.strided:
         return f"it has the layout {weight.layout}, expected a dense tensor (.to_dense())"
     if own.get("groups", 1) != 1 or own.get("padding_mode", "zeros") != "zeros":
@@ -767,16 +811,15 @@ def _refusal(against: Mapping[str, str], named: int, most: int = 6) -> str:
     """Say what sparsify cannot run, and how to go on without it."""
     lines = [f"  {name!r}, of {why}" for name, why in list(against.items())[:most]]
     more = [f"  and {len(against) - most} more"] if len(against) > most else []
-    return "\n".join(
-        [
-            f"sparsify cannot run {len(against)} of the {named} weights that the mask names:",
-            *lines,
-            *more,
+    if len(against) < named:
+        remedy = (
             "To leave these dense, pruned weights set to zero, and make the others sparse: "
-            "sparsify(model, mask, leave=refusals(model, mask)), both of "
-            "course_lib.sparse.layers.",
-        ]
-    )
+            "sparsify(model, mask, leave=refusals(model, mask)), both of course_lib.sparse.layers."
+        )
+    else:
+        remedy = "In the dense network mask.apply_(model) sets pruned weights to zero."
+    head = f"sparsify cannot run {len(against)} of the {named} weights that the mask names:"
+    return "\n".join([head, *lines, *more, remedy])
 
 
 def _owners(model: nn.Module) -> dict[Tensor, list[tuple[str, nn.Module, str]]]:

@@ -521,7 +521,7 @@ REFUSED = {
     "norm": (nn.LayerNorm(4), "weight", "expected the weight of nn.Linear, nn.Conv1d or nn.Conv2d"),
     "half": (nn.Linear(4, 4).half(), "weight", "torch.float16, expected torch.float32"),
     "bfloat16": (nn.Linear(4, 4).bfloat16(), "weight", "torch.bfloat16, expected torch.float32"),
-    "meta": (nn.Linear(4, 4, device="meta"), "weight", "it is on meta, expected the CPU"),
+    "meta": (nn.Linear(4, 4, device="meta"), "weight", "on the device meta, expected the CPU"),
     "held": (layers.HeldLinear(4, 4), "weight", "call densify first"),
 }
 
@@ -554,8 +554,12 @@ def test_many_refusals_are_counted():
     with pytest.raises(ValueError, match="9 of the 9") as error:
         sparsify(model, mask)
     assert "and 3 more" in str(error.value) and "'8.weight'" not in str(error.value)
+    assert "leave=" not in str(error.value)  # nothing would be left to be sparse
     with pytest.raises(ValueError, match=r"leave names \['x'\], expected names in the mask"):
         sparsify(model, mask, leave=["x"])
+    for nothing, leave in ((mask, mask), (Mask({}), ())):
+        with pytest.raises(ValueError, match="nothing would be sparse"):
+            sparsify(model, nothing, leave=leave)
 
 
 def reparametrised():
@@ -586,6 +590,100 @@ def test_a_network_that_cannot_be_copied():
     model.last = model(torch.ones(1, 4))
     with pytest.raises(TypeError, match="cannot be copied: it holds a tensor that was computed"):
         sparsify(model, some(model))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_networks_that_are_no_ordinary_ones():
+    model, x = nn.Sequential(nn.Linear(4, 4)), torch.ones(1, 4)
+    mask = some(model)
+    for script in (torch.jit.script(model), torch.jit.trace(model, x)):
+        with pytest.raises(TypeError, match="is TorchScript, which cannot be changed"):
+            sparsify(script, mask)
+    with pytest.raises(TypeError, match=r"'0' is sparse.*densify"):
+        sparsify(sparsify(model, mask), mask)
+    compiled = Mask({f"_orig_mod.{name}": kept for name, kept in mask.items()})
+    sparse = sparsify(torch.compile(model, backend="eager"), compiled)
+    assert torch.allclose(sparse(x), masked(model, mask)(x))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_inputs_that_are_no_ordinary_ones():
+    for model, x in (
+        (nn.Linear(4, 4), torch.ones(3, 4)),
+        (nn.Conv1d(4, 4, 1), torch.ones(1, 4, 5)),
+        (nn.Conv2d(4, 4, 1), torch.ones(1, 4, 5, 5)),
+    ):
+        sparse = sparsify(model, some(model))
+        for given, words in (
+            (x.to("meta"), "the input is on the device meta, expected the CPU"),
+            (torch.nested.nested_tensor([x, x]), "the input is nested, expected"),
+            (x.to_sparse(), "the input is torch.sparse_coo, expected"),
+            (x.bfloat16(), "the input is torch.bfloat16, expected torch.float32: convert"),
+            (x.double(), "the input is torch.float64, expected torch.float32: convert"),
+        ):
+            with pytest.raises((TypeError, ValueError), match=words):
+                sparse(given)
+        with pytest.raises(ValueError, match="the layer is on the device meta"):
+            copy.deepcopy(sparse).to("meta")(x)
+        for half in (torch.float16, torch.bfloat16):
+            with pytest.raises(TypeError, match=f"{half}, expected torch.float32 or torch.float64"):
+                copy.deepcopy(sparse).to(half)(x.to(half))
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+def test_no_outputs_and_no_images():
+    for model, x in (
+        (nn.Linear(4, 0), inputs(3, 4)),
+        (nn.Conv2d(2, 3, 3), inputs(0, 2, 5, 5)),
+        (nn.Conv1d(2, 3, 3, stride=2), inputs(0, 2, 5)),
+    ):
+        model = seeded(model)
+        assert sparsify(model, some(model))(x).shape == model(x).shape
+
+
+def test_transforms_of_functions_are_refused_in_words():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    sparse, x = sparsify(model, some(model)), torch.ones(3, 4, requires_grad=True)
+    slopes = torch.ones(5, 3, 2)
+    for call in (
+        lambda: torch.func.grad(lambda x: sparse(x).sum())(x),
+        lambda: torch.func.vmap(sparse)(x),
+        lambda: torch.func.jacrev(sparse)(x),
+        lambda: torch.func.jvp(sparse, (x,), (x,)),
+        lambda: torch.autograd.functional.jacobian(sparse, x, vectorize=True),
+        lambda: torch.autograd.grad(sparse(x), x, slopes, is_grads_batched=True),
+    ):
+        with pytest.raises(TypeError, match=r"cannot be transformed by torch\.func.*densify"):
+            call()
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x.detach(), torch.ones_like(x))
+        with pytest.raises(TypeError, match="differentiated forward"):
+            sparse(dual)
+
+
+def test_shared_with_another_process():
+    """What is sent to another process moves in memory; the kernels must not look where it was."""
+    assert (
+        run("""
+        from multiprocessing.reduction import ForkingPickler
+        import torch.multiprocessing
+        from course_lib.masks import Mask
+        from course_lib.sparse.layers import sparsify
+        kept = {"weight": torch.rand(500, 500) < .1}
+        sparse, x = sparsify(nn.Linear(500, 500), Mask(kept)), torch.ones(2, 500)
+        for other in (sparse, copy.deepcopy(sparse), sparsify(nn.Linear(500, 500), Mask(kept))):
+            other.load_state_dict(sparse.state_dict())
+            y = other(x)
+            if other is sparse:
+                other.share_memory()
+            else:
+                ForkingPickler.dumps(other)
+            rooms = [torch.full((n,), -1) for n in range(1, 5000)]  # where the pattern was
+            print(torch.equal(y, other(x)), torch.equal(y, other.dense()(x)) or
+                  torch.allclose(y, other.dense()(x), atol=1e-4))
+    """).split()
+        == ["True"] * 6
+    )
 
 
 def test_whoever_reads_the_dense_weight_is_told():
@@ -654,6 +752,7 @@ def test_compiled_in_a_fresh_process():
 
 def exports():
     yield lambda m, x: torch.jit.trace(m, x)
+    yield lambda m, x: torch.jit.script(m)
     yield lambda m, x: torch.onnx.export(m, (x,), io.BytesIO(), dynamo=False)
     yield lambda m, x: torch.export.export(m, (x,))
     yield lambda m, x: torch.export.export(m, (x,), strict=True)
@@ -664,5 +763,7 @@ def exports():
 def test_exports_are_refused_in_a_sentence(export):
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     sparse, x = sparsify(model, some(model)), torch.ones(2, 4)
-    with pytest.raises(Exception, match=r"cannot be traced or exported.*densify\(model\)"):
+    with pytest.raises(
+        Exception, match=r"cannot be traced, scripted or exported.*densify\(model\)"
+    ):
         export(sparse, x)

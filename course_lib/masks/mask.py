@@ -69,7 +69,7 @@ def prunable(
         check_dense(layer, path)
         names = weight_names(layer)
         is_norm = isinstance(layer, NORMS)
-        own = {name: p for name, p in layer._parameters.items() if p is not None}
+        own = dict(layer.named_parameters(recurse=False, remove_duplicate=False))
         if is_norm or names:
             aside.update(p for name, p in own.items() if is_norm or "bias" in name)
         if is_norm and norms:
@@ -84,12 +84,7 @@ def prunable(
     wanted = wanted | embedded if embeddings else wanted - embedded
     parameters = dict(module.named_parameters())
     found: dict[str, Tensor] = {name: p for name, p in parameters.items() if p in wanted}
-    lazy = [name for name, p in found.items() if nn.parameter.is_lazy(p)]
-    if lazy:
-        raise ValueError(
-            f"{lazy[0]!r} has no shape yet, as it belongs to a lazy layer. Call the network once, "
-            "on a batch of inputs."
-        )
+    check_shapes(parameters)
     seen = wanted | aside
     left_out = {n: p for n, p in parameters.items() if p not in seen and p.ndim > 1}
     if not found:
@@ -124,9 +119,19 @@ def check_plain(layer: nn.Module, path: str, names: Iterable[str]) -> None:
             )
 
 
+def check_shapes(parameters: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for a parameter of a lazy layer that no input has been seen by."""
+    for name, p in parameters.items():
+        if nn.parameter.is_lazy(p):
+            raise ValueError(
+                f"{name!r} has no shape yet, as it belongs to a lazy layer. Call the network once, "
+                "on a batch of inputs."
+            )
+
+
 def check_dense(layer: nn.Module, path: str) -> None:
     """Raise TypeError for a layer that keeps its weights as sparsify makes them."""
-    if {"columns", "pointers"} <= layer._buffers.keys():
+    if {"columns", "pointers"} <= {name for name, _ in layer.named_buffers(recurse=False)}:
         raise TypeError(
             f"layer {path!r} is sparse ({type(layer).__name__}): pruned weights are gone from it. "
             "Make the network dense first: densify(model), of course_lib.sparse.layers."
@@ -138,7 +143,7 @@ def check_fits(mask: "Mask", model: nn.Module, what: str = "the network") -> Non
     layers = dict(model.named_modules(remove_duplicate=False))
     for name in mask:
         path, _, own = name.rpartition(".")
-        if path in layers:
+        if path in layers and own not in layers[path]._buffers:
             check_dense(layers[path], path)
             check_plain(layers[path], path, [own])
     _check_match(mask, dict(model.named_parameters(remove_duplicate=False)), what)

@@ -15,7 +15,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from course_lib.masks import Mask, prunable
-from course_lib.masks.mask import check_dense, check_fits, check_plain, weight_names
+from course_lib.masks.mask import check_dense, check_fits, check_plain, check_shapes, weight_names
 from course_lib.training.replicas import Replicas
 
 
@@ -30,6 +30,7 @@ def to_torch_prune(model: nn.Module, mask: Mask) -> None:
             with different masks, or a weight that is pruned already. Nothing has been changed.
     """
     _check_ordinary(model)
+    _check_single(model)
     for path, layer in model.named_modules():
         for hook in _prunings(layer):
             if _join(path, hook._tensor_name) in mask:
@@ -119,8 +120,7 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
         TypeError: something else computes a weight of a layer that pruning knows; two layers share
             a weight and compute it differently; or a layer is sparse.
     """
-    for path, layer in model.named_modules():
-        check_dense(layer, path)
+    _check_ordinary(model)
     plain = model if _is_plain(model) else _plain_copy(model)
     return {
         name.replace("_orig_mod.", ""): tensor.detach().clone()
@@ -156,6 +156,7 @@ def export_onnx(
             'exporting needs the package onnx: pip install "course_lib[onnx]"'
         ) from missing
     _check_ordinary(model)
+    _check_single(model)
     if any(p.is_meta for p in model.parameters()):
         raise ValueError(
             "the network is on the device 'meta', where tensors have shapes and no values. Make it "
@@ -188,14 +189,19 @@ def _join(path: str, own: str) -> str:
 
 
 def _check_ordinary(model: nn.Module) -> None:
-    """Refuse the networks of the course that torch and others know nothing of."""
+    """Refuse a network with layers that are sparse, or have no shapes yet."""
+    check_shapes(dict(model.named_parameters()))
+    for path, layer in model.named_modules():
+        check_dense(layer, path)
+
+
+def _check_single(model: nn.Module) -> None:
+    """Refuse many networks in one, which torch and others know nothing of."""
     if isinstance(model, Replicas):
         raise TypeError(
             f"given {model.count} Replicas in one, expected one network: give one replica, "
             "model.replica(0)."
         )
-    for path, layer in model.named_modules():
-        check_dense(layer, path)
 
 
 def _prunings(layer: nn.Module) -> Iterator[prune.BasePruningMethod]:

@@ -177,6 +177,20 @@ def test_computed_weights_are_refused_by_the_layers_name():
         assert all(torch.equal(before[n], b) for n, b in net.named_buffers())
 
 
+def test_a_mask_of_a_buffer_names_what_the_network_has():
+    net = network()
+    with pytest.raises(ValueError, match=r"has no '1.running_mean'.*it has '0.weight', '0.bias'"):
+        Mask({"1.running_mean": torch.ones(3).bool()}).apply_(net)
+
+
+def test_a_scripted_network_is_told_what_was_expected():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted = torch.jit.script(nn.Sequential(nn.Linear(2, 3)))
+    with pytest.raises(ValueError, match=r"has nothing to prune.*it has 0.weight \(3, 2\)"):
+        prunable(scripted)
+
+
 def test_a_lazy_layer_is_named():
     with pytest.raises(ValueError, match=r"'1.weight' has no shape yet.*Call the network once"):
         prunable(nn.Sequential(nn.Linear(2, 3), nn.LazyLinear(3)))

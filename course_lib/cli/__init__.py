@@ -10,6 +10,8 @@ from importlib import import_module
 
 import click
 
+from course_lib.cli.place import NO_PLACE, a_home, no_place
+
 # command: (module, one line for the help page)
 COMMANDS = {
     "book": ("book", "Build the book and serve it on this machine."),
@@ -55,14 +57,19 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a package that turns out to be missing becomes a sentence.
+        """Run the command; a package or a right that turns out to be missing becomes a sentence.
 
         So does Ctrl-C: whatever runs has been ended by then, and the exit code says it.
         """
         try:
-            return super().invoke(ctx)
+            with a_home():
+                return super().invoke(ctx)
         except ModuleNotFoundError as error:
             raise _lacking(error, "this command") from error
+        except OSError as error:
+            if error.errno not in NO_PLACE:
+                raise
+            raise click.ClickException(no_place(error)) from error
         except KeyboardInterrupt:
             click.echo("\nStopped.", err=True)  # the terminal has written ^C
             raise SystemExit(STOPPED) from None

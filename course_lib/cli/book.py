@@ -17,7 +17,7 @@ from typing import Any
 import click
 import yaml
 
-from course_lib.cli.place import course_root
+from course_lib.cli.place import course_root, writable
 from course_lib.cli.ports import free_port
 
 # All that a page can depend on. A change in any of it builds everything again (seconds): Sphinx's
@@ -57,6 +57,7 @@ def build(root: Path) -> Path:
     if stamp.is_file() and stamp.read_text() == print_now and (html / "index.html").is_file():
         click.echo("The book is up to date.")
         return html
+    writable(root)
     stamp.unlink(missing_ok=True)
     shutil.rmtree(root / "_build", ignore_errors=True)
     click.echo("Building the book ...")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from course_lib.cli.place import course_root
-from course_lib.cli.ports import free_port
+from course_lib.cli.ports import free_port, until_ctrl_c
 
 
 @click.command()
@@ -35,4 +35,4 @@ def formgrader(port: int, browser: bool, out: Path | None, url: str | None) -> N
         )
     folder = folder.resolve()
     os.chdir(root)  # Jupyter reads settings from where it is started, which may be a download
-    grading.server(root, folder, url, free_port(port), browser).start()
+    until_ctrl_c(grading.server(root, folder, url, free_port(port), browser))

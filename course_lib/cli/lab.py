@@ -11,10 +11,11 @@ from pathlib import Path
 import click
 import nbformat
 
-from course_lib.cli.place import course_root
-from course_lib.cli.ports import free_port
+from course_lib.cli.place import course_root, writable
+from course_lib.cli.ports import free_port, until_ctrl_c
 
-# Pages open as pages, no news is fetched, and what jupyterlab-myst shows is put right.
+# Pages open as pages, no news is fetched, and what jupyterlab-myst shows is put right. What lies in
+# `labconfig` Jupyter Notebook reads too: JupyterLab's button "Notebook" opens it.
 SETTINGS = Path(__file__).with_name("lab_settings")
 # nbgrader's own buttons are the instructor's (`course formgrader`), and would judge otherwise.
 NBGRADER = [
@@ -39,15 +40,17 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
     if find_spec("jupyterlab") is None:
         raise ModuleNotFoundError("jupyterlab", name="jupyterlab")
     root = course_root()
+    writable(root)
     start = write_start_page(root).name
     trust(books(root))
     here = Path(sys.executable).parent
     os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"  # `course` is found
+    further = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(SETTINGS), further]))
     options = [
         f"--ServerApp.root_dir={root}",
         f"--port={free_port(port)}",
         f"--LabApp.default_url=/lab/tree/{start}",
-        f"--LabApp.app_settings_dir={SETTINGS}",
         "--LabApp.custom_css=True",
         f"--ServerApp.tornado_settings={ {'static_custom_path': [str(SETTINGS / 'custom')]} }",
         # No login shell, which might forget the path; and no tabs that another course left open.
@@ -62,8 +65,9 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
     os.chdir(root)
-    # JupyterLab takes the place of this process: Ctrl-C is then its own affair.
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
+    from jupyterlab.labapp import LabApp
+
+    until_ctrl_c(LabApp.initialize_server(argv=options))
 
 
 def trust(paths: list[Path]) -> None:

@@ -30,6 +30,7 @@ from jupyter_client.manager import AsyncKernelManager, KernelManager
 # One: kernels run side by side, and threads that wait for each other while other kernels hold the
 # cores made a chapter ten times slower. A chapter that shows threads asks for them itself.
 THREADS = "1"
+LONGEST_PLACE = 70  # letters of the folder in which a kernel has its own
 ENVIRONMENT = {
     "OMP_NUM_THREADS": THREADS,
     "MKL_NUM_THREADS": THREADS,
@@ -64,9 +65,14 @@ class _Offline:
     """What both kernel managers share: the command that starts the kernel, and its transport."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # A short path of its own: the system cuts the names of sockets at about a hundred letters.
-        self._folder = tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True)
-        super().__init__(**{"transport": "ipc", "ip": f"{self._folder.name}/k", **kwargs})
+        # A short path of its own: the system takes no names of sockets beyond a hundred letters.
+        place = "/tmp" if len(tempfile.gettempdir()) > LONGEST_PLACE else None
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="course-", dir=place, ignore_cleanup_errors=True
+        )
+        here = Path(self._folder.name)
+        ours = {"transport": "ipc", "ip": f"{here}/k", "connection_file": f"{here}/kernel.json"}
+        super().__init__(**{**ours, **kwargs})
 
     @property
     def kernel_spec(self) -> KernelSpec:

@@ -1,10 +1,19 @@
-"""Where the course is, and which chapters it has."""
+"""Where the course is, which chapters it has, and what to do where one may not write."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+# What the system answers where nothing can be written.
+NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def course_root(start: Path | None = None) -> Path:
@@ -46,3 +55,59 @@ def chapters(names: tuple[str, ...] = (), root: Path | None = None) -> list[Path
             )
         found += fits
     return list(dict.fromkeys(found)) or list(known.values())
+
+
+@contextmanager
+def a_home() -> Iterator[None]:
+    """Give a user without a home, or with one that cannot be written to, a folder for a while.
+
+    There Jupyter, matplotlib and others keep their settings, and cannot do without. Programs that
+    are started within find it too.
+    """
+    if _has_home():
+        yield
+        return
+    before = os.environ.get("HOME")
+    with tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True) as folder:
+        os.environ["HOME"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("HOME")
+            if before is not None:
+                os.environ["HOME"] = before
+
+
+def _has_home() -> bool:
+    home = os.path.expanduser("~")  # stays as it is for a user who is in no list
+    return home != "~" and os.path.isdir(home) and os.access(home, os.W_OK | os.X_OK)
+
+
+def no_place(error: OSError) -> str:
+    """Return in words what cannot be written, and what to do about it."""
+    said = f"{error.filename or 'a file'}: {os.strerror(error.errno or 0)}."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{said} Free some space, and call this again."
+    root = course_root()
+    if os.access(root, os.W_OK):
+        return f"{said} Choose a place that this user may read and write, and call this again."
+    return (
+        f"{said} This user may not write to the course in {root}. Take a copy of your own and call "
+        f"this again in it: {_copying(root)}"
+    )
+
+
+def _copying(root: Path) -> str:
+    """Return what a user types to have a copy of the course, without its environment."""
+    source, own = shlex.quote(str(root)), "~/statue-within" if _has_home() else "FOLDER"
+    return f"mkdir {own} && cp -R {source}/* {own} && chmod -R u+w {own} && cd {own}"
+
+
+def writable(folder: Path) -> None:
+    """See that files can be made in a folder, before hours are spent on them.
+
+    Raises:
+        PermissionError: they cannot.
+    """
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))

@@ -1,10 +1,16 @@
-"""Find a free port."""
+"""Servers on this machine: find a free port, and end at Ctrl-C."""
 
 from __future__ import annotations
 
+import logging
+import signal
 import socket
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
 
 TRIES = 50
 
@@ -43,3 +49,22 @@ def free_port(wanted: int) -> int:
     raise click.ClickException(
         f"port {wanted} and the {TRIES - 1} after it are all busy: choose another with --port."
     )
+
+
+def until_ctrl_c(server: ServerApp) -> None:
+    """Run a Jupyter server. Ctrl-C ends it and its kernels at once, without a question.
+
+    Raises:
+        KeyboardInterrupt: it was ended so.
+    """
+    heard = []
+
+    def end(number: int, frame: object) -> None:
+        heard.append(number)
+        server.log.setLevel(logging.CRITICAL + 1)  # no farewell of several lines
+        server.stop(from_signal=True)
+
+    signal.signal(signal.SIGINT, end)
+    server.start()
+    if heard:
+        raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from course_lib.cli.offline import AsyncOfflineKernelManager, namespace
-from course_lib.cli.place import chapters
+from course_lib.cli.place import chapters, writable
 
 CELL_SECONDS = 15 * 60  # for what hangs; a cell that computes takes a minute at most
 METADATA = {
@@ -188,10 +188,11 @@ def run(names: tuple[str, ...]) -> None:
 
     Each runs in a fresh kernel with no network. A notebook is replaced only if all cells ran.
     """
+    failed, paths = [], chapters(names)
+    writable(paths[0].parent)
     lock = "own network namespace" if namespace() else "guard inside Python only"
     click.echo(f"network: none ({lock})")
-    failed = []
-    for path in chapters(names):
+    for path in paths:
         try:
             cost = run_notebook(path)
         except NotebookFailed as error:

@@ -59,7 +59,8 @@ constraints: ## make constraints.txt anew from pyproject.toml (UPGRADE=1: newest
 
 picture: ## make the picture of README.md anew
 	$(SETUP) test $(CHOSEN)
-	@$(COURSE) book --picture
+	@$(COURSE) book --no-serve
+	@$(VENV)/bin/python -m course_lib.cli.picture
 
 clean: ## remove all that the tools made, the environment too
 	rm -rf $(VENV) _build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -29,6 +29,7 @@ from torch import Tensor
 from course_lib.sparse.plan import Array, Plan
 
 FLOATS = (np.float16, np.float32, np.float64)
+TORCH_FLOATS = (torch.float16, torch.float32, torch.float64)
 UINT16 = 2**16  # columns that a uint16 can tell apart
 INT32 = 2**31 - 1  # entries that the pointers can count
 
@@ -137,7 +138,9 @@ class CSR(Format):
         return CSR(self.values[order], columns, pointers, (self.shape[1], self.shape[0])), order
 
     def to_scipy(self) -> scipy.sparse.csr_array:
-        """Return the same matrix as SciPy holds it (its columns are int32)."""
+        """Return the same matrix as SciPy holds it (its columns are int32); no float16 there."""
+        if self.dtype == np.float16:
+            raise TypeError("values are float16, expected float32 or float64, which SciPy stores.")
         return scipy.sparse.csr_array(
             (self.values, self.columns.astype(np.int32), self.pointers), shape=self.shape
         )
@@ -145,6 +148,14 @@ class CSR(Format):
     @classmethod
     def from_scipy(cls, matrix: Any, *, index: str = "auto") -> CSR:
         """Take a SciPy matrix of any format; entries given twice are added, as in SciPy."""
+        matrix = matrix if scipy.sparse.issparse(matrix) else _array(matrix, "values")
+        if matrix.ndim != 2:
+            raise ValueError(
+                f"the matrix has the shape {matrix.shape}, expected two dimensions: reshape it to "
+                "(1, columns) or (rows, 1)."
+            )
+        if matrix.dtype not in FLOATS[1:]:
+            raise TypeError(f"values are {matrix.dtype}, expected float32 or float64.")
         matrix = scipy.sparse.csr_array(matrix, copy=True)
         matrix.sum_duplicates()  # sorts the columns too
         _check_count(matrix.nnz)
@@ -162,15 +173,22 @@ class CSR(Format):
     @classmethod
     def from_torch(cls, matrix: Tensor, *, index: str = "auto") -> CSR:
         """Take a torch tensor in the layout torch.sparse_csr."""
+        if not isinstance(matrix, Tensor):
+            raise TypeError(f"given {type(matrix).__name__}, expected a torch tensor.")
         if matrix.layout != torch.sparse_csr:
             raise ValueError(
                 f"the tensor has the layout {matrix.layout}, expected torch.sparse_csr: call "
                 ".to_sparse_csr(), or CSR.from_dense for a dense one."
             )
-        _check_count(matrix.values().numel())
+        if matrix.ndim != 2:
+            raise ValueError(
+                f"the tensor has the shape {tuple(matrix.shape)}, expected two dimensions: take "
+                "one matrix of the batch."
+            )
+        values = _array(matrix.values(), "values")
+        _check_count(len(values))
         columns = matrix.col_indices().numpy().astype(_index_type(index, matrix.shape[1]))
         pointers = matrix.crow_indices().numpy().astype(np.int32)
-        values = matrix.values().detach().numpy()
         return cls(values, columns, pointers, (matrix.shape[0], matrix.shape[1]))
 
 
@@ -363,16 +381,36 @@ class Bitmask(Format):
 
 def _matrix(weight: Any, mask: Any) -> tuple[Array, Array]:
     """Return weight and mask as matrices, or say what is wrong with them."""
-    weight, mask = (a.detach().numpy() if isinstance(a, Tensor) else a for a in (weight, mask))
-    matrix = np.asarray(weight)
+    matrix = _array(weight, "weight")
     _check_values(matrix, 2, "weight")
-    kept = matrix != 0 if mask is None else np.asarray(mask)
+    if isinstance(mask, Tensor) and mask.dtype is not torch.bool:
+        raise ValueError(
+            f"the mask is {mask.dtype}, expected bool {matrix.shape}, True where kept."
+        )
+    kept = matrix != 0 if mask is None else _array(mask, "the mask")
     if kept.dtype != bool or kept.shape != matrix.shape:
         raise ValueError(
             f"the mask is {kept.dtype} {kept.shape}, expected bool {matrix.shape}, True where kept."
         )
     _check_count(int(np.count_nonzero(kept)))
     return matrix, kept
+
+
+def _array(given: Any, name: str) -> Array:
+    """Return a tensor or an array as NumPy's, in the same memory, or say why there is none."""
+    if not isinstance(given, Tensor):
+        return np.asarray(given)
+    if given.layout is not torch.strided or given.is_nested:
+        kind = "nested" if given.is_nested else given.layout
+        raise TypeError(f"{name}: given a tensor that is {kind}, expected a dense one.")
+    if given.device.type != "cpu":
+        raise ValueError(f"{name}: given a tensor on {given.device}, expected one on the CPU.")
+    if given.dtype not in (*TORCH_FLOATS, torch.bool):
+        raise TypeError(
+            f"{name} are {given.dtype}, expected float16, float32 or float64: convert them with "
+            ".float()."
+        )
+    return given.detach().numpy()
 
 
 def _pointers(kept: Array) -> Array:
@@ -398,6 +436,8 @@ def _index_type(index: str, columns: int) -> Any:
 
 
 def _check_values(values: Array, ndim: int, name: str = "values") -> None:
+    if not isinstance(values, np.ndarray):
+        raise TypeError(f"{name}: given {type(values).__name__}, expected a NumPy array.")
     if values.dtype not in FLOATS:
         raise TypeError(f"{name} are {values.dtype}, expected float16, float32 or float64.")
     if values.ndim != ndim:

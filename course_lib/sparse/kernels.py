@@ -292,6 +292,7 @@ def multiply(
     Used in chapter 08.
     """
     rows, columns = plan.shape
+    _check_tensors(values=values, x=x, bias=bias)
     _check("x", x, (columns, None), values.dtype)
     _check("values", values, (plan.nnz,), values.dtype)
     if bias is not None:
@@ -372,6 +373,7 @@ def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
 
     Used in chapter 08.
     """
+    _check_tensors(g=g, x=x)
     _check("g", g, (plan.shape[0], None), g.dtype)
     _check("x", x, (plan.shape[1], g.shape[1]), g.dtype)
     g, x = as_feature_major(g), as_feature_major(x)
@@ -396,6 +398,12 @@ def sddmm_into(
             )
 
     _share(work, plan, plan.nnz * batch)
+
+
+def _check_tensors(**given: Tensor | None) -> None:
+    for name, tensor in given.items():
+        if not isinstance(tensor, Tensor | None):
+            raise TypeError(f"{name} is a {type(tensor).__name__}, expected a torch tensor.")
 
 
 def _check(name: str, given: Tensor, shape: tuple[int | None, ...], dtype: torch.dtype) -> None:

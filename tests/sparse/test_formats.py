@@ -190,6 +190,47 @@ def test_refusals(monkeypatch):
         CSR.from_dense(weight)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("make", [*MAKERS.values(), NofM.from_dense], ids=[*MAKERS, "2:4"])
+def test_tensors_that_numpy_does_not_know(make):
+    weight, mask = torch.eye(4), torch.eye(4) > 0
+    for wrong, error, words in (
+        (weight.bfloat16(), TypeError, r"weight are torch.bfloat16, expected float16, .*\.float"),
+        (weight.to(torch.complex64), TypeError, "weight are torch.complex64, expected float16"),
+        (weight.to_sparse(), TypeError, "weight: given a tensor that is torch.sparse_coo"),
+        (torch.nested.nested_tensor([weight]), TypeError, "weight: given a tensor that is nested"),
+        (weight.to("meta"), ValueError, "weight: given a tensor on meta, expected one on the CPU"),
+    ):
+        with pytest.raises(error, match=words):
+            make(wrong, mask)
+    with pytest.raises(ValueError, match=r"mask is torch\.bfloat16, expected bool"):
+        make(weight, mask.bfloat16())
+    with pytest.raises(ValueError, match="mask: given a tensor on meta"):
+        make(weight, mask.to("meta"))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+def test_matrices_of_others_that_are_none():
+    for wrong in (scipy.sparse.coo_array(np.ones(3)), np.ones(3), np.ones((2, 2, 2)), None):
+        with pytest.raises(ValueError, match="expected two dimensions: reshape it"):
+            CSR.from_scipy(wrong)
+    for kind in (int, bool, complex, np.float16, np.longdouble):
+        with pytest.raises(TypeError, match="expected float32 or float64"):
+            CSR.from_scipy(np.ones((2, 2), kind))
+    with pytest.raises(TypeError, match="values are float16, expected float32 or float64"):
+        CSR.from_dense(np.ones((2, 2), np.float16)).to_scipy()
+    for tensor, error, words in (
+        (torch.eye(2).bfloat16().to_sparse_csr(), TypeError, "values are torch.bfloat16"),
+        (torch.ones(2, 3, 3).to_sparse_csr(), ValueError, r"shape \(2, 3, 3\), expected two"),
+        (torch.eye(2).to_sparse_csr().to("meta"), ValueError, "given a tensor on meta"),
+        (np.eye(2), TypeError, "given ndarray, expected a torch tensor"),
+    ):
+        with pytest.raises(error, match=words):
+            CSR.from_torch(tensor)
+    with pytest.raises(TypeError, match="values: given Tensor, expected a NumPy array"):
+        CSR(**GOOD | {"values": torch.ones(4)})
+
+
 def test_a_mask_of_the_course_fits():
     weight = torch.randn(8, 8)
     mask = top_k(weight.abs(), 10)

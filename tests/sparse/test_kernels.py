@@ -107,6 +107,18 @@ def test_views_of_any_layout():
     assert torch.allclose(multiply(values, csr.plan, one), weight @ one)
 
 
+@pytest.mark.parametrize("batch", [1, 5, 300])
+def test_values_of_any_layout(batch):
+    weight, _, csr, x, *_ = problem(9, 14, batch, 0.5)
+    apart = torch.from_numpy(np.stack([csr.values, np.full_like(csr.values, np.nan)], 1))[:, 0]
+    assert not apart.is_contiguous()
+    y = multiply(apart, csr.plan, x.float())
+    assert torch.allclose(y.double(), weight @ x.double(), atol=1e-4)
+    same = torch.ones(1).expand(csr.nnz)
+    y = multiply(same, csr.plan, x.float())
+    assert torch.allclose(y.double(), (weight != 0).double() @ x.double(), atol=1e-4)
+
+
 def test_nan_and_infinity_pass_like_through_torch():
     weight = torch.tensor([[1.0, 2.0, 0.0], [0.0, 0.0, 3.0], [-1.0, 0.0, 0.0]])
     csr = CSR.from_dense(weight)
@@ -136,6 +148,8 @@ def test_refusals():
         (lambda: multiply(values, csr.plan, x.to("meta")), ValueError, "on meta, expected the CPU"),
         (lambda: sddmm(csr.plan, slope, x[:, :2]), ValueError, "x has the shape"),
         (lambda: sddmm(csr.plan, slope[:3], x), ValueError, "g has the shape"),
+        (lambda: multiply(csr.values, csr.plan, x), TypeError, "values is a ndarray, expected a"),
+        (lambda: sddmm(csr.plan, slope, 3), TypeError, "x is a int, expected a torch tensor"),
     ):
         with pytest.raises(error, match=words):
             wrong()

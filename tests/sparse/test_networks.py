@@ -29,7 +29,10 @@ from course_lib.sparse.layers import (
     sparsify,
 )
 
-pytestmark = pytest.mark.filterwarnings(f"ignore::{LeftOutWarning.__module__}.LeftOutWarning")
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::{LeftOutWarning.__module__}.LeftOutWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated"),  # torch itself calls it
+]
 
 
 def seeded(model, seed=0):

@@ -160,4 +160,4 @@ def test_the_lab_opens_on_the_course(small_book, course_command):
         assert "notebooks" in names
     finally:
         lab.terminate()
-        lab.wait(20)
+        lab.wait()

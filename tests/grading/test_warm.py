@@ -237,7 +237,7 @@ def test_a_lost_server_is_told_and_leaves_nothing():
             warm.server.kill()
             with pytest.raises(KernelLost):
                 live.execute("import time; time.sleep(60)", 60)
-        assert len(inside) >= 4 and not psutil.wait_procs(inside, timeout=10)[1]
+        assert len(inside) >= 4 and not psutil.wait_procs(inside, timeout=600)[1]
         with pytest.raises(KernelLost, match="could be forked"):
             warm.kernel()
     assert not warm.folder.exists()
@@ -263,7 +263,7 @@ def test_all_die_with_the_grader(tmp_path):
         folder, *pids = grader.stdout.readline().split()
         processes = [psutil.Process(int(pid)) for pid in pids]
         grader.send_signal(signal.SIGKILL)
-    assert len(processes) >= 5 and not psutil.wait_procs(processes, timeout=10)[1]
+    assert len(processes) >= 5 and not psutil.wait_procs(processes, timeout=600)[1]
     subprocess.run(["rm", "-r", folder], check=True)
 
 

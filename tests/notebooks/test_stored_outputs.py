@@ -151,9 +151,9 @@ def test_nbval_runs_chapters_with_no_network():
     try:
         ask = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=3)"
         message = kernel.execute_cell_input(ask, allow_stdin=False)
-        reply = kernel.kc.get_shell_msg(timeout=30)
+        reply = kernel.kc.get_shell_msg(timeout=600)
         while reply["parent_header"]["msg_id"] != message:
-            reply = kernel.kc.get_shell_msg(timeout=30)
+            reply = kernel.kc.get_shell_msg(timeout=600)
     finally:
         kernel.stop()
     assert "a chapter runs with no network" in reply["content"]["evalue"]

@@ -31,6 +31,8 @@ def checked_scores(scores: Tensor, name: str = "scores") -> Tensor:
             f"{name}: given {given}, expected a torch tensor of floats (16 to 64 bits) or of "
             "integers. Convert with torch.as_tensor or .float()."
         )
+    if scores.layout != torch.strided:
+        raise TypeError(f"{name}: given {scores.layout}, expected a dense tensor: use .to_dense().")
     scores = checked_device(scores, name).detach()
     if scores.dtype in FLOATS and scores.numel():
         extremes = torch.stack(torch.aminmax(scores))  # both are NaN if any score is

@@ -20,11 +20,15 @@ from torch import Tensor, nn
 from course_lib.masks.checks import checked_device
 from course_lib.masks.files import write_whole
 
-# The layers whose weights pruning may touch, and what each calls them. Subclasses are of the kind.
-WEIGHTS: dict[tuple[type[nn.Module], ...], tuple[str, ...]] = {
-    (nn.Linear, nn.modules.conv._ConvNd, nn.Bilinear): ("weight",),
-    (nn.RNNCellBase,): ("weight_ih", "weight_hh"),
-    (nn.MultiheadAttention,): ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"),
+# The layers whose weights pruning may touch, and what each calls its weights and its biases.
+# Subclasses are of the kind. Recurrent layers name their own.
+NAMES: dict[tuple[type[nn.Module], ...], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    (nn.Linear, nn.modules.conv._ConvNd, nn.Bilinear): (("weight",), ("bias",)),
+    (nn.RNNCellBase,): (("weight_ih", "weight_hh"), ("bias_ih", "bias_hh")),
+    (nn.MultiheadAttention,): (
+        ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"),
+        ("in_proj_bias", "bias_k", "bias_v"),
+    ),
 }
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
@@ -60,27 +64,25 @@ def prunable(
 
     Used in chapters 02 to 13.
     """
+    check_module(module)
+    # Three kinds of parameters; biases and norms stand aside: nobody takes them for matrices.
     wanted: set[Tensor] = set()
     embedded: set[Tensor] = set()
-    aside: set[Tensor] = (
-        set()
-    )  # biases and norms, of whatever shape: nobody takes them for matrices
+    aside: set[Tensor] = set()
     for path, layer in module.named_modules():
         check_dense(layer, path)
-        names = weight_names(layer)
-        is_norm = isinstance(layer, NORMS)
         own = dict(layer.named_parameters(recurse=False, remove_duplicate=False))
-        if is_norm or names:
-            aside.update(p for name, p in own.items() if is_norm or "bias" in name)
-        if is_norm and norms:
-            names = ("weight",)
-        check_plain(layer, path, names)
-        if names and biases:
-            names = (*names, *(name for name in own if "bias" in name))
-        wanted.update(own[name] for name in names if name in own)
-        if isinstance(layer, EMBEDDINGS):
+        names, bias = weight_names(layer), bias_names(layer)
+        if isinstance(layer, NORMS):
+            aside.update(own.values())
+            names, bias = (("weight",), ("bias",)) if norms else ((), ())
+        elif isinstance(layer, EMBEDDINGS):
+            embedded.update(own.values())
             check_plain(layer, path, ("weight",) if embeddings else ())
-            embedded.add(layer.weight)
+        aside.update(own[name] for name in bias if name in own)
+        asked = (*names, *bias) if biases else names
+        check_plain(layer, path, asked)
+        wanted.update(own[name] for name in asked if name in own)
     wanted = wanted | embedded if embeddings else wanted - embedded
     parameters = dict(module.named_parameters())
     found: dict[str, Tensor] = {name: p for name, p in parameters.items() if p in wanted}
@@ -102,7 +104,21 @@ def weight_names(layer: nn.Module) -> tuple[str, ...]:
     """Return what a layer calls the weights that pruning may touch; nothing for other layers."""
     if isinstance(layer, nn.RNNBase):
         return tuple(name for name in layer._flat_weights_names if name.startswith("weight"))
-    return next((names for kinds, names in WEIGHTS.items() if isinstance(layer, kinds)), ())
+    return next((names for kinds, (names, _) in NAMES.items() if isinstance(layer, kinds)), ())
+
+
+def bias_names(layer: nn.Module) -> tuple[str, ...]:
+    """Return what a layer whose weights pruning may touch calls its biases."""
+    if isinstance(layer, nn.RNNBase):
+        return tuple(name for name in layer._flat_weights_names if name.startswith("bias"))
+    return next((names for kinds, (_, names) in NAMES.items() if isinstance(layer, kinds)), ())
+
+
+def check_module(module: nn.Module) -> None:
+    """Raise TypeError for what is no network."""
+    if not isinstance(module, nn.Module):
+        given = module.__name__ if isinstance(module, type) else f"a {type(module).__name__}"
+        raise TypeError(f"given {given}, expected a network: an nn.Module that has been made.")
 
 
 def check_plain(layer: nn.Module, path: str, names: Iterable[str]) -> None:
@@ -140,6 +156,7 @@ def check_dense(layer: nn.Module, path: str) -> None:
 
 def check_fits(mask: "Mask", model: nn.Module, what: str = "the network") -> None:
     """Raise unless the network has every name of the mask, as a parameter of the same shape."""
+    check_module(model)
     layers = dict(model.named_modules(remove_duplicate=False))
     for name in mask:
         path, _, own = name.rpartition(".")
@@ -200,6 +217,10 @@ class Mask(Mapping[str, Tensor]):
     """
 
     def __init__(self, kept: Mapping[str, Tensor]) -> None:
+        if not isinstance(kept, Mapping) or not all(isinstance(name, str) for name in kept):
+            raise TypeError(
+                f"given a {type(kept).__name__}, expected a mapping from names to bool tensors."
+            )
         self._kept = dict(kept)
         for name, entry in self._kept.items():
             if not isinstance(entry, Tensor) or entry.dtype != torch.bool:
@@ -223,7 +244,7 @@ class Mask(Mapping[str, Tensor]):
         The switches `biases`, `norms` and `embeddings` are those of `prunable`, and for a module
         only.
         """
-        if isinstance(weights, nn.Module):
+        if not isinstance(weights, Mapping):
             weights = prunable(weights, biases=biases, norms=norms, embeddings=embeddings)
         return cls({name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()})
 
@@ -240,13 +261,16 @@ class Mask(Mapping[str, Tensor]):
         if not isinstance(other, Mask):
             return NotImplemented
         return self.keys() == other.keys() and all(
-            torch.equal(self[name], other[name].to(self[name].device)) for name in self
+            entry.shape == other[name].shape and not _count(entry != other[name].to(entry.device))
+            for name, entry in self.items()
         )
 
     __hash__ = None  # type: ignore[assignment]  # as for every container compared by content
 
     def __and__(self, other: "Mask") -> "Mask":
         """Keep what both keep; masks of different names or shapes raise ValueError."""
+        if not isinstance(other, Mask):
+            return NotImplemented
         _check_match(self, other, "the second mask")
         _check_match(other, self, "the first mask")
         return Mask({n: entry & other[n].to(entry.device) for n, entry in self.items()})
@@ -276,9 +300,10 @@ class Mask(Mapping[str, Tensor]):
         """Set the pruned weights to zero, in place; what the mask does not name stays as it is.
 
         Raises:
-            ValueError: a name is missing or a shape differs; then no weight has been changed.
+            TypeError: a weight is computed from others, or of a sparse layer.
+            ValueError: a name is missing or a shape differs. No weight has been changed then.
         """
-        if isinstance(weights, nn.Module):
+        if not isinstance(weights, Mapping):
             check_fits(self, weights)
             weights = dict(weights.named_parameters(remove_duplicate=False))
         _check_match(self, weights, "the network")
@@ -295,13 +320,13 @@ class Mask(Mapping[str, Tensor]):
         not name, one for biases, norms and other vectors, and one for the whole network.
 
         Raises:
-            ValueError: the mask does not fit the model.
+            TypeError, ValueError: as `apply_`.
         """
         rows = [_Row(name, str(tuple(e.shape)), e.numel(), _count(e)) for name, e in self.items()]
         rows.append(_Row("all", "", self.numel, self.kept))
         if model is not None:
+            check_fits(self, model)
             named = dict(model.named_parameters(remove_duplicate=False))
-            _check_match(self, named, "the network")
             masked = {named[name] for name in self}
             others = {n: p for n, p in model.named_parameters() if p not in masked}
             for name, p in others.items():
@@ -309,7 +334,8 @@ class Mask(Mapping[str, Tensor]):
                     shape = str(tuple(p.shape))
                     rows.append(_Row(f"left out: {name}", shape, p.numel(), p.numel()))
             vectors = sum(p.numel() for p in others.values() if p.ndim < 2)
-            rows.append(_Row("left out: biases, norms", "", vectors, vectors))
+            if vectors:
+                rows.append(_Row("left out: biases, norms", "", vectors, vectors))
             whole = sum(p.numel() for p in others.values())
             rows.append(_Row("the network", "", whole + self.numel, whole + self.kept))
         return LayerTable(row.cells() for row in rows)
@@ -413,6 +439,9 @@ def _check_match(mask: Mask, weights: Mapping[str, Tensor], what: str) -> None:
             "Make the mask from the same network."
         )
     for name, kept in mask.items():
+        if not isinstance(weights[name], Tensor):
+            given = type(weights[name]).__name__
+            raise TypeError(f"{name!r} is a {given} in {what}, expected a torch tensor.")
         if kept.shape != weights[name].shape:
             raise ValueError(
                 f"{name!r} is {tuple(weights[name].shape)} in {what} and {tuple(kept.shape)} in "

@@ -8,6 +8,7 @@ selection raises TypeError for others and ValueError for NaN or infinite ones.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -46,10 +47,14 @@ def threshold(scores: Tensor, tau: float) -> Tensor:
     """Keep every score above tau, however many these are; a score equal to tau is dropped.
 
     Raises:
+        TypeError: tau is not a number, or as for every selection.
         ValueError: tau is NaN, or as for every selection.
 
     Used in chapters 01 and 06.
     """
+    is_number = isinstance(tau, Real) or (isinstance(tau, Tensor) and tau.numel() == 1)
+    if not is_number or isinstance(tau, bool):
+        raise TypeError(f"tau: given {tau!r} ({type(tau).__name__}), expected a number.")
     if tau != tau:
         raise ValueError("tau: given NaN, expected a number. Nothing can be compared with NaN.")
     return checked_scores(scores) > tau
@@ -84,15 +89,17 @@ def blocks(scores: Tensor, edges: Sequence[int], rule: Callable[[Tensor], Tensor
         A bool tensor of the shape of the scores.
 
     Raises:
-        TypeError: an edge is not an integer, or as for every selection.
-        ValueError: the blocks do not tile the scores, or as for every selection.
+        TypeError: an edge is not an integer, the rule does not return a bool tensor, or as for
+            every selection.
+        ValueError: the blocks do not tile the scores, the rule returns another shape than that of
+            the sums, or as for every selection.
 
     Used in chapters 08 and 13.
     """
     scores = checked_scores(scores)
-    if len(edges) != scores.ndim:
+    if not isinstance(edges, Sequence) or len(edges) != scores.ndim:
         raise ValueError(
-            f"edges: given {tuple(edges)}, expected {scores.ndim} edge(s), one for each axis of "
+            f"edges: given {edges!r}, expected {scores.ndim} edge(s), one for each axis of "
             f"the scores {tuple(scores.shape)}. Write 1 for an axis that is not grouped."
         )
     # Scores (6, 4) in blocks (2, 1) become (3, 2, 4, 1): every second axis runs inside a block.
@@ -101,7 +108,16 @@ def blocks(scores: Tensor, edges: Sequence[int], rule: Callable[[Tensor], Tensor
         split += groups_along(axis, scores.shape, edge, f"edges[{axis}]"), edge
     inside = tuple(range(1, len(split), 2))
     exact = torch.float64 if scores.is_floating_point() else torch.int64
-    kept = rule(scores.reshape(split).sum(dim=inside, dtype=exact) if inside else scores)
+    sums = scores.reshape(split).sum(dim=inside, dtype=exact) if inside else scores
+    kept = rule(sums)
+    if not isinstance(kept, Tensor) or kept.dtype != torch.bool:
+        given = kept.dtype if isinstance(kept, Tensor) else type(kept).__name__
+        raise TypeError(f"rule: it returned {given}, expected a bool tensor, as selections do.")
+    if kept.shape != sums.shape:
+        raise ValueError(
+            f"rule: it returned the shape {tuple(kept.shape)} for sums {tuple(sums.shape)}, "
+            "expected the same."
+        )
     for axis in inside:
         kept = kept.unsqueeze(axis)
     return kept.expand(split).reshape(scores.shape)

@@ -15,7 +15,14 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from course_lib.masks import Mask, prunable
-from course_lib.masks.mask import check_dense, check_fits, check_plain, check_shapes, weight_names
+from course_lib.masks.mask import (
+    check_dense,
+    check_fits,
+    check_module,
+    check_plain,
+    check_shapes,
+    weight_names,
+)
 from course_lib.training.replicas import Replicas
 
 
@@ -81,6 +88,7 @@ def from_torch_prune(model: nn.Module) -> Mask:
         TypeError: two layers share a weight and prune it differently; nothing has been changed.
         ValueError: nothing in the network is pruned in this way.
     """
+    check_module(model)
     _check_ties(model)
     kept: dict[Tensor, Tensor] = {}
     for layer in model.modules():
@@ -145,8 +153,8 @@ def export_onnx(
 
     Raises:
         ImportError: the package `onnx` is not installed.
-        TypeError: the network is sparse (densify it first) or `Replicas` (export one replica), or
-            as `plain_state_dict`.
+        TypeError: the network is sparse (densify it first) or `Replicas` (export one replica), the
+            example is no tensor, or as `plain_state_dict`.
         ValueError: the network has no values, as it is on the device "meta".
     """
     try:
@@ -157,13 +165,18 @@ def export_onnx(
         ) from missing
     _check_ordinary(model)
     _check_single(model)
+    examples = example if isinstance(example, tuple) else (example,)
+    if not all(isinstance(each, Tensor) for each in examples):
+        raise TypeError(
+            f"example: given a {type(example).__name__}, expected a batch of inputs: a tensor, "
+            "or a tuple of tensors for a network that takes several."
+        )
     if any(p.is_meta for p in model.parameters()):
         raise ValueError(
             "the network is on the device 'meta', where tensors have shapes and no values. Make it "
             "on a device where it can run."
         )
     path = Path(path)
-    examples = example if isinstance(example, tuple) else (example,)
     names = ["input"] if len(examples) == 1 else [f"input_{n}" for n in range(len(examples))]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
@@ -190,6 +203,7 @@ def _join(path: str, own: str) -> str:
 
 def _check_ordinary(model: nn.Module) -> None:
     """Refuse a network with layers that are sparse, or have no shapes yet."""
+    check_module(model)
     check_shapes(dict(model.named_parameters()))
     for path, layer in model.named_modules():
         check_dense(layer, path)

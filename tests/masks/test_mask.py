@@ -254,6 +254,41 @@ def test_entries_must_be_bool_tensors(entry):
         Mask({"w": entry})
 
 
+def test_what_is_no_mapping_or_no_network_is_refused_in_words():
+    kept = torch.ones(2, dtype=torch.bool)
+    mask = Mask({"w": kept})
+    for given in (kept, None, [kept], {0: kept}):
+        with pytest.raises(TypeError, match=r"expected a mapping from names to bool tensors"):
+            Mask(given)
+    for given in (torch.ones(2), nn.Linear, "net", [nn.Linear(1, 1)]):
+        for ask in (prunable, Mask.ones_like, mask.apply_, mask.table):
+            with pytest.raises(TypeError, match=r"expected a network: an nn.Module"):
+                ask(given)
+    with pytest.raises(TypeError, match="'w' is a list in the network, expected a torch tensor"):
+        mask.apply_({"w": [1.0, 2.0]})
+    with pytest.raises(TypeError, match="Mask"):
+        mask & {"w": kept}
+
+
+def test_computed_biases_and_embeddings_are_refused_where_they_are_asked_for():
+    net = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2), nn.BatchNorm1d(2))
+    for layer, name in ((net[0], "weight"), (net[1], "bias"), (net[2], "weight")):
+        prune.random_unstructured(layer, name, amount=1)
+    assert list(prunable(net)) == ["1.weight"]
+    for switch, layer in (("embeddings", "0"), ("biases", "1"), ("norms", "2")):
+        with pytest.raises(TypeError, match=f"layer '{layer}' computes its"):
+            prunable(net, **{switch: True})
+
+
+def test_a_head_tied_to_a_pruned_embedding_is_still_an_embedding():
+    net = nn.ModuleDict(
+        {"words": nn.Embedding(5, 3), "head": nn.Linear(3, 5), "in": nn.Linear(3, 3)}
+    )
+    net["head"].weight = net["words"].weight
+    prune.random_unstructured(net["words"], "weight", amount=1)
+    assert list(prunable(net)) == ["in.weight"]
+
+
 def test_a_mask_is_read_only():
     mask = Mask({"w": torch.ones(2, dtype=torch.bool)})
     with pytest.raises(TypeError):

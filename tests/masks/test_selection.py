@@ -332,3 +332,25 @@ def test_one_weight_is_kept_or_not(scope):
         for density in (0, 0.5, 0.6, 1):
             mask = select({"w": torch.ones(shape)}, density=density, scope=scope)
             assert mask["w"].shape == shape and mask.kept == round(density)
+
+
+def test_what_a_rule_of_blocks_returns_is_checked():
+    scores = torch.ones(4, 4)
+    with pytest.raises(TypeError, match=r"rule: it returned torch.float64, expected a bool"):
+        blocks(scores, (2, 2), lambda sums: sums)
+    with pytest.raises(ValueError, match=r"rule: it returned the shape \(4,\) for sums \(2, 2\)"):
+        blocks(scores, (2, 2), lambda sums: top_k(sums.flatten(), 1))
+    with pytest.raises(ValueError, match=r"edges: given 4, expected 2 edge"):
+        blocks(scores, 4, lambda sums: top_k(sums, 1))
+
+
+@pytest.mark.parametrize("tau", ["0.5", None, True, torch.ones(2)])
+def test_a_threshold_is_a_number(tau):
+    with pytest.raises(TypeError, match=r"tau: given .*expected a number"):
+        threshold(torch.ones(3), tau)
+    assert threshold(torch.ones(3), torch.tensor(0.5)).all()
+
+
+def test_sparse_tensors_are_told_to_be_dense():
+    with pytest.raises(TypeError, match=r"scores of 'w': given torch.sparse_coo.*to_dense"):
+        select({"w": torch.eye(3).to_sparse()}, k=1)

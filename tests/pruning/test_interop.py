@@ -361,6 +361,9 @@ def test_sparse_networks_and_replicas_are_told_what_to_do(tmp_path):
             ask()
     with pytest.raises(ValueError, match="device 'meta'"):
         interop.export_onnx(nn.Linear(5, 2, device="meta"), X, path)
+    for example in ([1.0], {"input": X}, (X, None)):
+        with pytest.raises(TypeError, match=r"example: given a .*expected a batch of inputs"):
+            interop.export_onnx(model, example, path)
     for ask in (interop.plain_state_dict, lambda m: interop.export_onnx(m, X, path)):
         with pytest.raises(ValueError, match=r"'0.weight' has no shape yet"):
             ask(nn.Sequential(nn.LazyLinear(3)))

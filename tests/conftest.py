@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import nbval.kernel
 import pytest
-from hypothesis import settings
-from playwright.sync_api import Browser, sync_playwright
+from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from course_lib.cli import STOPPED
 from course_lib.cli.doctor import CHROMIUM
@@ -21,9 +21,20 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # nbval runs the chapters again in the same kind of kernel that stored their outputs: no network.
 nbval.kernel.KernelManager = OfflineKernelManager
 
-# A slow machine is no error.
-settings.register_profile("course", deadline=None)
+# A slow machine is no error: limits of time are for what hangs.
+PATIENCE_SECONDS = 300
+settings.register_profile(
+    "course", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("course")
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have nbval wait for the output of a cell longer than its own five seconds."""
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            item.output_timeout = PATIENCE_SECONDS
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,6 +64,9 @@ def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     assert program, "these tests need Chromium: `course doctor --need test` says how"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        chromium = playwright.chromium.launch(
+            executable_path=program, args=FLAGS, timeout=PATIENCE_SECONDS * 1000
+        )
+        chromium.on("context", lambda made: made.set_default_timeout(PATIENCE_SECONDS * 1000))
         yield chromium
         chromium.close()

@@ -50,13 +50,9 @@ def lab(tmp_path: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(120):
-            printed = ADDRESS.search((tmp_path / "log").read_text())
-            if printed:
-                break
+        while not (printed := ADDRESS.search((tmp_path / "log").read_text())):
             assert server.poll() is None, (tmp_path / "log").read_text()[-2000:]
             time.sleep(0.5)
-        assert printed, (tmp_path / "log").read_text()[-2000:]
         yield printed[0]
         said = (tmp_path / "log").read_text()
         assert f"notebooks/{NAME}.ipynb is not trusted" not in said

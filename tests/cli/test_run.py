@@ -1,7 +1,6 @@
 """`course run`: what it stores, what it refuses, and that it leaves no half-written file."""
 
 import os
-import threading
 
 import nbformat
 import pytest
@@ -58,7 +57,7 @@ def test_it_says_what_a_chapter_cost(write_notebook):
     write_notebook("01_good", "block = b'x' * (200 * 2**20)")
     line = next(line for line in run().output.splitlines() if line.startswith("01_good"))
     words = line.replace(",", "").split()
-    assert 0.1 < float(words[1]) < 60
+    assert float(words[1]) > 0.1
     if os.path.exists("/proc/self/status"):
         assert 200 < float(words[3]) < 1000
 
@@ -85,12 +84,10 @@ def test_a_failing_chapter_is_named_and_left_as_it_was(write_notebook, source, s
 
 
 def test_what_somebody_writes_meanwhile_is_not_lost(write_notebook):
-    path = write_notebook("01_slow", "import time; time.sleep(4)")
-    edited = path.read_text().replace("sleep(4)", "sleep(1)")
-    editor = threading.Timer(2.5, path.write_text, [edited])
-    editor.start()
+    edit = "from pathlib import Path; p = Path('01_edited.ipynb'); p.write_text(p.read_text() + ' ')"
+    path = write_notebook("01_edited", edit)
+    edited = path.read_text() + " "
     result = run()
-    editor.join()
     assert result.exit_code == 1
     assert "it was changed while it ran; run it again" in result.output
     assert path.read_text() == edited

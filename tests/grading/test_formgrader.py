@@ -73,9 +73,7 @@ def address(graded, tmp_path):
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(240):
-            if found := re.search(r"http://localhost:\S+token=\w+", log.read_text()):
-                break
+        while not (found := re.search(r"http://localhost:\S+token=\w+", log.read_text())):
             assert server.poll() is None, log.read_text()[-2000:]
             time.sleep(0.25)
         yield found[0]

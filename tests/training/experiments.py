@@ -12,9 +12,12 @@ def trace(folder: str, label: str) -> int:
     return before
 
 
-def square(x: float, folder: str, seconds: float = 0.0) -> dict[str, float]:
+def square(x: float, folder: str, seconds: float = 0.0, gate: str = "") -> dict[str, float]:
+    """Square x, after some seconds; from 4 on, only when there is a file called `gate`."""
     trace(folder, f"x{x}")
     time.sleep(seconds)
+    while gate and x >= 4 and not Path(gate).exists():
+        time.sleep(0.05)
     return {"square": x * x}
 
 

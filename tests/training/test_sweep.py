@@ -90,7 +90,7 @@ def test_killed_in_the_middle_and_resumed_nothing_stored_is_done_again(tmp_path,
     script = (
         "from course_lib.training.sweep import grid, sweep\n"
         "from tests.training.experiments import square\n"
-        f"points = grid(x=range(8), folder=[{str(traces)!r}], seconds=[0.3])\n"
+        f"points = grid(x=range(8), folder=[{str(traces)!r}], gate=[{str(tmp_path / 'gate')!r}])\n"
         f"sweep(square, points, folder={str(tmp_path / 'a')!r}, workers=1)\n"
     )
     file = tmp_path / "script.py"
@@ -99,19 +99,19 @@ def test_killed_in_the_middle_and_resumed_nothing_stored_is_done_again(tmp_path,
         [sys.executable, str(file)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, start_new_session=True
     )
     results = tmp_path / "a"
-    deadline = time.monotonic() + 60
-    while len(list(results.glob("*.json"))) < 3 and time.monotonic() < deadline:
+    while len(list(results.glob("*.json"))) < 4:
+        assert child.poll() is None
         time.sleep(0.02)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
-    stored = len(list(results.glob("*.json")))
-    assert 3 <= stored < 8
+    assert len(list(results.glob("*.json"))) == 4  # the fifth waits at the gate
     before = count(traces)
-    points = grid(x=range(8), folder=[str(traces)], seconds=[0.3])
+    (tmp_path / "gate").touch()
+    points = grid(x=range(8), folder=[str(traces)], gate=[str(tmp_path / "gate")])
     with ThreadPoolExecutor(8) as pool:
         rows = sweep(square, points, folder=results, executor=pool)
     assert [row["result"] for row in rows] == [{"square": x * x} for x in range(8)]
-    assert count(traces) - before == 8 - stored
+    assert count(traces) - before == 4
 
 
 def nested():

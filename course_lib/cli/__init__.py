@@ -78,7 +78,8 @@ class LazyGroup(click.Group):
 def _lacking(error: ModuleNotFoundError, what: str) -> click.ClickException:
     return click.ClickException(
         f"{what} needs the Python module {error.name!r}, which is not installed here. "
-        'In the course folder: pip install -c constraints.txt -e ".[all]" (or use make).'
+        "In the course folder: make setup (for the tests: make test). Without make: "
+        'pip install -c constraints.txt -e ".[all]".'
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 
 import click
 
@@ -20,6 +21,9 @@ def test(fast: bool) -> None:
 
     Everything is a test of one pytest run, so that its last line is the whole truth.
     """
+    for needed in ("pytest", "nbval", "xdist"):
+        if find_spec(needed) is None:
+            raise ModuleNotFoundError(needed, name=needed)
     root = course_root()
     sanitised = ["--nbval-sanitize-with", str(root / "tests" / "notebooks" / "sanitize.cfg")]
     again = ["--nbval", *sanitised, *(str(path) for path in chapters(root=root))]

@@ -43,7 +43,15 @@ def test_a_missing_package_is_a_sentence(monkeypatch):
     result = CliRunner().invoke(main, ["run"])
     assert result.exit_code == 1
     assert "needs the Python module 'nbclient'" in result.output
-    assert "pip install" in result.output
+    assert "pip install" in result.output and "make setup" in result.output
+
+
+def test_tests_without_their_packages_are_a_sentence(monkeypatch):
+    """After `make book` alone: pytest is not there to say so itself."""
+    monkeypatch.setattr("course_lib.cli.test.find_spec", lambda name: None)
+    result = CliRunner().invoke(main, ["test"])
+    assert result.exit_code == 1
+    assert "needs the Python module 'pytest'" in result.output and "make test" in result.output
 
 
 def test_root_is_found_from_a_folder_inside(course):

@@ -1,0 +1,179 @@
+"""The table: some thirty networks, every public function of masks, pruning and sparse.
+
+Each cell is right by an oracle, or a refusal in the library's own words that changes nothing and is
+listed in `calls.REFUSALS` with its reason. `python tests/pruning/networks.py` prints it.
+"""
+
+import inspect
+import typing
+from importlib import import_module
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib.masks import Mask
+from course_lib.pruning import saliency
+from course_lib.pruning.testing import check_criterion
+from tests.pruning import calls
+from tests.pruning.calls import APART, APART_ONE, CALLS, ROOMS, columns_of, is_apart, public
+from tests.pruning.networks import NETWORK, NETWORKS
+
+REFUSED = calls.refused()
+
+COMPUTED = [
+    "bfloat16", "tied", "tied head", "one module twice", "frozen", "partly frozen",
+    "unused layer", "CNN, batch norm", "CNN, residual", "attention", "transformer", "LSTM", "GRU",
+    "embedding",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks of a few dozen weights, beside other tests."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+def test_the_result_is_right_or_refused_in_our_words(network, name):
+    reason = REFUSED.get((network.name, name))
+    found = calls.outcome(network, name)
+    expected = f"a refusal, as {reason}" if reason else "the right result"
+    assert found.kind == ("refused" if reason else "computed"), f"{found}; expected {expected}"
+
+
+def test_every_public_function_has_a_column():
+    left_out = [name for name in public() if not columns_of(name) and not is_apart(name)]
+    assert not left_out, (
+        f"{left_out} run on no network. Write their columns in tests/pruning/calls.py, with an "
+        "oracle; or say in APART_ONE why they are given none."
+    )
+
+
+def test_nothing_is_listed_that_is_not_there():
+    names = set(public())
+    modules = {name.partition(".")[0] for name in names}
+    assert set(APART_ONE) <= names and set(APART) <= modules
+    beside = {"fit", "trainer"}  # rooms that the rounds need, and beyond the three of the table
+    columns = {column.partition(" ")[0] for column in CALLS}
+    assert {c for c in columns if c.partition(".")[0] not in beside} <= names
+
+
+def test_modules_left_apart_are_given_no_network():
+    for module in APART:
+        room = next(r for r in ROOMS if _exists(f"course_lib.{r}.{module}"))
+        for name, thing in vars(import_module(f"course_lib.{room}.{module}")).items():
+            if inspect.isfunction(thing) and not name.startswith("_"):
+                kinds = {str(p.annotation) for p in inspect.signature(thing).parameters.values()}
+                assert not any("Module" in kind for kind in kinds), f"{module}.{name}"
+
+
+def _exists(name: str) -> bool:
+    try:
+        import_module(name)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def test_a_fifth_of_the_cells_is_refused_at_most():
+    share = len(REFUSED) / (len(NETWORKS) * len(CALLS))
+    assert share <= 0.2, f"{share:.1%} of the cells are refused"
+
+
+def test_what_must_be_computed_is_not_refused():
+    rooms = ("mask.", "selection.", "saliency.", "iterative.", "tickets.", "fit.", "trainer.")
+    must = {(network, c) for network in COMPUTED for c in CALLS if c.startswith(rooms)}
+    must |= {("CNN, residual", "layers.sparsify"), ("transformer", "layers.sparsify")}
+    # Where every parameter is frozen there is nothing to train: said, in place of doing nothing.
+    must -= {("frozen", c) for c in [*calls.ROUNDS, *calls.TRAINING]}
+    assert not must & set(REFUSED)
+    assert len(must) > 500
+
+
+def test_the_networks_are_what_their_names_say():
+    def has(name: str, kind: type[nn.Module]) -> bool:
+        return any(isinstance(layer, kind) for layer in NETWORK[name].model().modules())
+
+    assert has("attention", nn.MultiheadAttention) and has("LSTM", nn.LSTM)
+    assert has("transformer", nn.TransformerEncoderLayer) and has("GRU", nn.GRU)
+    assert has("CNN, batch norm", nn.BatchNorm2d) and has("CNN, residual", nn.BatchNorm2d)
+    for name in ("tied", "tied head", "one module twice"):
+        model = NETWORK[name].model()
+        assert len(list(model.named_parameters(remove_duplicate=False))) > len(
+            list(model.parameters())
+        )
+    assert not any(p.requires_grad for p in NETWORK["frozen"].model().parameters())
+    assert not list(NETWORK["empty"].model().parameters())
+    assert len(list(NETWORK["one weight"].model().parameters())) == 1
+    assert all(p.isnan().all() for p in NETWORK["diverged"].model().parameters())
+    assert NETWORK["bfloat16"].model()[0].weight.dtype == torch.bfloat16
+    assert NETWORK["on meta"].model()[0].weight.is_meta
+    for network in NETWORKS:  # made again it is the same
+        one, other = network.model().state_dict(), network.model().state_dict()
+        assert one.keys() == other.keys()
+        if network.device == "cpu":
+            assert all(torch.equal(one[n].nan_to_num(), other[n].nan_to_num()) for n in one)
+
+
+# The table itself turns red
+
+
+def broken(name, monkeypatch, change):
+    """Run a cell with a function of the library replaced by a wrong one."""
+    monkeypatch.setitem(CALLS, name, change)
+    return calls.outcome(NETWORK["perceptron"], name)
+
+
+def test_a_wrong_result_is_wrong(monkeypatch):
+    monkeypatch.setattr(saliency, "prunable", lambda model: {})
+    assert calls.outcome(NETWORK["perceptron"], "saliency.magnitude").kind == "wrong"
+
+
+def test_an_error_of_another_is_wrong(monkeypatch):
+    found = broken("saliency.snip", monkeypatch, lambda t: torch.zeros(2) + torch.zeros(3))
+    assert found.kind == "wrong" and "RuntimeError" in found.said
+    found = broken("saliency.snip", monkeypatch, lambda t: int("a"))
+    assert found.kind == "wrong" and "ValueError" in found.said
+
+
+def test_a_refusal_that_has_changed_something_is_wrong(monkeypatch):
+    def late(t):
+        t.model[0].weight.data.zero_()
+        Mask({"0.weight": 1})
+
+    found = broken("saliency.snip", monkeypatch, late)
+    assert found.kind == "wrong" and "the parameter '0.weight' has changed" in found.said
+
+
+def test_a_result_that_has_changed_something_is_wrong(monkeypatch):
+    found = broken("saliency.snip", monkeypatch, lambda t: t.model.eval())
+    assert found.kind == "wrong" and "the mode of the network has changed" in found.said
+
+
+# The criteria of the library are held to the common test
+
+
+HOW = {
+    saliency.random: {"equivariant": False},
+    saliency.obs: {"damping": 10.0},
+}
+CRITERIA = [
+    value
+    for name, value in vars(saliency).items()
+    if inspect.isfunction(value) and value.__module__ == saliency.__name__
+    and not name.startswith("_") and typing.get_type_hints(value).get("return") == saliency.Scores
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: c.__name__)
+def test_criteria_keep_what_all_must_keep(criterion):
+    check_criterion(criterion, **HOW.get(criterion, {}))
+
+
+def test_all_criteria_were_found():
+    assert len(CRITERIA) >= 11

@@ -97,8 +97,6 @@ class _Reader:
                 return ["mapping", *self.pairs(value, where)]
             case Set():
                 return ["set", *sorted(self.all(value, where))]
-        if hasattr(value, "__qualname__") and _by_name(value):
-            return ["name", str(value.__module__), value.__qualname__]
         return self.object(value, where)
 
     def pairs(self, value: Mapping[Any, Any], where: str) -> list[str]:
@@ -143,15 +141,15 @@ class _Reader:
                 f"be told by its contents ({error})"
             ) from error
         if isinstance(made, str):
-            return ["name", type(value).__module__, made]
+            return ["name", str(getattr(value, "__module__", None)), made]
         self.alive.append(made)
         call, given, state, *items = [*made, None, None, None][:5]
-        if isinstance(value, nn.Module):
-            state = {n: part for n, part in state.items() if n != "training"}
-        if isinstance(state, dict):
-            state = dict(sorted(state.items(), key=lambda pair: str(pair[0])))
+        if isinstance(state, dict):  # whether it trains at the moment is no property of a network
+            kept = state.keys() - ({"training"} if isinstance(value, nn.Module) else set())
+            state = {name: state[name] for name in sorted(kept, key=str)}
         contents = [list(part) if part is not None else None for part in items]
-        return ["object", *self.all((call, given, state, contents), where)]
+        ties = _ties(value) if isinstance(value, nn.Module) else []
+        return ["object", *ties, *self.all((call, given, state, contents), where)]
 
 
 # What a class holds that says nothing of what it does, or where it was written.
@@ -166,9 +164,17 @@ def _numbers(X: Tensor) -> list[str | bytes]:
     """Return the contents of a tensor, wherever it lies."""
     if X.is_meta:
         raise Unknown("a tensor on the device meta has no contents")
-    X = X.detach().to_dense() if X.layout != torch.strided else X.detach()
-    content = X.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-    return ["tensor", str(X.dtype), str(tuple(X.shape)), content]
+    values = X.detach().to_dense() if X.layout != torch.strided else X.detach()
+    content = values.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return ["tensor", str(X.dtype), str(tuple(X.shape)), str(X.requires_grad), content]
+
+
+def _ties(model: nn.Module) -> list[str]:
+    """Return which names of a network are one and the same parameter."""
+    first: dict[int, str] = {}
+    named = model.named_parameters(remove_duplicate=False)
+    pairs = [(name, first.setdefault(id(parameter), name)) for name, parameter in named]
+    return [f"{name} is {other}" for name, other in pairs if name != other]
 
 
 def _globals(code: types.CodeType) -> set[str]:

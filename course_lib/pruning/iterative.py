@@ -502,6 +502,9 @@ class _Store:
         self.run = ""
         if self.folder is None:
             return
+        model = getattr(model, "_orig_mod", model)  # compiled or not, it is the same network
+        if isinstance(model, Replicas):
+            _ = model.flat  # laid out anew, if a copy had scattered it
         if key is not None:
             self.run = fingerprint((settings, model.state_dict(), key))
             return

@@ -17,6 +17,7 @@ Networks of half precision are scored in float32, in which the squares of small 
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -526,7 +527,8 @@ def _task(
     with torch.inference_mode(False), torch.enable_grad():
         if dtype is not None or any(w.is_inference() for w in weights.values()):
             model = _copied(model, dtype)
-            weights = prunable(model)
+            named = dict(model.named_parameters())
+            weights = {name: named[name] for name in weights}
         frozen = [w for w in weights.values() if not w.requires_grad]
         with _evaluating(model):
             try:
@@ -683,9 +685,9 @@ def _together_or_plainly(
 ) -> Iterator[Scores]:
     """Yield what is asked of single examples, chunk by chunk: many at once, or in a plain loop.
 
-    Not every network can be differentiated for many examples at once (recurrent ones cannot, nor
-    those that look at their numbers), and some answer wrongly, because they keep their weights in
-    a second place. So the first examples are asked both ways, and the loop decides.
+    Not every network can be differentiated for many examples at once (not those that look at their
+    numbers, nor all recurrent ones), and some answer wrongly, because they keep their weights in a
+    second place. So the first two examples are asked both ways, and the loop decides.
     """
     values = {name: w.detach() for name, w in task.weights.items()}
     together = None
@@ -696,16 +698,17 @@ def _together_or_plainly(
                 few = rows(some, slice(0, 2))
                 together = _alike(partial(each, values), plainly, few)
             if together:
-                with torch.no_grad():
-                    yield each(values, some)
+                with _at_once():
+                    found = each(values, some)
             else:
-                yield {name: found.detach() for name, found in plainly(some).items()}
+                found = plainly(some)
+            yield {name: part.detach() for name, part in found.items()}
 
 
 def _alike(one: Callable[[Any], Scores], other: Callable[[Any], Scores], given: Any) -> bool:
     """Tell whether two ways give the same but for rounding; False if the first fails."""
     try:
-        with torch.no_grad():
+        with _at_once():
             found = one(given)
     except Exception:  # of any kind: the other way will say what is wrong, if something is
         return False
@@ -717,6 +720,14 @@ def _alike(one: Callable[[Any], Scores], other: Callable[[Any], Scores], given: 
         bool((found[name] - w).norm() <= 1e-2 * w.norm() + 1e-5 * whole) or not whole.isfinite()
         for name, w in wanted.items()
     )
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Differentiate for many examples at once: no slopes of biases, no word on what is slow."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        yield
 
 
 def _as_if(model: nn.Module, values: Scores, inputs: Any) -> Any:
@@ -759,14 +770,14 @@ class _HessianProduct:
 
     def __call__(self, v: Tensor) -> Tensor:
         if self.together:
-            with torch.no_grad():
+            with _at_once():
                 return self.task.mean(lambda batch: self._functional(batch, v))
         return self.task.mean(lambda batch: self._plain(batch, v))
 
     def each(self, rows: Tensor) -> Tensor:
         """Return the products with the rows of a matrix."""
         if self.together:
-            with torch.no_grad():
+            with _at_once():
                 return self.task.mean(lambda batch: vmap(partial(self._functional, batch))(rows))
         return torch.stack([self(row) for row in rows])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 
 import click
 
@@ -41,12 +42,14 @@ def mutants(
         found = []
         with tqdm(total=sum(map(count, given.values())), unit="notebook", disable=None) as bar:
             processes = workers or os.cpu_count() or 1
-            for matrix in matrices(list(given.values()), processes, step=bar.update):
-                found.append(matrix)
-                if not as_json:
-                    lines = [f"DEVIATION {problem}" for problem in matrix["problems"]]
-                    told = [matrix["assignment"], text(matrix), *lines]
-                    bar.write("\n".join(told) + "\n")
+            coming = matrices(list(given.values()), processes, step=bar.update)
+            with closing(coming):
+                for matrix in coming:
+                    found.append(matrix)
+                    if not as_json:
+                        lines = [f"DEVIATION {problem}" for problem in matrix["problems"]]
+                        told = [matrix["assignment"], text(matrix), *lines]
+                        bar.write("\n".join(told) + "\n")
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     if as_json:

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -121,6 +122,40 @@ class Limits:
             "NOFILE": 1024,
             "CORE": 0,
         }
+
+
+_open: dict[Path, Callable[[], object]] = {}  # folders in use, and what kills those who use them
+_making = threading.Lock()
+
+
+def folder(
+    prefix: str, place: str | None = None, kill: Callable[[], object] = lambda: None
+) -> Path:
+    """Make a folder that `remove` removes; or `end_all`, after it has called `kill`."""
+    with _making:
+        made = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        _open[made] = kill
+    return made
+
+
+def remove(made: Path) -> None:
+    """Remove such a folder."""
+    shutil.rmtree(made, ignore_errors=True)
+    _open.pop(made, None)
+
+
+def end_all() -> None:
+    """Kill all jails of this process, and remove their folders; no new ones can be made.
+
+    It is for a process that ends next, whatever its main thread is about; this is called in
+    another, and waits for nothing.
+    """
+    _making.acquire()
+    for made, kill in list(_open.items())[::-1]:
+        with contextlib.suppress(Exception):
+            kill()
+        with contextlib.suppress(Exception):
+            remove(made)
 
 
 class KernelLost(Exception):
@@ -422,7 +457,7 @@ class Kernel:
         self.limits, self.jailed, self.uid = limits, jailed, user()
         self._seen, self._checked = 0, 0.0
         # Short, for a socket's path has at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="jail.", dir=place))
+        self.folder = folder("jail.", place, self._kill)
         self.sockets = self.folder / "s"
         try:
             self.sockets.mkdir()
@@ -570,15 +605,19 @@ class Kernel:
         self._guard()  # a cell shorter than the guard's interval is looked at too
         return {**reply, "interrupted": interrupted}
 
-    def close(self) -> None:
-        """End the kernel and all that it started, and remove its folder."""
+    def _kill(self) -> None:
         if hasattr(self, "process"):
             self.process.kill()  # bubblewrap's end is the end of its whole process namespace
+
+    def close(self) -> None:
+        """End the kernel and all that it started, and remove its folder."""
+        self._kill()
+        if hasattr(self, "process"):
             self.process.wait()
         if hasattr(self, "client"):
             self.client.stop_channels()
             self.context.destroy(linger=0)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def __enter__(self) -> Kernel:
         return self

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def matrices(
     workers: int,
     seeds: Iterable[int] = range(20),
     step: Any = lambda: None,
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Grade every version of every task, end to end; compare with what each must lose.
 
     Args:
@@ -68,12 +69,13 @@ def matrices(
                 job = (worker.grade_sealed, sealed, book, f"round {number}")
                 yield f"{a.name}/{number}", job
 
-    for key, result, error in work(operator.call, tasks(), workers):
-        name, _, part = key.partition("/")
-        ongoing[name].take(part, result, error)
-        step()
-        if not ongoing[name].left:
-            yield ongoing.pop(name).matrix()
+    with closing(work(operator.call, tasks(), workers)) as done:
+        for key, result, error in done:
+            name, _, part = key.partition("/")
+            ongoing[name].take(part, result, error)
+            step()
+            if not ongoing[name].left:
+                yield ongoing.pop(name).matrix()
 
 
 def proof(exercises: Path, name: str, seeds: list[int]) -> list[str]:

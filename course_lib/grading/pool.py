@@ -19,7 +19,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-GRACE_SECONDS = 2  # that a process has to end its kernel and to remove its folder
+from course_lib.grading.jail import end_all
+
 WINDOW = 64  # tasks that an executor holds whose workers we do not know
 
 Task = tuple[str, tuple[Any, ...]]  # a name, and the arguments of the function
@@ -35,7 +36,7 @@ def work(
     tasks: Iterable[Task],
     workers: int,
     executor: Executor | None = None,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Call the function with the arguments of every task; yield as they come to an end.
 
     Tasks are taken a few ahead of the workers, so that a whole class need not fit into memory.
@@ -75,7 +76,8 @@ def _through(
         while True:
             while len(flight) < window and (task := next(left, None)):
                 try:
-                    flight[pool.submit(function, *task[1])] = task
+                    with _unheard():
+                        flight[pool.submit(function, *task[1])] = task
                 except BrokenExecutor:
                     return [*flight.values(), task]
             if not flight:
@@ -124,21 +126,34 @@ def _processes(workers: int) -> Iterator[Executor]:
         held.close()
 
 
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Put Ctrl-C off for a moment: a process that is started in it does not hear it at all."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _on_leash(held: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: our parent decides
-    signal.signal(signal.SIGTERM, _end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # kernels are to hear it
+    signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=_end).start())
     threading.Thread(target=_watch, args=(held,), daemon=True).start()
 
 
 def _watch(held: Connection) -> None:
     held.poll(None)  # nothing is ever sent: this is the end of the pipe
-    os.kill(os.getpid(), signal.SIGTERM)
+    _end()
 
 
-def _end(number: int, frame: object) -> None:
-    """Leave the jail in order, so that its folder is removed; soon after be gone in any case."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    last = threading.Timer(GRACE_SECONDS, os._exit, (1,))
-    last.daemon = True
-    last.start()
-    raise SystemExit(1)
+def _end() -> None:
+    """End this process, its jails first.
+
+    No exception says it to the main thread, which may be anywhere: in a `finally`, or at its exit.
+    """
+    try:
+        end_all()
+    finally:
+        os._exit(1)

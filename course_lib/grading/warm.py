@@ -13,12 +13,10 @@ import json
 import os
 import platform
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,8 +33,10 @@ from course_lib.grading.jail import (
     Limits,
     Process,
     filter_of,
+    folder,
     library,
     python,
+    remove,
 )
 
 # What every kernel imports, some of it late.
@@ -134,7 +134,7 @@ class Warm:
         self.limits, self.data, self.needs = limits, list(data), list(needs)
         self.why, self.proven = "", False
         # Short, for a socket's path has at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="warm.", dir="/tmp"))
+        self.folder = folder("warm.", "/tmp", self._kill)
         self.lib, self.pool = self.folder / "lib", self.folder / "k"
         try:
             library(self.lib, self.needs)
@@ -217,13 +217,17 @@ class Warm:
         own = [f"{HOME}/{path.name}" for path in self.data]
         return own + [str(p) for p in python() if any(p.is_relative_to(f) for f in FRESH)]
 
-    def close(self) -> None:
-        """End the server and all its kernels, and remove its folder."""
+    def _kill(self) -> None:
         if hasattr(self, "server"):
             self.server.kill()
+
+    def close(self) -> None:
+        """End the server and all its kernels, and remove its folder."""
+        self._kill()
+        if hasattr(self, "server"):
             self.server.wait()
             self.control.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def __enter__(self) -> Warm:
         return self

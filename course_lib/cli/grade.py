@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -55,8 +56,10 @@ def grade(
     grades/ASSIGNMENT/STUDENT.json and to the gradebook, pages for students to feedback/ASSIGNMENT.
 
     Each grade is stored as soon as it is there. Called again, after a kill or with more
-    submissions, it grades only what is new, has changed, or has no score yet. Exit code 1 if a
-    submission stays without a score, 130 after Ctrl-C.
+    submissions, it grades only what is new, has changed, or has no score yet. A grade that an
+    earlier version of the assignment gave stands, and is counted; --again makes it anew.
+
+    Exit code 1 if a submission stays without a score, 130 after Ctrl-C.
     """
     from tqdm import tqdm
 
@@ -89,6 +92,12 @@ def grade(
                     "they are kept",
                     err=True,
                 )
+            if batch.older:
+                click.echo(
+                    f"{batch.older} of these were graded by another version of the assignment or "
+                    "of the grader; --again grades all anew by today's",
+                    err=True,
+                )
             coming = stack.enter_context(closing(batch.grade()))
             bar = stack.enter_context(tqdm(total=len(batch.todo), unit="submission", disable=None))
             for verdict in coming:
@@ -100,6 +109,7 @@ def grade(
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # to end now is all that is left to do
         click.echo(
             "\nStopped. Every grade that was there is stored; call the same again to go on.",
             err=True,

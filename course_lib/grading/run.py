@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,9 @@ def write(path: Path, content: bytes) -> None:
 
 
 def fingerprint(assignment: Assignment) -> str:
-    """Return a digest of what decides a score: source, spec, mutants and data of an assignment."""
-    digest = hashlib.sha256()
-    own = (assignment.notebook_path, assignment.spec_path, assignment.mutants_path)
-    for path in (*own, *assignment.data):
+    """Return a digest of what decides a score: cells, spec, mutants and data of an assignment."""
+    digest = hashlib.sha256(json.dumps(assignment.source.cells, sort_keys=True).encode())
+    for path in (assignment.spec_path, assignment.mutants_path, *assignment.data):
         content = path.read_bytes()
         digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
@@ -94,6 +93,7 @@ def blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
         "notes": [],
         "seed": f"{seed:x}",
         "fingerprint": fingerprint(assignment),
+        "grader": worker.version().hex()[:16],
         "seconds": 0.0,
     }
 
@@ -123,7 +123,7 @@ def batch(
         out: the folder that gets grades/, feedback/, autograded/ and gradebook.db.
         sources: folders and archives of submissions; they are only read.
         only: the students that are graded, and graded again; all if none is named.
-        again: are those graded again whose verdict stands?
+        again: are those graded again whose notebook has not changed?
         url: of the gradebook, as SQLAlchemy writes it, if it is not the one in `out`.
         workers: processes of this machine; one a core if not given.
         executor: such as that of a Dask cluster, instead of processes here.
@@ -206,7 +206,8 @@ class Batch:
 
     Attributes:
         handed: all of them, in order.
-        kept: {student: the stored verdict}, where notebook and assignment are still the same.
+        kept: {student: the stored verdict}, where the notebook is still the same.
+        older: how many of these were graded when assignment or grader were others.
         todo: those that are to be graded.
         faults: {student: what else went wrong, after its verdict was stored}.
     """
@@ -224,12 +225,15 @@ class Batch:
         self.assignment, self.out, self.handed, self.book = assignment, out, handed, book
         self.workers, self.executor = workers or os.cpu_count() or 1, executor
         self.table = out / "grades" / f"{assignment.name}.csv"
-        mark, stored = fingerprint(assignment), verdicts(out, assignment.name)
+        stored = verdicts(out, assignment.name)
         self.kept = {
             h.student: {**stored[h.student], **_about(h)}
             for h in handed
-            if not again and h.student in stored and _stands(stored[h.student], h, mark)
+            if not again and h.student in stored and _stands(stored[h.student], h)
         }
+        today = (fingerprint(assignment), worker.version().hex()[:16])
+        rules = [(v.get("fingerprint"), v.get("grader")) for v in self.kept.values()]
+        self.older = len(rules) - rules.count(today)
         self.todo = [h for h in handed if h.student not in self.kept]
         self.faults: dict[str, str] = {}
 
@@ -265,15 +269,16 @@ class Batch:
                 if kept != verdict:  # handed in as before, but told otherwise: late, say
                     write(_place(self.out, self.assignment.name, student), _text(kept))
                 self._publish(kept)
-        for verdict, notebook in self._graded():
-            with _storing(self.out):
-                self._store(verdict, notebook)
-            yield verdict
+        with closing(self._graded()) as graded:
+            for verdict, notebook in graded:
+                with _storing(self.out):
+                    self._store(verdict, notebook)
+                yield verdict
         everything = verdicts(self.out, self.assignment.name).values()
         with _storing(self.out):
             write(self.table, export.plain(everything, self.book.given()))
 
-    def _graded(self) -> Iterator[tuple[Verdict, bytes]]:
+    def _graded(self) -> Generator[tuple[Verdict, bytes], None, None]:
         """Yield verdicts and notebooks as they come, first of those that cannot be graded."""
         with _storing(self.out):
             seed = self.seed
@@ -299,11 +304,10 @@ class Batch:
                     blanks[student]["sha256"] = _sha256(content)
                     yield student, (sealed, content, path.name)
 
-        for student, result, error in work(
-            worker.grade_sealed, tasks(), self.workers, self.executor
-        ):
-            found, notebook = _survived(error) if error else result
-            yield {**blanks[student], **found}, notebook
+        with closing(work(worker.grade_sealed, tasks(), self.workers, self.executor)) as done:
+            for student, result, error in done:
+                found, notebook = _survived(error) if error else result
+                yield {**blanks[student], **found}, notebook
         yield from unread
 
     def _store(self, verdict: Verdict, notebook: bytes) -> None:
@@ -357,11 +361,9 @@ def _text(verdict: Verdict) -> bytes:
     return (json.dumps(verdict, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _stands(verdict: Verdict, handed: Handed, mark: str) -> bool:
-    """Is this the verdict on this very notebook, by the assignment as it is?"""
-    if verdict["status"] != "graded" or verdict.get("fingerprint") != mark:
-        return False
-    if isinstance(handed.notebook, Refusal):
+def _stands(verdict: Verdict, handed: Handed) -> bool:
+    """Is this the verdict on this very notebook, by whatever version of the assignment?"""
+    if verdict["status"] != "graded" or isinstance(handed.notebook, Refusal):
         return False
     try:
         content = submission.content(handed.notebook)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from course_lib.grading.earlier import Release, digest, locked, release_of
 from course_lib.grading.judge import Step
 from course_lib.grading.tasks import Refusal
 
@@ -85,8 +87,11 @@ class Fitted:
 Named = list[tuple[str, NotebookNode]]  # the name of the released cell, or "", and the cell
 
 
-def fit(submitted: NotebookNode, released: NotebookNode) -> Fitted:
+def fit(submitted: NotebookNode, released: NotebookNode, earlier: Sequence[Release] = ()) -> Fitted:
     """Put the student's cells and the released ones together.
+
+    earlier: what is kept of earlier releases. The student had today's, or that of them which fits
+    best: what stands as it stood there is unedited, and what was not there is not missing.
 
     Of the student's metadata nothing counts but which released cell a cell claims to be (its
     grade_id, or its id if that is lost). Locked cells are as released; a student's edit of one runs
@@ -96,11 +101,12 @@ def fit(submitted: NotebookNode, released: NotebookNode) -> Fitted:
     """
     official = {_mark(cell).get("grade_id", cell.id): cell for cell in released.cells}
     notes: list[str] = []
-    cells = _recognise(submitted, official, notes)
+    had = _had(submitted, official, [release_of(released), *earlier])
+    cells = _recognise(submitted, official, had, notes)
     names = [key for key, _ in cells]
     # Where a student has lost that cell nobody knows what is below it: everything runs.
     free = [cell for _, cell in cells[names.index(OPEN) :]] if OPEN in names else []
-    _put_back(cells, official, notes)
+    _put_back(cells, official, had, notes)
     for key in [key for key, _ in cells if key.startswith(CHECK)]:
         names = [name for name, _ in cells]
         check, task = names.index(key), key.removeprefix(CHECK)
@@ -121,15 +127,31 @@ def _defines_a_task(source: str, official: dict[str, NotebookNode]) -> bool:
     return any(re.search(rf"^(def|class) {re.escape(task)}\b", source, re.M) for task in tasks)
 
 
+def _key(cell: NotebookNode, official: dict[str, NotebookNode]) -> str:
+    """Return which released cell a cell claims to be, "" if none."""
+    claim, by_id = cell.metadata.get("claim"), {c.id: key for key, c in official.items()}
+    return str(claim) if claim in official else by_id.get(cell.id, "")
+
+
+def _had(
+    submitted: NotebookNode, official: dict[str, NotebookNode], releases: list[Release]
+) -> Release:
+    """Return the release that a student most likely had: most cells stand as they stood in it."""
+    stand = [(_key(cell, official), digest(cell.source)) for cell in submitted.cells]
+    return max(releases, key=lambda r: sum(r.get(key) == said for key, said in stand if key))
+
+
 def _recognise(
-    submitted: NotebookNode, official: dict[str, NotebookNode], notes: list[str]
+    submitted: NotebookNode,
+    official: dict[str, NotebookNode],
+    had: Release,
+    notes: list[str],
 ) -> Named:
     """Name the student's cells; each name is given once. Locked ones become as released."""
-    by_id = {cell.id: key for key, cell in official.items()}
     cells: Named = []
     for cell in submitted.cells:
-        claim = cell.metadata.pop("claim")
-        key = claim if claim in official else by_id.get(cell.id, "")
+        key = _key(cell, official)
+        del cell.metadata["claim"]
         if key in (name for name, _ in cells if name):
             notes.append(f"there is a second cell {key}: it ran as an ordinary cell")
             key = ""
@@ -140,6 +162,9 @@ def _recognise(
             cells.append((key, cell))
         elif cell.source.strip() == official[key].source.strip():
             cells.append((key, official[key]))
+        elif had.get(key) == digest(cell.source):  # it runs as it was released then
+            cell.metadata = official[key].metadata
+            cells.append((key, cell))
         else:
             notes.append(f"the locked cell {key} was edited: it was put back, and the edit ran too")
             both: Named = [(key, official[key]), ("", cell)]
@@ -147,7 +172,9 @@ def _recognise(
     return cells
 
 
-def _put_back(cells: Named, official: dict[str, NotebookNode], notes: list[str]) -> None:
+def _put_back(
+    cells: Named, official: dict[str, NotebookNode], had: Release, notes: list[str]
+) -> None:
     """Insert the locked and graded cells that are missing; a missing solution is only noted.
 
     (The student's function may be in a cell that lost its name: the stub must not replace it.)
@@ -159,10 +186,10 @@ def _put_back(cells: Named, official: dict[str, NotebookNode], notes: list[str])
             continue
         graded = _mark(cell).get("grade")
         if not (_locked(cell) or graded):
-            if _mark(cell).get("solution"):
+            if key in had and _mark(cell).get("solution"):
                 notes.append(f"the cell {key} is missing, or has lost its name")
             continue
-        if cell.cell_type == "code" or graded:
+        if key in had and (cell.cell_type == "code" or graded):
             notes.append(f"the cell {key} is missing: it was put back")
         before = [names.index(k) + 1 for k in order[:place] if k in names]
         if graded and order[place - 1] not in names:  # nothing says where: at the end
@@ -175,5 +202,4 @@ def _mark(cell: NotebookNode) -> dict[str, Any]:
 
 
 def _locked(cell: NotebookNode) -> bool:
-    mark = _mark(cell)
-    return bool(mark.get("locked") or (mark.get("grade") and not mark.get("solution")))
+    return locked(_mark(cell))

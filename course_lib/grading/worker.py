@@ -10,7 +10,6 @@ import atexit
 import hashlib
 import pickle
 import socket
-import tempfile
 import threading
 import time
 import zlib
@@ -26,13 +25,16 @@ from nbformat import NotebookNode
 
 from course_lib.grading import jail, submission
 from course_lib.grading.assignment import Assignment
+from course_lib.grading.earlier import Release, releases
 from course_lib.grading.judge import Trial, judge
 from course_lib.grading.tasks import Refusal
 from course_lib.grading.warm import Warm, imports
 
 STARTS = 3  # attempts at starting a kernel
 # The modules that decide a score. Those of a worker must be those of the grader.
-RULES = ("jail", "forkserver", "judge", "marking", "plain", "submission", "warm", "worker")
+RULES = (
+    "earlier", "forkserver", "jail", "judge", "marking", "plain", "submission", "warm", "worker",
+)  # fmt: skip
 
 Graded = tuple[dict[str, Any], bytes]  # what a verdict says of the grading, and the notebook
 
@@ -43,6 +45,7 @@ class Paper:
 
     released: the notebook as students got it. materials: inputs and expected answers of each task.
     limits, needs: of the jail. data: {name: content} of the files beside the notebook.
+    earlier: what is kept of earlier releases.
     """
 
     released: NotebookNode
@@ -50,18 +53,22 @@ class Paper:
     limits: jail.Limits
     needs: tuple[str, ...]
     data: dict[str, bytes]
+    earlier: tuple[Release, ...] = ()
 
 
 def paper(assignment: Assignment, materials: dict[str, dict[str, Any]]) -> Paper:
     """Return the paper of an assignment, as it is now."""
     data = {path.name: path.read_bytes() for path in assignment.data}
-    needs = tuple(assignment.needs)
-    return Paper(assignment.student_notebook, materials, assignment.limits, needs, data)
+    needs, earlier = (
+        tuple(assignment.needs),
+        tuple(releases(assignment.folder.parents[1], assignment.name)),
+    )
+    return Paper(assignment.student_notebook, materials, assignment.limits, needs, data, earlier)
 
 
 def seal(paper: Paper) -> bytes:
     """Return a paper as bytes, which say by which version of the grader they are to be read."""
-    return _version() + zlib.compress(pickle.dumps(paper))
+    return version() + zlib.compress(pickle.dumps(paper))
 
 
 def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
@@ -71,7 +78,7 @@ def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
         Refusal: no jail can be made on this machine, or it has another version of the grader.
     """
     try:
-        if not sealed.startswith(_version()):
+        if not sealed.startswith(version()):
             raise Refusal(
                 "its course_lib grades by other rules than the one that grading was started with. "
                 "Install the same version on all machines."
@@ -79,11 +86,7 @@ def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
         _jail_is_ready()
     except Refusal as refusal:
         raise Refusal(f"the worker on {socket.gethostname()} cannot grade: {refusal}") from None
-    try:
-        return grade(_open(sealed), notebook, name)
-    except SystemExit:  # this process is told to end
-        _here.clear()
-        raise
+    return grade(_open(sealed), notebook, name)
 
 
 def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
@@ -100,7 +103,8 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     found: dict[str, Any] = {"status": "ungraded", "why": "", "points": None, "tasks": []}
     found["notes"] = []
     try:
-        fitted = submission.fit(submission.parse(notebook, name), paper.released)
+        given = submission.parse(notebook, name)
+        fitted = submission.fit(given, paper.released, paper.earlier)
         trial = _trial(fitted, paper)
         book = nbformat.writes(fitted.notebook).encode()
     except (Refusal, OSError) as problem:
@@ -154,7 +158,8 @@ class _Bench(threading.local):
         """Write the data beside the notebook into files, where kernels find them."""
         if not data:
             return []
-        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="data.")))
+        folder = jail.folder("data.")
+        self.stack.callback(jail.remove, folder)
         for name, content in data.items():
             (folder / name).write_bytes(content)
             (folder / name).chmod(0o644)
@@ -170,7 +175,7 @@ _here = _Bench()
 
 
 @cache
-def _version() -> bytes:
+def version() -> bytes:
     """Return a digest of the code that grades."""
     digest = hashlib.sha256()
     for name in RULES:
@@ -185,5 +190,5 @@ def _jail_is_ready() -> None:
 
 @lru_cache(maxsize=2)
 def _open(sealed: bytes) -> Paper:
-    paper: Paper = pickle.loads(zlib.decompress(sealed[len(_version()) :]))
+    paper: Paper = pickle.loads(zlib.decompress(sealed[len(version()) :]))
     return paper

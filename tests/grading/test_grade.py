@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import psutil
@@ -312,6 +313,13 @@ def descendants(process, words=""):
     return found
 
 
+def importing(process):
+    """Whether a process of Python is well under way with its imports."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.memory_info().rss > 25 << 20
+    return False
+
+
 def until(process, number):
     """What the grader says until so many more submissions are graded."""
     said = []
@@ -388,6 +396,48 @@ def test_a_class_is_graded_though_a_worker_dies_and_the_grader_is_stopped_and_ki
     assert not [p for p in out.rglob(".*") if p.name != ".grading.lock"]
 
 
+@slow
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_while_workers_start_is_one_line(course, group, tmp_path, times):
+    grader = started(course, group[0], "--out", tmp_path / "out", "--workers", "2")
+    assert grader.stderr.readline()  # it says what was handed in, and then starts workers
+    while not (family := [p for p in descendants(grader, "spawn_main") if importing(p)]):
+        assert grader.poll() is None
+    for _ in range(times):  # as from a terminal, all hear it, and one may press it again
+        os.killpg(grader.pid, signal.SIGINT)
+    said = grader.communicate()[1]
+    assert grader.returncode == 130, said
+    last = [line for line in said.splitlines() if line][-1]
+    assert last.startswith("Stopped. Every grade") and said.count("Stopped") == 1
+    assert "Traceback" not in said and "Interrupt" not in said
+    assert not psutil.wait_procs(family, timeout=600)[1]
+
+
+# A worker that the grader leaves while it is busy with its own end, as at the end of a class.
+LEFT = """
+import atexit, sys, time
+from multiprocessing import Pipe
+from course_lib.grading import jail, pool
+held, leash = Pipe(duplex=False)
+pool._on_leash(held)
+print(jail.folder("jail.", "/tmp", lambda: print("ended")), flush=True)
+def late():
+    leash.close()
+    time.sleep(60)
+atexit.register(late)
+"""
+
+
+def test_a_worker_that_is_told_to_end_while_it_ends_says_nothing_and_leaves_nothing():
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", LEFT]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=50, cwd=root
+    )
+    assert done.returncode == 1 and done.stderr == ""
+    assert not os.path.exists(done.stdout.split()[0])
+
+
 def test_what_kills_its_worker_twice_is_told_and_the_rest_is_done():
     tasks = [(str(n), (pow, n, 2)) for n in range(6)]
     tasks[2:2] = [("fatal", (os._exit, 1))]
@@ -416,4 +466,4 @@ def test_a_worker_without_a_jail_or_with_another_version_refuses(monkeypatch):
     worker._jail_is_ready.cache_clear()
     monkeypatch.setattr(jail.shutil, "which", lambda tool: None)
     with pytest.raises(Refusal, match=r"cannot grade: grading refuses .* without a jail"):
-        worker.grade_sealed(worker._version(), b"", "ada.ipynb")
+        worker.grade_sealed(worker.version(), b"", "ada.ipynb")

@@ -1,0 +1,65 @@
+"""What earlier releases of an assignment looked like: digests of the cells that students must keep.
+
+A submission that was made from one of them is as good as one made from today's: what stands in a
+locked cell as it stood in any release was not edited. The digests lie in `FILE`, beside the specs;
+`course release` adds the release that it replaces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+FILE = "earlier_releases.json"
+
+Release = dict[
+    str, str
+]  # {grade_id: digest of its source, or "" where it is the student's to fill}
+
+
+def digest(source: str) -> str:
+    """Return the digest of a cell; blanks around its source are none of it."""
+    return hashlib.sha256(source.strip().encode()).hexdigest()[:16]
+
+
+def release_of(released: NotebookNode) -> Release:
+    """Return what is kept of a released notebook."""
+    found = {}
+    for cell in released.cells:
+        mark = cell.metadata.get("nbgrader")
+        if mark:
+            found[mark["grade_id"]] = digest(cell.source) if locked(mark) else ""
+    return found
+
+
+def locked(mark: dict[str, Any]) -> bool:
+    """Is a cell with these marks of nbgrader's one that students leave as it is?"""
+    return bool(mark.get("locked") or (mark.get("grade") and not mark.get("solution")))
+
+
+def releases(exercises: Path, name: str) -> list[Release]:
+    """Return the earlier releases of an assignment, the oldest first."""
+    path = exercises / FILE
+    if not path.is_file():
+        return []
+    found: list[Release] = json.loads(path.read_text(encoding="utf-8")).get(name, [])
+    return found
+
+
+def add(exercises: Path, name: str, released: NotebookNode) -> bool:
+    """Keep what a release looked like; return whether the file did not know it yet."""
+    path, release = exercises / FILE, release_of(released)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if release in known.get(name, []):
+        return False
+    known.setdefault(name, []).append(release)
+    lines = [
+        f"{json.dumps(key)}: [\n" + ",\n".join(f" {json.dumps(r)}" for r in known[key]) + "\n]"
+        for key in sorted(known)
+    ]
+    path.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
+    return True

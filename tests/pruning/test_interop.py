@@ -236,6 +236,45 @@ def test_a_shared_weight_is_pruned_in_both_places_and_stays_shared():
     assert model[0].weight is model[2].weight and torch.equal(model(X), masked(X))
 
 
+def test_a_head_tied_to_an_embedding_is_pruned_in_both():
+    torch.manual_seed(4)
+    model = nn.Sequential(nn.Embedding(6, 4), nn.Linear(4, 4), nn.Linear(4, 6, bias=False))
+    model[2].weight = model[0].weight
+    words = torch.arange(6)
+    mask = Mask.ones_like(model, embeddings=True)
+    assert list(mask) == ["0.weight", "1.weight"]
+    mask = Mask({**mask, "0.weight": torch.arange(24).reshape(6, 4) % 3 > 0})
+    masked = copy.deepcopy(model)
+    mask.apply_(masked)
+    interop.to_torch_prune(model, mask)
+    assert torch.equal(model(words), masked(words))
+    assert interop.from_torch_prune(model) == mask
+    assert model[0].weight is model[2].weight and torch.equal(model(words), masked(words))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_goes_there_and_back(dtype):
+    model, X = mlp(SIZES, 1).to(dtype), torch.randn(7, 5).to(dtype)
+    mask = select(saliency.magnitude(model), k=40)
+    assert mask.kept == 40
+    interop.to_torch_prune(model, mask)
+    masked, fresh = model(X), mlp(SIZES, 2).to(dtype)
+    state = interop.plain_state_dict(model)
+    fresh.load_state_dict(state, strict=True)
+    assert {value.dtype for value in state.values()} == {dtype}
+    assert torch.equal(fresh(X), masked) and interop.mask_of(fresh) == mask
+    assert interop.from_torch_prune(model) == mask and model[0].weight.dtype == dtype
+
+
+def test_what_is_frozen_stays_frozen():
+    model = mlp(SIZES, 0).requires_grad_(False)
+    model[0].bias.requires_grad_(True)
+    before = {name: p.requires_grad for name, p in model.named_parameters()}
+    interop.to_torch_prune(model, Mask.ones_like(model))
+    interop.from_torch_prune(model)
+    assert {name: p.requires_grad for name, p in model.named_parameters()} == before
+
+
 def test_a_mask_by_the_second_name_of_a_shared_weight_is_the_same_mask():
     model = tied()
     kept = torch.eye(3).bool()

@@ -7,6 +7,15 @@ from datetime import datetime
 import click
 
 from course_lib.cli.place import course_root
+from course_lib.cli.setup import PURPOSES
+
+ARCHIVE = "dist/statue-within-students.zip"
+
+
+def sizes() -> dict[str, str]:
+    """Return what setting up takes, as the students' README names it."""
+    (_, _, lab, disk, _), (_, _, book, *_) = PURPOSES["lab"], PURPOSES["book"]
+    return {"download": f"{lab}", "disk": f"{disk / 1000:.1f}", "book": f"{book}"}
 
 
 @click.command()
@@ -14,9 +23,11 @@ from course_lib.cli.place import course_root
 @click.option("--check", is_flag=True, help="Write nothing; see whether the release is up to date.")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), help="The day to hand in, 2026-12-24.")
 def release(names: tuple[str, ...], check: bool, due: datetime | None) -> None:
-    """Make exercises/release/NAME and dist/NAME-student.zip, for all assignments if none named.
+    """Make exercises/release/NAME, for all assignments if none is named.
 
-    With --due the day is written into the source, and shown to students where they start.
+    Then make the archive for students: all chapters, the library and all released assignments.
+    With --due the day is written into the source, and shown to students where they start and in the
+    notebook.
     """
     from course_lib.grading import release as making
     from course_lib.grading.assignment import Assignment, assignments
@@ -36,10 +47,10 @@ def release(names: tuple[str, ...], check: bool, due: datetime | None) -> None:
                 continue
             changed = making.release(assignment)
             click.echo(f"{name}: {', '.join(changed) or 'nothing'} changed in exercises/release")
-            target = root / "dist" / f"{name}-student.zip"
-            files = making.archive(root, target)
+        if not check:
+            files = making.archive(root, target := root / ARCHIVE, sizes())
             size = target.stat().st_size / 2**20
-            click.echo(f"{target.relative_to(root)}: {len(files)} files, {size:.1f} MB")
+            click.echo(f"{ARCHIVE}: {len(files)} files, {size:.1f} MB")
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     if old:

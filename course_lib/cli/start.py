@@ -45,7 +45,7 @@ class Exercise:
     @property
     def state(self) -> str:
         """How far it is, in words."""
-        if self.passing == self.tasks:
+        if 0 < self.tasks == self.passing:
             return "passes all visible checks" + "; the words are missing" * self.wordless
         if self.begun:
             return f"{self.passing} of {self.tasks} tasks pass"
@@ -138,6 +138,11 @@ def start_page(root: Path, today: date) -> str:
     found = exercises(root)
     name = "01_sparse_approximation"
     first = f"{found[0].name}/{found[0].file}" if found else f"{name}/{notebook(name)}"
+    alone = (
+        "(`exercises/source` holds solutions, for those who study alone: look afterwards.)"
+        if (root / "exercises" / "source").is_dir()
+        else ""
+    )
     work = "\n".join(
         f"| {int(e.name[:2])}. [{e.title}](exercises/release/{e.name}/{e.file}) | {e.state} "
         f"| {e.due_words(today)} |"
@@ -170,8 +175,8 @@ Terminal*) and let the whole notebook be checked as in grading:
     course check exercises/release/{first}
 
 To hand in, right-click the notebook in the list of files, choose *Download*, and give that file,
-under its name, to your instructor. (`exercises/source` holds solutions, for those who study alone:
-look afterwards.)
+under its name, to your instructor.
+{alone}
 
 This page was made when JupyterLab started; start it again for the newest state, or ask in the
 terminal: `course lab --list`.

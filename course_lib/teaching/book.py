@@ -229,6 +229,19 @@ def _depart_citation(translator: Any, node: nodes.citation) -> None:
     translator.body.append("</div>\n</div>\n" if last else "</div>\n")
 
 
+class InstructorLinks(SphinxTransform):
+    """Make plain words of a link to an instructor's page, where a student's copy lacks it."""
+
+    default_priority = 500
+
+    def apply(self, **_: Any) -> None:
+        """Change the links of one page."""
+        for link in list(self.document.findall(pending_xref)):
+            file = self.env.relfn2path(str(link.get("reftarget")), self.env.docname)[0]
+            if file.startswith("book/instructor") and not (Path(self.env.srcdir) / file).is_file():
+                link.replace_self(link.children)
+
+
 class AssignmentLinks(SphinxTransform):
     """Turn a link to a released assignment, which is no page, into one to its file.
 
@@ -294,6 +307,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("claim", ClaimLink())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.add_transform(AssignmentLinks)
+    app.add_transform(InstructorLinks)
     app.connect("html-page-context", _spare_mathjax, priority=900)
     app.connect("build-finished", _add_assignments)
     app.connect("build-finished", _slim)

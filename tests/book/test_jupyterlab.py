@@ -63,6 +63,17 @@ def lab(tmp_path: Path) -> Iterator[str]:
         server.wait()
 
 
+def to_the_end(page: Page, wanted: Locator) -> None:
+    """Scroll the notebook down until this is there: JupyterLab makes what is seen alone."""
+    scrolled = page.locator(".jp-WindowedPanel-outer:visible").last
+    for _ in range(100):
+        if wanted.count():
+            return
+        scrolled.evaluate("e => { e.scrollTop = e.scrollHeight }")
+        page.wait_for_timeout(200)
+    expect(wanted).to_be_visible()
+
+
 def run_all(page: Page) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -115,4 +126,64 @@ def test_a_student_is_told_the_mistake_and_then_passes(browser: Browser, lab: st
     here = lab[: lab.index("/lab")]
     strange = [url for url in outside if not url.startswith((here, "data:", "blob:"))]
     assert not strange, strange
+    context.close()
+
+
+def test_from_a_chapter_with_changes_the_assignment_opens_in_a_tab(
+    browser: Browser, lab: str
+) -> None:
+    context = browser.new_context(viewport={"width": 1300, "height": 1000})
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.goto(lab.replace("/lab/tree/start.md", f"/lab/tree/notebooks/{NAME}.ipynb"))
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    chapter = page.get_by_role("tab", name=f"{NAME}.ipynb", exact=True)
+    page.get_by_role("button", name="Insert a cell below").first.click()
+    expect(chapter).to_have_class(re.compile("jp-mod-dirty"))  # there is something to lose
+    page.evaluate("window.sameDocument = true")
+
+    link = page.get_by_role("link", name="open the assignment")
+    to_the_end(page, link)
+    link.click()
+    expect(page.get_by_role("tab", name=f"assignment_{NAME}.ipynb")).to_be_visible()
+    expect(page.get_by_text("Assignment 01, to go with").first).to_be_visible()
+    expect(chapter).to_be_visible()
+    assert page.evaluate("window.sameDocument") and not asked
+
+    # A source is named in brackets, as in the book, but not where it is a part of the sentence.
+    around = """(kind) => [...document.querySelectorAll('[title="Citation Not Found"]')]
+        .filter(e => !!e.closest('.cite-group.narrative') === kind)
+        .map(e => [e, e.closest('.cite-group') || e].map(x => ["before", "after"].map(
+            where => getComputedStyle(x, "::" + where).content).join()).join(" "))"""
+    chapter.click()
+    inside = page.evaluate(around, True)
+    assert inside and not any("(" in each for each in inside), inside
+    aside = page.locator(".cite-group.parenthetical, :not(.cite-group) > [title^=Citation]")
+    scrolled = page.locator(".jp-WindowedPanel-outer:visible").last
+    scrolled.evaluate("e => { e.scrollTop = 0 }")
+    for _ in range(100):
+        if aside.count():
+            break
+        scrolled.evaluate("e => { e.scrollTop += 600 }")
+        page.wait_for_timeout(100)
+    found = page.evaluate(around, False)
+    assert found and all(each.count('"("') == 1 and each.count('")"') == 1 for each in found), found
+    context.close()
+
+
+def test_notebook_7_has_no_buttons_of_nbgrader_either(browser: Browser, lab: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(lab)
+    expect(page.get_by_role("menuitem", name="Settings")).to_be_visible()
+    assert not page.get_by_role("menuitem", name="Nbgrader").count()
+    here = lab[: lab.index("/lab")]
+    page.goto(f"{here}/tree")
+    expect(page.get_by_role("menuitem", name="Settings")).to_be_visible()
+    assert not page.get_by_role("menuitem", name="Nbgrader").count()
+    page.goto(f"{here}/notebooks/exercises/release/{NAME}/assignment_{NAME}.ipynb")
+    expect(page.get_by_text("Assignment 01, to go with").first).to_be_visible()
+    expect(page.get_by_role("menuitem", name="Kernel", exact=True)).to_be_visible()
+    assert not page.get_by_text("Validate", exact=True).count()
     context.close()

@@ -1,12 +1,14 @@
 """The page on which JupyterLab opens: it says how far each assignment is, whatever lies there."""
 
 import json
+import os
 from datetime import date
 from pathlib import Path
 
 import nbformat
 import pytest
 from click.testing import CliRunner
+from jupyterlab.labapp import LabApp
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib.cli.lab import lab
@@ -77,6 +79,94 @@ def test_a_notebook_that_cannot_be_read_does_not_hide_the_others(tmp_path, conte
     assert two == Exercise(
         "02_two", "02_two (cannot be read)", 1, 0, 0, None, file="assignment_02_two.ipynb"
     )
+
+
+ODD = {
+    "due with an hour": ({"course": {"due": "2026-12-24T23:59"}}, {}, "24 December, in 28 days"),
+    "due as elsewhere": ({"course": {"due": "24.12.2026"}}, {}, "24.12.2026"),
+    "due a number": ({"course": {"due": 20261224}}, {}, "24 December, in 28 days"),
+    "due another number": ({"course": {"due": 7}}, {}, "7"),
+    "due a list": ({"course": {"due": ["2026-12-24"]}}, {}, "no date"),
+    "due true": ({"course": {"due": True}}, {}, "True"),
+    "due with a bar": ({"course": {"due": "a | b\n"}}, {}, "a / b"),
+    "course a text": ({"course": "pruning"}, {}, "no date"),
+    "course null": ({"course": None}, {}, "no date"),
+    "nbgrader null": ({}, {"metadata": {"nbgrader": None}}, "no date"),
+    "nbgrader a list": ({}, {"metadata": {"nbgrader": ["grade_id"]}}, "no date"),
+    "an output without text": ({}, {"outputs": [{"output_type": "stream"}]}, "no date"),
+    "a text that is a number": ({}, {"outputs": [{"output_type": "stream", "text": 3}]}, "no date"),
+}
+SPOILT = {
+    "outputs null": {"outputs": None},
+    "an output a text": {"outputs": ["3 of 3 points"]},
+    "a source null": {"source": None},
+    "no metadata": {"metadata": None},
+    "a kind of cell unknown": {"cell_type": 5},
+}
+
+
+def lab_opens(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call `course lab` as far as the server, and `course lab --list`."""
+    started: list[object] = []
+    monkeypatch.chdir(course)
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # so that both are put back afterwards
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    monkeypatch.setattr(LabApp, "initialize_server", lambda argv: argv)
+    monkeypatch.setattr("course_lib.cli.lab.until_ctrl_c", started.append)
+    for words in (["--list"], ["--no-browser"]):
+        done = CliRunner().invoke(lab, words)
+        assert done.exit_code == 0, done.output
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_notebook_is_listed_as_far_as_it_can_be(tmp_path, monkeypatch, odd):
+    about, cell, due = ODD[odd]
+    assignment(tmp_path)
+    path = tmp_path / "exercises" / "release" / "01_one" / FILE
+    book = json.loads(path.read_text())
+    book["metadata"] = about
+    book["cells"][2] |= cell
+    path.write_text(json.dumps(book))
+    page = start_page(tmp_path, TODAY)
+    assert f"| 1. [A title](exercises/release/01_one/{FILE}) | to begin | {due} |" in page
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_toc.yml").touch()
+    lab_opens(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_a_spoilt_notebook_or_chapter_lets_jupyterlab_open(tmp_path, monkeypatch, spoilt):
+    assignment(tmp_path)
+    path = tmp_path / "exercises" / "release" / "01_one" / FILE
+    book = json.loads(path.read_text())
+    book["cells"][2] |= SPOILT[spoilt]
+    path.write_text(json.dumps(book))
+    (tmp_path / "_toc.yml").touch()
+    whats = ['{"cells": 3}', "[", '{"cells": [{"source": 4}]}', "null", path.read_text()]
+    for number, what in enumerate(whats):
+        chapter = tmp_path / "notebooks" / f"0{number}_odd.ipynb"
+        chapter.parent.mkdir(exist_ok=True)
+        chapter.write_text(what)
+    (tmp_path / "notebooks" / "08_bytes.ipynb").write_bytes(b"\xff")
+    (tmp_path / "notebooks" / "09_folder.ipynb").mkdir()
+    (path.parent.parent / "02_two" / "assignment_02_two.ipynb").mkdir(parents=True)
+    lab_opens(tmp_path, monkeypatch)
+    page = (tmp_path / "start.md").read_text()
+    assert f"(exercises/release/01_one/{FILE}) | to begin | no date |" in page
+    assert "(cannot be read)](notebooks/00_odd.ipynb)" in page and "09_folder" not in page
+
+
+def test_of_an_old_and_a_new_notebook_the_one_with_more_in_it_counts(tmp_path):
+    assignment(tmp_path, code="def one(): ...", said="one: 3 of 3 points\n")
+    folder = tmp_path / "exercises" / "release" / "01_one"
+    (folder / FILE).rename(folder / "01_one.ipynb")
+    assert [(e.name, e.file) for e in exercises(tmp_path)] == [("01_one", "01_one.ipynb")]
+    assignment(tmp_path)  # a newer release beside it
+    (found,) = exercises(tmp_path)
+    assert (found.file, found.passing) == ("01_one.ipynb", 1)
+    assignment(tmp_path, code="def one(): ...", said="one: 3 of 3 points\n")
+    assert [e.file for e in exercises(tmp_path)] == [FILE]
 
 
 def test_the_page_links_to_what_is_there(tmp_path):

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import nbformat
 import nbval.kernel
+import numpy as np
 import pytest
 import yaml
 from nbval.plugin import get_sanitize_patterns
 
 from course_lib.cli.run import METADATA
+from course_lib.labs.chance import best_threshold
 from course_lib.teaching import collect, figure, show
 from tests.notebooks.harness import claims_made, tags
 
@@ -182,3 +184,41 @@ def test_there_is_a_chapter():
 def test_all_claims_are_stored_and_hold():
     stored = collect(ROOT / "notebooks")
     assert [claim.id for claim in stored] == [c for p in CHAPTERS for c in CLAIMS[p.stem].split()]
+
+
+def sliders(path, name):
+    """The calls of slider or live in a chapter: {label: (what it runs over, where it starts)}."""
+    calls = (
+        node
+        for cell in code_cells(path)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name
+    )
+    found = {}
+    for call in calls:
+        given = {each.arg: ast.unparse(each.value) for each in call.keywords}
+        found[given["label"]] = ast.unparse(call.args[1]), given.get("start", "0")
+    return found
+
+
+# Where the live slider runs over other values: the value at which both begin, and theirs.
+FINER = {
+    "'numbers kept, k'": (1024, "list(range(1, 1100, 11))[93]"),
+    "'lines measured'": (22, "[4, 8, 12, 16, 22, 32][4]"),
+    "'threshold / σ'": (1.28, "np.linspace(0.1, 3.1, 61).round(2)[round((best_tau - 0.1) / 0.05)]"),
+    "'weights, N'": (10, "range(10, 1001, 10)[0]"),
+}
+
+
+@chapters
+def test_a_live_slider_begins_where_the_still_one_does(path):
+    still, live = sliders(path, "slider"), sliders(path, "live")
+    assert live and live.keys() <= still.keys()
+    for label, (values, start) in live.items():
+        if values == still[label][0]:
+            assert start == still[label][1], label
+        else:
+            value, finer = FINER[label]
+            assert finer == f"{values}[{start}]"
+            names = {"np": np, "best_tau": best_threshold(10, 2)}
+            assert eval(finer, names) == pytest.approx(value, abs=0.025)

@@ -4,6 +4,8 @@ Each cell is right by an oracle, or a refusal in the library's own words that ch
 listed in `calls.REFUSALS` with its reason. `python tests/pruning/networks.py` prints it.
 """
 
+import contextlib
+import copy
 import inspect
 import typing
 from importlib import import_module
@@ -11,10 +13,13 @@ from importlib import import_module
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import l1_loss
 
+from course_lib import masks
 from course_lib.masks import Mask
-from course_lib.pruning import saliency
+from course_lib.pruning import interop, iterative, saliency, structured, tickets
 from course_lib.pruning.testing import check_criterion
+from course_lib.training import fit, trainer
 from tests.pruning import calls
 from tests.pruning.calls import APART, APART_ONE, CALLS, ROOMS, columns_of, is_apart, public
 from tests.pruning.networks import NETWORK, NETWORKS
@@ -129,9 +134,81 @@ def broken(name, monkeypatch, change):
     return calls.outcome(NETWORK["perceptron"], name)
 
 
-def test_a_wrong_result_is_wrong(monkeypatch):
-    monkeypatch.setattr(saliency, "prunable", lambda model: {})
-    assert calls.outcome(NETWORK["perceptron"], "saliency.magnitude").kind == "wrong"
+@pytest.mark.parametrize("name", [name for name in CALLS if name.startswith("saliency.")])
+def test_scores_that_are_two_percent_off_are_wrong(monkeypatch, name):
+    own = name.partition(" ")[0].removeprefix("saliency.")
+    true = getattr(saliency, own)
+
+    def off(*given, **how):
+        found = true(*given, **how)
+        if isinstance(found, Mask):  # brain_surgery: what is left, and the weights
+            with torch.no_grad():
+                given[0][0].weight.mul_(1.02)
+            return found
+        if isinstance(found, torch.Tensor):
+            return found * 1.02
+        return {name: s * 1.02 for name, s in found.items()}
+
+    monkeypatch.setattr(saliency, own, off)
+    assert calls.outcome(NETWORK["float64"], name).kind == "wrong"
+
+
+def ignoring(function, *names, **instead):
+    """Make a function that does not do what some of its arguments ask for."""
+
+    def wrong(*given, **how):
+        return function(*given, **{n: v for n, v in how.items() if n not in names} | instead)
+
+    return wrong
+
+
+def twice_named(model):
+    return {n: p for n, p in model.named_parameters(remove_duplicate=False) if p.ndim > 1}
+
+
+@contextlib.contextmanager
+def held_at_first(optimiser, model, mask):
+    mask.apply_(model)
+    yield
+
+
+WRONG = [
+    ("mask.prunable", "tied", calls, "prunable", twice_named),
+    ("selection.select", "perceptron", masks, "select",
+     lambda scores, density: masks.Mask({n: s > 0.25 for n, s in scores.items()})),
+    ("selection.top_k", "perceptron", masks, "top_k", lambda s, k: s < s.median()),
+    ("iterative.prune", "perceptron", iterative, "prune",
+     lambda scores, mask, fraction: masks.select(scores, density=1 - fraction)),
+    ("iterative.prune", "perceptron", iterative, "prune",
+     ignoring(iterative.prune, scope="tensor")),
+    ("iterative.iterative_pruning", "perceptron", iterative, "prune_model",
+     ignoring(iterative.prune_model, scope="tensor")),
+    ("iterative.one_shot", "perceptron", iterative, "iterative_pruning",
+     ignoring(iterative.iterative_pruning, rewind_step=0)),
+    ("tickets.find", "perceptron", tickets, "iterative_pruning",
+     ignoring(iterative.iterative_pruning, rewind_step=None)),
+    ("tickets.largest", "perceptron", tickets, "magnitude",
+     lambda model: {n: -s for n, s in saliency.magnitude(model).items()}),
+    ("fit.fit", "perceptron", trainer, "fit", ignoring(fit.fit, "mask")),
+    ("fit.fit", "regression", trainer, "fit", ignoring(fit.fit, loss=l1_loss)),
+    ("fit.hold", "perceptron", calls, "hold", held_at_first),
+    ("interop.plain_state_dict", "pruned by torch", interop, "plain_state_dict",
+     lambda model: model.state_dict()),
+    ("structured.remove", "CNN, batch norm", structured, "remove",
+     lambda model, units: copy.deepcopy(model)),
+    ("layers.sparsify", "CNN, residual", calls, "sparsify",
+     lambda model, mask: copy.deepcopy(model)),
+    ("layers.densify", "frozen", calls, "densify",
+     lambda model: calls_densify(model).requires_grad_(True)),
+]  # fmt: skip
+calls_densify = calls.densify
+
+
+@pytest.mark.parametrize("name, network, where, what, wrong", WRONG)
+def test_what_is_not_done_is_wrong(monkeypatch, name, network, where, what, wrong):
+    assert calls.outcome(NETWORK[network], name).kind == "computed"
+    monkeypatch.setattr(where, what, wrong)
+    assert calls.outcome(NETWORK[network], name).kind == "wrong"
 
 
 def test_an_error_of_another_is_wrong(monkeypatch):

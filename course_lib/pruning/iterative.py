@@ -345,6 +345,7 @@ def _rounds(
                 if rewind_step is not None:
                     model.load_state_dict(rewound)
                 train(model, mask, round=number, start=begin)
+                _check_held(model, mask)
             else:
                 if rewind_step:
                     train(model, mask, round=0, stop=rewind_step)
@@ -357,9 +358,24 @@ def _rounds(
         yield done
 
 
+def _check_held(model: nn.Module, mask: Mask) -> None:
+    """Raise ValueError for a trainer that has brought pruned weights back."""
+    weights = dict(model.named_parameters())
+    back = [
+        name
+        for name, kept in mask.items()
+        if bool((weights[name].detach()[~kept] != 0).any()) and weights[name].isfinite().all()
+    ]
+    if back:
+        raise ValueError(
+            f"train: pruned weights of {back} are not zero after it, expected that it holds the "
+            "mask it is called with. Use a Trainer, or `with hold(optimiser, model, mask):`."
+        )
+
+
 def _cuts(
     rounds: int | None, fraction: float | None, densities: Sequence[float] | None
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Return what is asked of each round, a fraction or a density."""
     if rounds is None and densities is not None:
         rounds = len(densities)
@@ -373,13 +389,15 @@ def _cuts(
             "expected one fraction, or one density for each round."
         )
     if densities is None:
-        return [{"fraction": float(fraction or 0)}] * int(rounds)
-    if any(later > sooner for sooner, later in pairwise(densities)):
+        return [{"fraction": fraction}] * int(rounds)
+    cuts = [{"density": density} for density in densities]
+    numbers = all(isinstance(density, Real) for density in densities)
+    if numbers and any(later > sooner for sooner, later in pairwise(densities)):
         raise ValueError(
             f"densities: given {list(densities)}, expected none that is larger than the one before:"
             " pruned weights do not come back."
         )
-    return [{"density": float(density)} for density in densities]
+    return cuts
 
 
 def _check_rewind(rewind_step: int | None, train: Train) -> None:
@@ -479,6 +497,7 @@ def gradual_pruning(
         return None
 
     train(model, current, on_step=on_step)
+    _check_held(model, current)
     if seen < end:
         raise ValueError(
             f"train: ended at step {seen}, expected to come by step {end}, where the last cut is; "

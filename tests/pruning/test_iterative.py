@@ -1,6 +1,11 @@
 """Pruning in rounds: against plain loops written down here, and against interruption."""
 
 import copy
+import dataclasses
+import os
+import subprocess
+import sys
+import threading
 from functools import partial
 
 import numpy as np
@@ -9,9 +14,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.functional import cross_entropy, mse_loss
+from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib.masks import Mask, prunable
-from course_lib.pruning import saliency
+from course_lib.pruning import saliency, tickets
+from course_lib.pruning.fingerprint import fingerprint
 from course_lib.pruning.iterative import (
     cubic,
     gradual_pruning,
@@ -24,6 +32,7 @@ from course_lib.pruning.iterative import (
 from course_lib.training.fit import Recipe, fit
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
+from course_lib.training.schedules import constant, exponential
 from course_lib.training.trainer import Trainer
 
 
@@ -249,3 +258,446 @@ def test_gradual_pruning_follows_the_cubic(make):
         assert density == pytest.approx(cubic(step, begin=8, end=33, density=0.2), abs=0.01)
     assert all((w[~mask[n]] == 0).all() for n, w in prunable(model).items())
     assert mask.density == pytest.approx(0.2, abs=0.01)
+
+
+# --- what is asked is done, or refused before anything is changed
+
+
+def test_whole_numbers_are_ranked_as_they_are():
+    scores = {"a": torch.tensor([0, 3, 1, 2]), "b": torch.tensor([5, -7, 4, 6])}
+    full = Mask.ones_like(scores)
+    once = prune(scores, full, fraction=0.5)
+    assert [m.tolist() for m in once.values()] == [
+        [False, True, False, False],
+        [True, False, True, True],
+    ]
+    # The smallest number of its kind is a score like others, and never one of a pruned weight.
+    for dtype in (torch.uint8, torch.int64, torch.float32):
+        least = torch.iinfo(dtype).min if not dtype.is_floating_point else torch.finfo(dtype).min
+        low = {"a": torch.tensor([0, least, least, 1]).to(dtype)}
+        mask = Mask({"a": torch.tensor([False, True, True, True])})
+        assert prune(low, mask, density=0.5)["a"].tolist() == [False, True, False, True]
+
+
+def test_scores_of_pruned_weights_may_be_anything_and_of_others_not():
+    nan = float("nan")
+    mask = Mask({"a": torch.tensor([[True, False], [True, True]])})
+    kept = prune({"a": torch.tensor([[1.0, nan], [3.0, 2.0]])}, mask, density=0.5)
+    assert kept["a"].tolist() == [[False, False], [True, True]]
+    with pytest.raises(ValueError, match=r"at index \(1, 0\)"):
+        prune({"a": torch.tensor([[1.0, nan], [nan, 2.0]])}, mask, density=0.5)
+    with pytest.raises(TypeError, match="scores of 'a'"):
+        prune({"a": mask["a"]}, mask, density=0.5)
+
+
+def test_one_scope_everywhere_if_none_is_given():
+    """Weights of one layer are a hundred times as large: ranked together, they all stay."""
+
+    def uneven():
+        model = net()
+        model[0].weight.data += 100
+        return model
+
+    still = dataclasses.replace(TRAIN, recipe=dataclasses.replace(RECIPE, lr=1e-9))
+    first = lambda mask: mask["0.weight"].all().item()  # noqa: E731
+    model = uneven()
+    assert first(prune(saliency.magnitude(model), Mask.ones_like(model), density=0.5))
+    assert first(prune_model(model, Mask.ones_like(model), density=0.5))
+    *_, last = one_shot(uneven(), still, density=0.5)
+    assert first(last.mask)
+    *_, last = iterative_pruning(uneven(), still, rounds=1, fraction=0.5)
+    assert first(last.mask)
+    *_, (_, ticket) = tickets.find(uneven(), still, rounds=1, fraction=0.5)
+    assert first(ticket.mask)
+    assert first(gradual_pruning(uneven(), still, density=0.5, begin=1, end=9, every=2))
+    *_, (_, ticket) = tickets.find(uneven(), still, rounds=1, fraction=0.5, scope="tensor")
+    assert not first(ticket.mask)
+
+
+WRONG = {
+    "rewinding to the end": ({"rewind_step": 12}, "rewind_step: given 12.*0 to 11"),
+    "rewinding beyond": ({"rewind_step": 13}, "rewind_step: given 13"),
+    "rewinding before": ({"rewind_step": -2}, "rewind_step: given -2"),
+    "half a step": ({"rewind_step": 2.5}, "rewind_step: given 2.5"),
+    "true": ({"rewind_step": True}, "rewind_step: given True"),
+    "less than no rounds": ({"rounds": -1}, "rounds: given -1"),
+    "no rounds told": ({"rounds": None}, "rounds: given None"),
+    "both": ({"densities": [0.5, 0.2]}, "expected one fraction, or one density"),
+    "growing": ({"fraction": None, "densities": [0.2, 0.5]}, "do not come back"),
+    "a density above 1": ({"fraction": None, "densities": [5, 2]}, "density: given 5"),
+    "a share in words": ({"fraction": "0.2"}, "fraction: given '0.2'"),
+    "a scope": ({"scope": "layer"}, "scope: given 'layer'"),
+    "rates": ({"rates": {"0.weight": 0.1}}, "Write scope='tensor'"),
+    "no data": ({"criterion": saliency.obd}, r"Give data=\(X, y\)"),
+    "no data for a part": ({"criterion": partial(saliency.obd, probes=2)}, r"Give data=\(X, y\)"),
+    "an old criterion": (
+        {"criterion": lambda model: saliency.magnitude(model)},
+        r"criterion\(model, data, loss\)",
+    ),
+    "data twice": (
+        {"criterion": partial(saliency.obd, data=(X, y))}, r"criterion\(model, data, loss\)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_rounds_refuse_at_once_what_cannot_be(wrong):
+    settings_, said = WRONG[wrong]
+    model = net()
+    with pytest.raises((TypeError, ValueError), match=said):
+        iterative_pruning(model, TRAIN, **{"rounds": 2, "fraction": 0.3} | settings_)
+    assert states_equal(model.state_dict(), net().state_dict())
+
+
+def test_gradual_pruning_does_all_that_it_says_or_says_so():
+    settings_ = {"density": 0.2, "begin": 2, "end": 9}
+    for wrong, said in (
+        ({"end": 13}, "the last cut would never come"),
+        ({"begin": 9}, "begin < end"),
+        ({"every": 0}, "every: given 0"),
+        ({"density": 1.5}, "a share"),
+        ({"mask": Mask({n: w > 9 for n, w in prunable(net()).items()})}, "do not come back"),
+        ({"criterion": saliency.snip}, r"Give data=\(X, y\)"),
+    ):
+        model = net()
+        with pytest.raises((TypeError, ValueError), match=said):
+            gradual_pruning(model, TRAIN, **settings_ | wrong)
+        assert states_equal(model.state_dict(), net().state_dict())
+
+    def deaf(model, mask=None, *, on_step=None, **rest):
+        TRAIN(model, mask, **rest)
+
+    with pytest.raises(ValueError, match="Does it call on_step"):
+        gradual_pruning(net(), deaf, **settings_)
+    by_slope = gradual_pruning(net(), TRAIN, **settings_, criterion=saliency.snip, data=(X, y))
+    assert by_slope.density == pytest.approx(0.2, abs=0.01)
+    assert by_slope != gradual_pruning(net(), TRAIN, **settings_)
+
+
+def test_criteria_see_the_data_and_the_loss_of_the_call():
+    seen = []
+
+    def watches(model, data, loss):
+        seen.append((data, loss))
+        return saliency.magnitude(model)
+
+    data, loss = [(X, y)], partial(cross_entropy, label_smoothing=0.1)
+    list(iterative_pruning(net(), TRAIN, densities=[0.5], criterion=watches, data=data, loss=loss))
+    prune_model(net(), Mask.ones_like(net()), watches, data=data, loss=loss, density=0.5)
+    assert [(a is data, b is loss) for a, b in seen] == [(True, True)] * 2
+
+
+# --- networks of other kinds
+
+
+class Sequence_(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(4, 3)
+
+    def forward(self, X):
+        return self.head(self.layer(X.view(-1, 3, 2))[0][:, -1])
+
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.layer = nn.Embedding(5, 4), nn.TransformerEncoderLayer(4, 2, 6)
+        self.head = nn.Linear(4, 5, bias=False)
+        self.head.weight = self.words.weight
+
+    def forward(self, X):
+        return self.head(self.layer(self.words(X)))
+
+
+def other_networks():
+    torch.manual_seed(0)
+    frozen, half, compiled, unused = net(), net(), net(), net()
+    frozen[0].requires_grad_(False)
+    unused.spare = nn.Linear(3, 3)
+    unused.forward = lambda X: nn.Sequential.forward(unused[:5], X)
+    words = torch.randint(0, 5, (60, 4))
+    return {
+        "lstm": (Sequence_(nn.LSTM(2, 4, batch_first=True)).double(), (X, y), cross_entropy),
+        "gru": (Sequence_(nn.GRU(2, 4, batch_first=True)).double(), (X, y), cross_entropy),
+        "words": (
+            Words(),
+            (words, words),
+            lambda z, y: cross_entropy(z.flatten(0, 1), y.flatten()),
+        ),
+        "frozen": (frozen, (X, y), cross_entropy),
+        "unused": (unused, (X, y), cross_entropy),
+        "half": (half.bfloat16(), (X.bfloat16(), y), cross_entropy),
+        "compiled": (torch.compile(compiled, backend="eager"), (X, y), cross_entropy),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # that embeddings are left out
+@pytest.mark.parametrize("criterion", [saliency.magnitude, saliency.snip, saliency.fisher])
+@pytest.mark.parametrize("kind", other_networks())
+def test_rounds_prune_networks_of_all_kinds(kind, criterion):
+    model, data, loss = other_networks()[kind]
+    train = Trainer(data, Recipe(steps=4, batch=8), loss=loss)
+    rounds = iterative_pruning(
+        model, train, densities=[0.5, 0.1], criterion=criterion, data=data, loss=loss, rewind_step=1
+    )
+    for done, density in zip(rounds, (1, 0.5, 0.1), strict=True):
+        assert done.mask.kept == round(density * done.mask.numel)
+        for name, w in prunable(model).items():
+            assert (w[~done.mask[name]] == 0).all()
+    assert list(done.mask) == list(prunable(model))
+
+
+def test_a_layer_alone_is_pruned_as_asked():
+    """No Linear in it: once it kept all of its weights without a word."""
+    model = nn.LSTM(8, 8)
+    words = torch.randn(20, 4, 8, generator=torch.Generator().manual_seed(0))
+    train = Trainer((words, words), Recipe(steps=3, batch=5), loss=lambda z, y: mse_loss(z[0], y))
+    *_, last = iterative_pruning(model, train, rounds=1, densities=[0.1])
+    assert last.density == pytest.approx(0.1, abs=0.01)
+    zeros = sum(int((w == 0).sum()) for w in (model.weight_hh_l0, model.weight_ih_l0))
+    assert zeros == round(0.9 * 2 * 256)
+
+
+def test_a_trainer_that_brings_weights_back_is_told_so():
+    with pytest.raises(ValueError, match="holds the mask"):
+        list(iterative_pruning(nn.Linear(8, 8), lambda *_, **__: None, densities=[0.1]))
+    model = net()
+
+    def free(model, mask=None, *, on_step=None, **rest):
+        for step in range(1, 10):
+            on_step(step)
+
+    with pytest.raises(ValueError, match="holds the mask"):
+        gradual_pruning(model, free, density=0.2, begin=2, end=9)
+
+
+# --- one folder, one experiment
+
+
+def smooth(logits, y):
+    return cross_entropy(logits, y, label_smoothing=0.1)
+
+
+def by_size(model, data, loss, power=1):
+    return {n: w.detach().abs() ** power for n, w in prunable(model).items()}
+
+
+BASE = {
+    "model": net, "train": TRAIN, "densities": [0.5, 0.2], "criterion": saliency.obd,
+    "data": (X, y), "loss": cross_entropy,
+}  # fmt: skip
+
+
+def with_tanh():
+    model = net()
+    model[1] = nn.Tanh()
+    return model
+
+
+def half_frozen():
+    model = net()
+    model[2].bias.requires_grad_(False)
+    return model
+
+
+OTHERS = {
+    "start values": {"model": lambda: net(1)},
+    "network, the same values": {"model": with_tanh},
+    "frozen bias": {"model": half_frozen},
+    "examples": {"data": (X + 1e-9, y)},
+    "classes": {"data": (X, y.flip(0))},
+    "as batches": {"data": [(X[:30], y[:30]), (X[30:], y[30:])]},
+    "criterion": {"criterion": saliency.fisher},
+    "its settings": {"criterion": partial(saliency.obd, diagonal="hutchinson")},
+    "its seed": {"criterion": partial(saliency.obd, diagonal="hutchinson", seed=1)},
+    "own criterion": {"criterion": by_size},
+    "own criterion's settings": {"criterion": partial(by_size, power=2)},
+    "a lambda": {"criterion": lambda model, data, loss: by_size(model, data, loss, 2)},
+    "another lambda": {"criterion": lambda model, data, loss: by_size(model, data, loss, 3)},
+    "loss": {"loss": smooth},
+    "loss as a module": {"loss": nn.CrossEntropyLoss(label_smoothing=0.1)},
+    "loss as another": {"loss": nn.CrossEntropyLoss(label_smoothing=0.2)},
+    "trainer's data": {"train": dataclasses.replace(TRAIN, data=(X, y.flip(0)))},
+    "trainer's batches": {"train": dataclasses.replace(TRAIN, data=[(X, y)])},
+    "loader": {"train": Trainer(DataLoader(TensorDataset(X, y), 8), RECIPE)},
+    "loader's batch": {"train": Trainer(DataLoader(TensorDataset(X, y), 7), RECIPE)},
+    "recipe": {"train": dataclasses.replace(TRAIN, recipe=Recipe(steps=12, batch=8, lr=0.2))},
+    "schedule": {
+        "train": dataclasses.replace(TRAIN, recipe=Recipe(steps=12, batch=8, schedule=constant))
+    },
+    "slope of the schedule": {
+        "train": dataclasses.replace(
+            TRAIN, recipe=Recipe(steps=12, batch=8, schedule=exponential(0.1))
+        )
+    },
+    "another slope": {
+        "train": dataclasses.replace(
+            TRAIN, recipe=Recipe(steps=12, batch=8, schedule=exponential(0.2))
+        )
+    },
+    "seeds": {"train": dataclasses.replace(TRAIN, seeds=(1,))},
+    "trainer's loss": {"train": dataclasses.replace(TRAIN, loss=smooth)},
+    "densities": {"densities": [0.5, 0.1]},
+    "scope": {"scope": "tensor"},
+    "rewinding": {"rewind_step": 0},
+    "rewind step": {"rewind_step": 1},
+}
+
+
+def run(folder, **settings_):
+    how = BASE | settings_
+    return iterative_pruning(how.pop("model")(), how.pop("train"), folder=folder, **how)
+
+
+def test_another_experiment_in_the_same_folder_is_refused_whatever_is_other(tmp_path):
+    whole = list(run(tmp_path))
+    for name, other in OTHERS.items():
+        with pytest.raises(ValueError, match="another experiment"):
+            print(name, list(run(tmp_path, **other)))
+    # The same, told in other objects, is read.
+    same = {
+        "train": Trainer((X.clone(), y.clone()), Recipe(12, batch=8), seeds=[0]),
+        "data": [X.clone(), y.clone()],
+        "densities": (0.5, 0.2),
+    }
+    again = list(run(tmp_path, **same))
+    assert all(states_equal(a.trained, b.trained) for a, b in zip(whole, again, strict=True))
+    # And every experiment is told from every other.
+    digests = {name: fingerprint(told(BASE | other)) for name, other in OTHERS.items()}
+    assert len(set(digests.values())) == len(OTHERS)
+
+
+def told(settings_):
+    return {n: v() if n == "model" else v for n, v in settings_.items()}
+
+
+class Own:
+    """A trainer of one's own."""
+
+    def __init__(self, lr, lock=None):
+        self.lr, self.lock = lr, lock
+
+    def __call__(self, model, mask=None, *, round=0, start=0, stop=None, on_step=None):
+        recipe = Recipe(steps=4, batch=8, lr=self.lr)
+        fit(model, (X, y), recipe, seed=round, mask=mask, start=start, stop=stop, on_step=on_step)
+
+
+def test_trainers_of_ones_own_are_told_by_what_is_in_them_or_by_a_key(tmp_path):
+    settings_ = {"densities": [0.5]}
+    list(iterative_pruning(net(), Own(0.1), folder=tmp_path / "a", **settings_))
+    list(iterative_pruning(net(), Own(0.1), folder=tmp_path / "a", **settings_))
+    with pytest.raises(ValueError, match="another experiment"):
+        list(iterative_pruning(net(), Own(0.2), folder=tmp_path / "a", **settings_))
+
+    locked = Own(0.1, threading.Lock())
+    model = net()
+    with pytest.raises(TypeError, match=r"train\.lock is or holds a lock.*Give key="):
+        iterative_pruning(model, locked, folder=tmp_path / "b", **settings_)
+    assert states_equal(model.state_dict(), net().state_dict())
+    list(iterative_pruning(net(), locked, **settings_))  # without a folder nothing is told apart
+
+    keyed = {"folder": tmp_path / "b", **settings_}
+    first = list(iterative_pruning(net(), locked, key="lr 0.1", **keyed))
+    again = list(iterative_pruning(net(), Own(0.1, threading.Lock()), key="lr 0.1", **keyed))
+    assert states_equal(first[-1].trained, again[-1].trained)
+    for other in ({"key": "lr 0.2"}, {"key": "lr 0.1", "densities": [0.4]}, {}):
+        with pytest.raises((TypeError, ValueError), match=r"another experiment|Give key="):
+            list(iterative_pruning(net(), locked, **keyed | other))
+    with pytest.raises(ValueError, match="another experiment"):
+        list(iterative_pruning(net(1), locked, key="lr 0.1", **keyed))
+
+
+def test_tickets_keep_experiments_apart_too(tmp_path):
+    def find(**settings_):
+        return list(
+            tickets.find(net(), TRAIN, rounds=1, fraction=0.5, folder=tmp_path, **settings_)
+        )
+
+    find()
+    find()
+    for other in ({"scope": "tensor"}, {"criterion": saliency.snip, "data": (X, y)}):
+        with pytest.raises(ValueError, match="another experiment"):
+            find(**other)
+
+
+RATE = 0.1
+
+
+def of_a_global(model, mask=None, **rest):
+    fit(model, (X, y), Recipe(steps=3, lr=helped()), mask=mask)
+
+
+def helped():
+    return RATE
+
+
+def holding(k):
+    return lambda model: k
+
+
+def recursive(n):
+    return recursive(n - 1) if n else back(n)
+
+
+def back(n):
+    return recursive(n)
+
+
+def test_functions_are_told_by_all_they_refer_to(monkeypatch):
+    before = fingerprint(of_a_global)
+    assert fingerprint(of_a_global) == before
+    monkeypatch.setitem(globals(), "RATE", 0.2)
+    assert fingerprint(of_a_global) != before
+    assert len(fingerprint(recursive)) == 64 != fingerprint(back)
+    counted = [fingerprint(lambda model, k=k: k) for k in (1, 2)]
+    held = [fingerprint(holding(k)) for k in (1, 2)]
+    assert len({*counted, *held}) == 4
+    tied = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    untied = copy.deepcopy(tied)
+    tied[1].weight = tied[0].weight
+    untied[1].weight.data.copy_(untied[0].weight)
+    assert fingerprint(tied) != fingerprint(untied)
+
+
+IN_ANOTHER_PROCESS = """
+import torch
+from functools import partial
+from torch import nn
+from course_lib.pruning import saliency
+from course_lib.pruning.fingerprint import fingerprint
+from course_lib.training.fit import Recipe
+from course_lib.training.models import mlp
+from course_lib.training.schedules import exponential
+from course_lib.training.trainer import Trainer
+
+X, y = torch.arange(12.).view(4, 3), torch.tensor([0, 1, 1, 0])
+
+class Own:
+    words = {"a", "b", "sets", "have", "no", "order"}
+    def __init__(self): self.rates = {"one": 0.1}
+    def __call__(self, model, mask=None, **rest): return model in {"x", "y", "zed"} and helper()
+
+def helper(): return X.sum() + len(Own.words)
+
+torch.manual_seed(0)
+print(fingerprint([
+    Own(), Own.__call__, helper, lambda model, data, loss: helper(), nn.LSTM(3, 3), mlp((3, 3), 0),
+    Trainer((X, y), Recipe(steps=3, schedule=exponential(0.1))), partial(saliency.obd, probes=3),
+    nn.CrossEntropyLoss(label_smoothing=0.1), torch.Generator().manual_seed(1),
+    torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, y), 2),
+]))
+"""
+
+
+def test_the_fingerprint_is_the_same_in_every_process(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(IN_ANOTHER_PROCESS)
+    found = {
+        subprocess.run(
+            [sys.executable, str(script)], env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True, text=True, check=True, timeout=250,
+        ).stdout
+        for seed in (1, 2)
+    }  # fmt: skip
+    assert len(found) == 1 and len(found.pop().strip()) == 64

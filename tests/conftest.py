@@ -2,12 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import nbval.kernel
 import pytest
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from course_lib.cli import STOPPED
 from course_lib.cli.doctor import CHROMIUM
@@ -23,9 +24,7 @@ nbval.kernel.KernelManager = OfflineKernelManager
 
 # A slow machine is no error: limits of time are for what hangs.
 PATIENCE_SECONDS = 300
-settings.register_profile(
-    "course", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("course")
 expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
@@ -35,6 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if hasattr(item, "output_timeout"):
             item.output_timeout = PATIENCE_SECONDS
+
+
+def patient(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Have what Playwright makes wait longer than its own thirty seconds."""
+
+    def made(**options: Any) -> Any:
+        found = make(**options)
+        found.set_default_timeout(PATIENCE_SECONDS * 1000)
+        return found
+
+    return made
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,6 +77,7 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(
             executable_path=program, args=FLAGS, timeout=PATIENCE_SECONDS * 1000
         )
-        chromium.on("context", lambda made: made.set_default_timeout(PATIENCE_SECONDS * 1000))
+        for kind in ("new_context", "new_page"):
+            setattr(chromium, kind, patient(getattr(chromium, kind)))
         yield chromium
         chromium.close()

@@ -34,7 +34,7 @@ from course_lib.labs.robustness import interval_margins
 from course_lib.masks import Mask, prunable
 from course_lib.masks.files import write_whole
 from course_lib.sparse.formats import CSR
-from course_lib.sparse.layers import sparsify
+from course_lib.sparse.layers import refusals, sparsify
 from course_lib.sparse.roofline import race
 from course_lib.teaching.evidence import interval
 
@@ -229,9 +229,11 @@ def _bytes(dense: nn.Module, pruned: nn.Module) -> dict[str, Any]:
 
 
 def _clock(dense: nn.Module, pruned: nn.Module, X: Tensor) -> dict[str, Any]:
-    """Let the dense layers and the sparse ones run side by side."""
+    """Let the dense layers and the sparse ones run side by side; what has no kernel stays dense."""
     weights = prunable(pruned)
-    sparse = sparsify(pruned, Mask({name: weights[name] != 0 for name in _compressed(pruned)}))
+    mask = Mask({name: weights[name] != 0 for name in _compressed(pruned)})
+    against = refusals(pruned, mask)
+    sparse = sparsify(pruned, mask, leave=against) if len(against) < len(mask) else pruned
     with torch.inference_mode():
         runners = {"dense": partial(dense, X), "sparse": partial(sparse, X)}
         times = [race(runners, 0.05) for _ in range(RACES)]

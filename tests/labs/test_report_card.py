@@ -286,3 +286,24 @@ def test_made_people_are_told_apart_by_nothing_but_their_lives():
     assert torch.equal(data.X, lab.made_people(600, seed=1).X)
     with pytest.raises(ValueError, match="at least 100 people"):
         lab.made_people(50)
+
+
+class Reader(nn.Module):
+    """A network with weights that no sparse kernel knows: of attention, or of an LSTM alone."""
+
+    def __init__(self, attention):
+        super().__init__()
+        self.recurrent = None if attention else nn.LSTM(4, 4, batch_first=True)
+        if attention:
+            self.encoder = nn.TransformerEncoderLayer(4, 2, 40, batch_first=True)
+
+    def forward(self, X):
+        steps = X.view(len(X), 2, 4)
+        return (self.recurrent(steps)[0] if self.recurrent else self.encoder(steps)).mean(1)[:, :3]
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_what_has_no_kernel_is_timed_dense(attention):
+    dense = {seed: Reader(attention) for seed in (1, 2, 3)}
+    found = card({seed: (model, cut(model, 0.95)) for seed, model in dense.items()})
+    assert min(found.clock["ratio"]) > 0

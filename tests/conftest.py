@@ -1,8 +1,11 @@
 """What every test shares."""
 
+import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import nbval.kernel
@@ -24,16 +27,34 @@ nbval.kernel.KernelManager = OfflineKernelManager
 
 # A slow machine is no error: limits of time are for what hangs.
 PATIENCE_SECONDS = 300
+SLOW_SECONDS, QUICK_SECONDS = 5, 0.1  # of a test, by its mark: a guess
+ROOT = Path(__file__).parents[1]
 settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("course")
 expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have nbval wait for the output of a cell longer than its own five seconds."""
+    """Put the heaviest files first, so that no worker waits at the end for one that began late.
+
+    How heavy is a guess that needs no upkeep: a chapter takes what the book's page of budgets says.
+    And nbval is to wait for the output of a cell longer than its own five seconds.
+    """
+    budgets = json.loads((ROOT / "book" / "budgets.json").read_text(encoding="utf-8"))
+    seconds = {f"notebooks/{row['name']}.ipynb": row["seconds"] for row in budgets["chapters"]}
+    weight: Counter[str] = Counter()
     for item in items:
+        slow = item.get_closest_marker("slow") or item.get_closest_marker("long")
+        weight[file_of(item)] += SLOW_SECONDS if slow else QUICK_SECONDS
         if hasattr(item, "output_timeout"):
             item.output_timeout = PATIENCE_SECONDS
+    items.sort(key=lambda item: -seconds.get(file_of(item), weight[file_of(item)]))
+
+
+def file_of(item: pytest.Item) -> str:
+    """Return the file of a test, as xdist sees it."""
+    return item.nodeid.partition("::")[0]
 
 
 def patient(make: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,12 +11,17 @@ import click
 from course_lib.cli.place import chapters, course_root
 
 # `loadfile` keeps the cells of a notebook, and the tests of a file, in one process and in order.
-PARALLEL = ["-n", "2", "--dist", "loadfile"]
+# tests/conftest.py puts the heaviest files first; xdist would begin with those of most tests.
+PARALLEL = ["--dist", "loadfile", "--no-loadscope-reorder"]
+CELL_SECONDS = 15 * 60  # for what hangs
+GIB_EACH = 2  # of memory, for a worker and the chapter, browser or jail that it runs
 
 
 @click.command()
 @click.option("--fast", is_flag=True, help="Only what is quick: no chapter, browser or jail.")
-def test(fast: bool) -> None:
+@click.option("--long", "everything", is_flag=True, help="Also what is long and rarely breaks.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one more than cores, if not given.")
+def test(fast: bool, everything: bool, workers: int | None) -> None:
     """Run style, types, layers, the library's tests, and each chapter once with no network.
 
     Everything is a test of one pytest run, so that its last line is the whole truth.
@@ -25,9 +30,16 @@ def test(fast: bool) -> None:
         if find_spec(needed) is None:
             raise ModuleNotFoundError(needed, name=needed)
     root = course_root()
-    sanitised = ["--nbval-sanitize-with", str(root / "tests" / "notebooks" / "sanitize.cfg")]
-    again = ["--nbval", *sanitised, *(str(path) for path in chapters(root=root))]
-    what = ["-m", "not slow"] if fast else again
-    command = [sys.executable, "-m", "pytest", *PARALLEL, str(root / "tests"), *what]
+    if fast and everything:
+        raise click.UsageError("--fast leaves out what --long adds: say one of them")
+    again = [
+        *("--nbval", "--nbval-sanitize-with", str(root / "tests" / "notebooks" / "sanitize.cfg")),
+        *(f"--nbval-{what}-timeout={CELL_SECONDS}" for what in ("cell", "kernel-startup")),
+        *map(str, chapters(root=root)),
+    ]
+    kinds = ["-m", "not slow and not long" if fast else "not long"]
+    what = [*([] if everything else kinds), *([] if fast else again)]
+    count = ["-n", str(workers or processes())]
+    command = [sys.executable, "-m", "pytest", *PARALLEL, *count, str(root / "tests"), *what]
     os.chdir(root)
     os.execv(sys.executable, command)  # pytest takes the place of this process

@@ -211,9 +211,9 @@ def fit(
     drawn = _drawn(data, recipe, seed, start)
     mask = mask if mask is not None else Mask({})
     step = start
-    model.train()
     while step < end:
         with hold(optimiser, model, mask):
+            model.train()
             renewed = None
             while step < end and renewed is None:
                 for group in optimiser.param_groups:

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
+from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib.masks import Mask, prunable, top_k
 from course_lib.training import data as data_module
@@ -18,6 +19,7 @@ from course_lib.training.data import Data, digits, mnist1d
 from course_lib.training.fit import Recipe, accuracy, fit, hold, mean_loss
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas, fit_replicas
+from course_lib.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -223,6 +225,150 @@ def test_fit_is_plain_pytorch():
         falling.step()
     for a, b in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def plainly(model, batches, loss=cross_entropy, lr=0.05):
+    """Gradient descent as anyone would write it, a step for each batch."""
+    opt = torch.optim.SGD(model.parameters(), lr)
+    for output, targets in batches:
+        opt.zero_grad()
+        loss(output(model), targets).backward()
+        opt.step()
+
+
+PLAIN = Recipe(steps=7, lr=0.05, momentum=0, schedule=schedules.constant)
+
+
+def equal(a, b):
+    assert all(map(torch.equal, a.state_dict().values(), b.state_dict().values()))
+
+
+def test_batches_are_taken_one_a_step_over_and_over():
+    X, y = toy()
+    data = [(X[:20], y[:20]), (X[20:25], y[20:25]), (X[:0], y[:0]), [X[25:], y[25:]]]
+    order = [data[0], data[1], data[3]] * 3
+    for source in (data, DataLoader(TensorDataset(X[:45], y[:45]), 15)):
+        model = mlp((6, 5, 3), 0).double()
+        plain = copy.deepcopy(model)
+        fit(model, source, PLAIN, stop=4)  # in two goes, as rounds that rewind do
+        fit(model, source, PLAIN, start=4)
+        seven = order[:7] if source is data else [*source, *source, *source][:7]
+        plainly(plain, [(lambda m, X=X: m(X), y) for X, y in seven])
+        equal(model, plain)
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, one, other, *, twice=None):
+        return self.a(one) + self.b(other) * (1 if twice is None else twice)
+
+
+@pytest.mark.parametrize("how", ["tuple", "list", "dictionary"])
+def test_networks_of_several_inputs_are_trained_by_any_loss(how):
+    X, _ = toy()
+    wanted, twice = X[:, :3] * 2, torch.full((60, 1), 2.0).double()
+    inputs = {
+        "tuple": (X, X.flip(1)), "list": [X, X.flip(1)],
+        "dictionary": {"one": X, "other": X.flip(1), "twice": twice},
+    }[how]  # fmt: skip
+    model = Two().double()
+    plain = copy.deepcopy(model)
+    fit(model, (inputs, wanted), PLAIN, loss=mse_loss, seed=3)
+    drawn = torch.randint(0, 60, (7, 128), generator=torch.Generator().manual_seed(3))
+
+    def asked(rows):
+        more = {"twice": twice[rows]} if how == "dictionary" else {}
+        return lambda m: m(X[rows], X.flip(1)[rows], **more)
+
+    plainly(plain, [(asked(rows), wanted[rows]) for rows in drawn], mse_loss)
+    equal(model, plain)
+
+
+def test_fit_refuses_before_anything_is_changed():
+    X, y = toy()
+    batches = ((X, y) for _ in range(9))
+    wrong = {
+        "start = -1": ((X, y), {"start": -1}),
+        "stop = 8 in a recipe of 7 steps": ((X, y), {"stop": 8}),
+        "start = 5 and stop = 4": ((X, y), {"start": 5, "stop": 4}),
+        "no example": ((X[:0], y[:0]), {}),
+        "there is no example": ([], {}),
+        "once only": (batches, {}),
+        "DataLoader": (TensorDataset(X, y), {}),
+        r"write \(X, y\)": ((X, y), {"loss": y}),
+        "first axis": ((X[:30], y), {}),
+        "given a tensor": (X, {}),
+    }
+    for said, (data, how) in wrong.items():
+        model = mlp((6, 5, 3), 0).double().eval()
+        with pytest.raises((TypeError, ValueError), match=said):
+            fit(model, data, PLAIN, mask=half(model), **how)
+        equal(model, mlp((6, 5, 3), 0).double())
+        assert not model.training
+    frozen = mlp((6, 5, 3), 0).requires_grad_(False)
+    with pytest.raises(ValueError, match="nothing to train"):
+        fit(frozen, (X, y), PLAIN)
+    with pytest.raises(ValueError, match="mean over the batch"):
+        loss = lambda z, y: cross_entropy(z, y, reduction="none")  # noqa: E731
+        fit(mlp((6, 5, 3), 0).double(), (X, y), PLAIN, loss=loss)
+
+
+def test_frozen_layers_are_pruned_and_not_trained():
+    X, y = toy()
+    model = mlp((6, 5, 3), 0).double()
+    model[0].requires_grad_(False)
+    before, mask = model[0].weight.detach().clone(), half(model)
+    fit(model, (X, y), PLAIN, mask=mask)
+    assert torch.equal(model[0].weight, before * mask["0.weight"])
+    assert not torch.equal(model[2].weight, mlp((6, 5, 3), 0).double()[2].weight)
+
+
+def test_two_masks_of_a_tied_weight_both_hold():
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    first, second = torch.ones(3, 3) > 0, torch.ones(3, 3) > 0
+    first[0], second[1] = False, False
+    opt = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    with hold(opt, model, Mask({"0.weight": first, "2.weight": second})):
+        for _ in range(2):
+            cross_entropy(model(torch.ones(4, 3)), torch.tensor([0, 1, 2, 2])).backward()
+            opt.step()
+    zero = model[0].weight == 0
+    assert zero[0].all() and zero[1].all() and not zero[2].any()
+
+
+def test_a_trainer_says_what_it_cannot_take():
+    X, y = toy()
+    recipe = Recipe(steps=3)
+    for wrong, said in (
+        (lambda: Trainer(X, y, recipe), r"Trainer\(\(X, y\), recipe\)"),
+        (lambda: Trainer(X, y, recipe, seeds=[0]), r"Trainer\(\(X, y\), recipe\)"),
+        (lambda: Trainer((X, y), 3), "expected a Recipe"),
+        (lambda: Trainer((X, y), recipe, seeds=[]), "seeds: given none"),
+        (lambda: Trainer(iter([(X, y)]), recipe), "once only"),
+        (lambda: Trainer((X, y), recipe, loss=y), r"write \(X, y\)"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            wrong()
+    rates = Trainer((X, y), recipe, lr=torch.tensor([0.1]))
+    with pytest.raises(ValueError, match="rates are for Replicas"):
+        rates(mlp((6, 5, 3), 0).double())
+    together = Replicas.of((6, 5, 3), [0]).double()
+    for trainer, said in (
+        (Trainer((X, y), recipe, loss=mse_loss), "by cross-entropy"),
+        (Trainer([(X, y)], recipe), r"expected a pair \(X, y\)"),
+        (Trainer((X[:, :4], y), recipe), r"expected \(n, 6\)"),
+        (Trainer((X[:9], y), recipe), r"X \(9, 6\) and y \(60,\)"),
+        (Trainer((X[:0], y[:0]), recipe), "no example"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            trainer(together)
+    with pytest.raises(ValueError, match="stop = 9 in a recipe of 3"):
+        Trainer((X, y), recipe)(together, stop=9)
 
 
 # --- replicas

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from functools import cache
 from importlib import metadata
@@ -18,6 +19,7 @@ from typing import Any
 from course_lib.grading.export import Grade, Part, number, tally
 from course_lib.grading.gradebook import Given
 from course_lib.grading.marking import UNWRITTEN, clean
+from course_lib.grading.names import released
 
 # How a line of a fault begins: what it is called on the page; is it a value?
 LINES = (
@@ -25,6 +27,7 @@ LINES = (
     ("it raised ", "Your function raised", True),
     ("expected    ", "Expected", True),
 )
+COURSE = Path(__file__).parents[2]
 LONGEST_COMMENT = 10_000  # characters
 
 
@@ -46,6 +49,7 @@ def page(verdict: dict[str, Any], answers: Given | None = None) -> str:
         title=_title(verdict["assignment"]),
         assignment=verdict["assignment"],
         chapter=_chapter(verdict["assignment"]),
+        chapter_title=_heading(COURSE / "notebooks" / f"{verdict['assignment']}.ipynb"),
         who=clean(grade.name or grade.student),
         late=grade.late,
         why=clean(grade.why, 400).rstrip("."),
@@ -153,11 +157,23 @@ def _share(points: float, total: float) -> str:
 
 
 def _title(assignment: str) -> str:
-    """Return "2 · Saliency" for 02_saliency."""
+    """Return "2 · " and the title of assignment 02_saliency; without the course "2 · Saliency"."""
     count, _, words = assignment.partition("_")
+    found = [_heading(path) for path in released(COURSE / "exercises" / "release" / assignment)]
     if count.isdigit() and words:
-        return f"{int(count)} · {words.replace('_', ' ').capitalize()}"
-    return assignment
+        own = next(filter(None, found), words.replace("_", " ").capitalize())
+        return f"{int(count)} · {own}"
+    return next(filter(None, found), assignment)
+
+
+def _heading(path: Path) -> str:
+    """Return the title of a notebook of the course, its first heading; empty if there is none."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        lines = [line for cell in cells for line in "".join(cell["source"]).splitlines()]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return next((clean(line[2:]).strip() for line in lines if line.startswith("# ")), "")
 
 
 @cache
@@ -185,7 +201,7 @@ def _safe(text: str) -> Any:
 def _chapter(assignment: str) -> str:
     """Return where the chapter of an assignment is published, if it has one (not the capstone)."""
     place = f"notebooks/{assignment}.ipynb"
-    there = (Path(__file__).parents[2] / place).is_file()
+    there = (COURSE / place).is_file()
     return f"{_repository()}/blob/main/{place}" if there else ""
 
 

@@ -80,6 +80,15 @@ def test_it_leads_to_the_chapter_and_to_the_tasks_that_lost_points(verdict):
     assert links[:2] == ["#task-1", "#task-2"] and page.find(id="task-2")
     assert links[2].startswith("https://")
     assert links[2].endswith("/notebooks/03_iterative_pruning.ipynb")
+    # The assignment and the chapter each by its own title.
+    assert page.h1.text == "3 · Many small cuts, made by you"
+    assert page.find_all("a")[2].text == "the chapter, Many small cuts"
+
+
+def test_without_the_course_the_title_is_the_name(verdict):
+    for name, title in (("16_share_of_it", "16 · Share of it"), ("trial", "trial")):
+        page = BeautifulSoup(feedback.page({**verdict, "assignment": name}), "html.parser")
+        assert page.h1.text == title
 
 
 def test_an_assignment_without_a_chapter_leads_to_none(verdict):
@@ -119,7 +128,7 @@ def test_a_task_that_is_not_written_takes_one_sentence(assignment):
     said = text(feedback.page({**found, "total": 5, "tasks": [result]}))
     assert "It is not written yet (NotImplementedError)." in said
     assert said.count("NotImplementedError") == 1 and "smallest input" not in said
-    assert said.startswith("The Statue Within · feedback 2 · Saliency")
+    assert said.startswith("The Statue Within · feedback 2 · What a weight is worth")
 
 
 def test_whoever_has_it_all_right_reads_so(assignment):

@@ -445,3 +445,45 @@ def test_check_warns_of_answers_taken_from_the_library(source, warned, notebook,
 def test_check_without_its_file_says_where_to_be(notebook):
     with pytest.raises(FileNotFoundError, match="Keep the notebook in the folder"):
         marking.check("g")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "null", '{"name": "g", "checks": []}'])
+def test_check_with_a_spoilt_file_says_so(content, notebook, tmp_path):
+    (tmp_path / "g.check.json").write_text(content)
+    with pytest.raises(FileNotFoundError, match=r"g\.check\.json cannot be read.*copy the file"):
+        marking.check("g", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("worth", "words"),
+    [
+        (None, "These are the visible checks; more of them are hidden."),
+        (2.0, "These checks are all that the task has."),
+        (6.0, "These visible checks are 1 of the task's 6 points, the rest is hidden."),
+    ],
+)
+def test_check_tells_how_much_of_the_task_it_is(worth, words, notebook, tmp_path, capsys):
+    made = json.loads((tmp_path / "f.check.json").read_text())
+    total = sum(check["points"] for check in made["checks"])
+    made["worth"] = worth if worth != 2 else total
+    (tmp_path / "f.check.json").write_text(json.dumps(made))
+    notebook["f"] = lambda x: x
+    marking.check("f", tmp_path)
+    assert words.replace(" 1 of", f" {total:g} of") in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_in_a_notebook_that_lies_elsewhere_one_sentence_is_shown_and_no_pass(tmp_path):
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    cells = ["from course_lib.grading import check\ndef f(x): return x", "check('f')", "after = 1"]
+    book = new_notebook(cells=[new_code_cell(source) for source in cells])
+    NotebookClient(
+        book, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    (shown,) = book.cells[1].outputs
+    assert shown.output_type == "error"  # it stops Run All, and is no pass
+    (line,) = shown.traceback
+    assert line.startswith("Nothing was checked: f.check.json is not in")
+    assert "Keep the notebook in the folder" in line

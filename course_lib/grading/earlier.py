@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 
 FILE = "earlier_releases.json"
@@ -50,16 +51,22 @@ def releases(exercises: Path, name: str) -> list[Release]:
     return found
 
 
-def add(exercises: Path, name: str, released: NotebookNode) -> bool:
-    """Keep what a release looked like; return whether the file did not know it yet."""
-    path, release = exercises / FILE, release_of(released)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def add(exercises: Path, name: str, path: Path) -> bool:
+    """Keep what the release in the file `path` looks like; return whether it was not known yet."""
+    try:
+        release = release_of(nbformat.read(path, as_version=4))
+    except Exception:  # nbformat raises many kinds; nobody can have worked with such a file
+        return False
+    place = exercises / FILE
+    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
     if release in known.get(name, []):
         return False
     known.setdefault(name, []).append(release)
-    lines = [
-        f"{json.dumps(key)}: [\n" + ",\n".join(f" {json.dumps(r)}" for r in known[key]) + "\n]"
+    entries = [
+        f"{json.dumps(key)}: [\n"
+        + ",\n".join(f" {json.dumps(each)}" for each in known[key])
+        + "\n]"
         for key in sorted(known)
     ]
-    path.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
+    place.write_text("{" + ",\n".join(entries) + "}\n", encoding="utf-8")
     return True

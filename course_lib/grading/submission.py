@@ -136,9 +136,16 @@ def _key(cell: NotebookNode, official: dict[str, NotebookNode]) -> str:
 def _had(
     submitted: NotebookNode, official: dict[str, NotebookNode], releases: list[Release]
 ) -> Release:
-    """Return the release that a student most likely had: most cells stand as they stood in it."""
+    """Return the release that a student most likely had.
+
+    Most cells stand as they stood in it, and it had no others, or the fewest.
+    """
     stand = [(_key(cell, official), digest(cell.source)) for cell in submitted.cells]
-    return max(releases, key=lambda r: sum(r.get(key) == said for key, said in stand if key))
+
+    def likeness(release: Release) -> tuple[int, int]:
+        return sum(release.get(key) == said for key, said in stand if key), -len(release)
+
+    return max(releases, key=likeness)
 
 
 def _recognise(

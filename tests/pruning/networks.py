@@ -1,4 +1,4 @@
-"""Some thirty small networks of the kinds that people bring, and data for each.
+"""Some forty small networks of the kinds that people bring, and data for each.
 
 The table of `test_networks.py` runs every public function on each of them. To see it filled:
 
@@ -182,6 +182,29 @@ class Attention(nn.Module):
         return self.head(self.attention(x, x, x, need_weights=False)[0].mean(dim=1))
 
 
+class Asking(nn.Module):
+    """Attention to other things than what asks, which come in another width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(2, 1, kdim=3, vdim=3, batch_first=True)
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.head(self.attention(a, b, b)[0].mean(dim=1))
+
+
+class OwnMatrix(nn.Module):
+    """A layer that nobody knows, which pruning leaves out, and one that it knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.head = nn.Parameter(torch.randn(3, 4)), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(x @ self.own.T))
+
+
 class Transformer(nn.Module):
     """One layer of a transformer's encoder."""
 
@@ -346,6 +369,7 @@ NETWORKS = [
     Network("perceptron", mlp, numbers(4), TWO, units="0"),
     Network("float64", mlp, numbers(4), TWO, dtype=torch.float64, units="0"),
     Network("bfloat16", mlp, numbers(4), TWO, dtype=torch.bfloat16, units="0"),
+    Network("float16", mlp, numbers(4), TWO, dtype=torch.float16, units="0"),
     Network("regression", mlp, numbers(4), TWO, loss=mse_loss, units="0"),
     Network("one layer", alone, numbers(4), ("weight",)),
     Network("one weight", OneWeight, numbers(1), ("slope.weight",), classes=2),
@@ -366,6 +390,10 @@ NETWORKS = [
     Network("layer norm, dropout", regularised, numbers(4), ("0.weight", "4.weight")),
     Network("attention", Attention, numbers(3, 2),
             ("attention.in_proj_weight", "attention.out_proj.weight", "head.weight")),
+    Network("attention to others", Asking, lambda: (numbers(3, 2)(), numbers(3, 3)()),
+            ("attention.q_proj_weight", "attention.k_proj_weight", "attention.v_proj_weight",
+             "attention.out_proj.weight", "head.weight")),
+    Network("own matrix", OwnMatrix, numbers(4), ("head.weight",)),
     Network("transformer", Transformer, numbers(3, 2), ENCODER,
             sparse=("layer.linear1.weight", "layer.linear2.weight")),
     Network("LSTM", lambda: Recurrent(nn.LSTM), numbers(3, 2), RECURRENT),

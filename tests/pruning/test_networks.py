@@ -1,4 +1,4 @@
-"""The table: some thirty networks, every public function of masks, pruning and sparse.
+"""The table: some forty networks, every public function of masks, pruning and sparse.
 
 Each cell is right by an oracle, or a refusal in the library's own words that changes nothing and is
 listed in `calls.REFUSALS` with its reason. `python tests/pruning/networks.py` prints it.
@@ -27,9 +27,9 @@ from tests.pruning.networks import NETWORK, NETWORKS
 REFUSED = calls.refused()
 
 COMPUTED = [
-    "bfloat16", "tied", "tied head", "one module twice", "frozen", "partly frozen",
-    "unused layer", "CNN, batch norm", "CNN, residual", "attention", "transformer", "LSTM", "GRU",
-    "embedding",
+    "bfloat16", "float16", "tied", "tied head", "one module twice", "frozen", "partly frozen",
+    "unused layer", "CNN, batch norm", "CNN, residual", "attention",
+    "attention to others", "transformer", "LSTM", "GRU", "embedding",
 ]  # fmt: skip
 
 

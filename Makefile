@@ -36,10 +36,10 @@ setup: ## set up chapters, assignments, grading and the book, open nothing
 	$(SETUP) lab $(CHOSEN)
 	$(SETUP) book $(CHOSEN)
 
-test: ## set up everything, run every test
+test: ## set up everything, run the tests (LONG=1: also what is long and rarely breaks)
 	$(SETUP) test $(CHOSEN)
 	@$(COURSE) doctor --need test --install
-	@$(COURSE) test
+	@$(COURSE) test $(if $(LONG),--long)
 
 check: ## set up everything, run the quick checks (two minutes)
 	$(SETUP) test $(CHOSEN)

@@ -20,7 +20,9 @@ GIB_EACH = 2  # of memory, for a worker and the chapter, browser or jail that it
 @click.command()
 @click.option("--fast", is_flag=True, help="Only what is quick: no chapter, browser or jail.")
 @click.option("--long", "everything", is_flag=True, help="Also what is long and rarely breaks.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; one more than cores, if not given.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Processes; one more than cores, if not given."
+)
 def test(fast: bool, everything: bool, workers: int | None) -> None:
     """Run style, types, layers, the library's tests, and each chapter once with no network.
 
@@ -43,3 +45,12 @@ def test(fast: bool, everything: bool, workers: int | None) -> None:
     command = [sys.executable, "-m", "pytest", *PARALLEL, *count, str(root / "tests"), *what]
     os.chdir(root)
     os.execv(sys.executable, command)  # pytest takes the place of this process
+
+
+def processes() -> int:
+    """Return how many tests run at once: one more than cores, as some only wait.
+
+    In little memory they are fewer.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return max(2, min((os.cpu_count() or 1) + 1, memory // GIB_EACH))

@@ -137,10 +137,11 @@ def ready(purpose: str, chosen: bool = False) -> None:
             f"this takes {(disk - have) / 1000:.1f} GB of the disk, and {space / 1000:.1f} GB are "
             f"free at {ROOT}. Free some space, and call it again."
         )
-    say(
-        f"At most {download} MB are downloaded (less if pip has some of it already), "
-        f"and {disk / 1000:.1f} GB stay on the disk."
-    )
+    if have < disk / 2:  # not where little is to be brought up to date
+        say(
+            f"At most {download} MB are downloaded (less if pip has some of it already), "
+            f"and {disk / 1000:.1f} GB stay on the disk."
+        )
     # Who sets up the book builds it; what others use, who may not write here, is compiled.
     quick = ["--no-compile"] if purpose == "book" else []
     count, loaded = pip([*quick, *requirements(extras, alone=purpose == "book"), *BUILD])
@@ -155,14 +156,19 @@ def ready(purpose: str, chosen: bool = False) -> None:
 
 
 def environment() -> tuple[int, ...] | None:
-    """Return the Python version of a .venv that works and was made here; None if there is none."""
+    """Return the Python version of a .venv that works and was made here; None if there is none.
+
+    One that was moved works by halves: its programs name the Python of where they were.
+    """
     ask = "import json, pip, sys; print(json.dumps([sys.prefix, *sys.version_info[:2]]))"
     try:
         told = subprocess.run([str(PYTHON), "-I", "-c", ask], capture_output=True, check=True)
         prefix, *version = json.loads(told.stdout)
+        program = (VENV / "bin" / "pip").read_text()
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None
-    return tuple(version) if Path(prefix) == VENV else None
+    here = re.search(rf'[!"]{re.escape(str(VENV))}/bin/', program)
+    return tuple(version) if here and Path(prefix) == VENV else None
 
 
 def usable(version: tuple[int, ...] | None) -> bool:

@@ -120,6 +120,7 @@ def environment(root, pip="exit 1"):
     told = f'[\\"{root}/.venv\\", {version}]'
     python.write_text(f'#!/bin/sh\ncase "$*" in *"-m pip"*) {pip};; *) echo "{told}";; esac\n')
     python.chmod(0o755)
+    python.with_name("pip").write_text(f'#!/bin/sh\n\'\'\'exec\' "{python}" "$0" "$@"\n')
 
 
 def test_a_half_made_environment_is_not_ready(bare, capsys):
@@ -228,11 +229,13 @@ def test_a_change_of_requirements_or_place_is_set_up_anew(bare, monkeypatch):
 
 
 def test_an_environment_made_elsewhere_is_none(bare):
-    environment(bare)
-    assert setup.environment() == sys.version_info[:2]
-    text = setup.PYTHON.read_text()
-    setup.PYTHON.write_text(text.replace(str(bare), "/somewhere/else"))
-    assert setup.environment() is None
+    for name in ("python", "pip"):  # copied with links to itself; moved, with programs that are not
+        environment(bare)
+        assert setup.environment() == sys.version_info[:2]
+        program = setup.PYTHON.with_name(name)
+        program.write_text(program.read_text().replace(str(bare), f"/somewhere{bare}"))
+        assert setup.environment() is None
+        shutil.rmtree(bare / ".venv")
 
 
 def test_a_ready_environment_is_used_at_once(make, bare):

@@ -512,7 +512,7 @@ class Kernel:
         if self._foreign:
             os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
 
-    def _greet(self, seconds: float = 60) -> None:
+    def _greet(self, seconds: float = 600) -> None:
         """Wait until the kernel answers on both lines.
 
         Raises:

@@ -49,7 +49,7 @@ ALWAYS = (
     "encodings.idna",
 )
 FRESH = ("/dev/shm", "/tmp", HOME)  # what each jail has of its own
-IMPORT_SECONDS, FORK_SECONDS = 120, 20
+IMPORT_SECONDS, FORK_SECONDS = 600, 300  # for what hangs
 
 
 def imports(notebook: NotebookNode) -> list[str]:

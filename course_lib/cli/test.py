@@ -13,7 +13,6 @@ from course_lib.cli.place import chapters, course_root
 # `loadfile` keeps the cells of a notebook, and the tests of a file, in one process and in order.
 # tests/conftest.py puts the heaviest files first; xdist would begin with those of most tests.
 PARALLEL = ["--dist", "loadfile", "--no-loadscope-reorder"]
-CELL_SECONDS = 15 * 60  # for what hangs
 GIB_EACH = 2  # of memory, for a worker and the chapter, browser or jail that it runs
 
 
@@ -31,6 +30,8 @@ def test(fast: bool, everything: bool, workers: int | None) -> None:
     for needed in ("pytest", "nbval", "xdist"):
         if find_spec(needed) is None:
             raise ModuleNotFoundError(needed, name=needed)
+    from course_lib.cli.run import CELL_SECONDS
+
     root = course_root()
     if fast and everything:
         raise click.UsageError("--fast leaves out what --long adds: say one of them")

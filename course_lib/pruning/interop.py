@@ -1,6 +1,7 @@
 """Masks and pruned networks to and from others: torch.nn.utils.prune, state dicts, ONNX."""
 
 import copy
+import inspect
 import os
 import tempfile
 from collections import defaultdict
@@ -137,7 +138,9 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
 
 
 def export_onnx(
-    model: nn.Module, example: Tensor | tuple[Tensor, ...], path: str | os.PathLike[str]
+    model: nn.Module,
+    example: Tensor | tuple[Tensor, ...] | Mapping[str, Tensor],
+    path: str | os.PathLike[str],
 ) -> None:
     """Write a network in the ONNX format, for batches of any size.
 
@@ -146,7 +149,9 @@ def export_onnx(
 
     Args:
         model: it is exported as in evaluation, and not changed.
-        example: a batch of inputs, for the shapes; a tuple for a network that takes several.
+        example: a batch of inputs, for the shapes: a tensor, called "input" in the file; a tuple of
+            tensors for a network that takes several, "input_0" and so on; or a mapping from the
+            names that the network gives its inputs.
         path: of the file; an old one is replaced when the new one is complete. The weights of a
             network of more than 2 GiB, more than a file of this format can hold, lie beside it, in
             `path` with ".data" behind it.
@@ -155,7 +160,8 @@ def export_onnx(
         ImportError: the package `onnx` is not installed.
         TypeError: the network is sparse (densify it first) or `Replicas` (export one replica), the
             example is no tensor, or as `plain_state_dict`.
-        ValueError: the network has no values, as it is on the device "meta".
+        ValueError: the network has no values, as it is on the device "meta", or does something for
+            which ONNX has no operation.
     """
     try:
         import onnx
@@ -165,26 +171,30 @@ def export_onnx(
         ) from missing
     _check_ordinary(model)
     _check_single(model)
-    examples = example if isinstance(example, tuple) else (example,)
-    if not all(isinstance(each, Tensor) for each in examples):
-        raise TypeError(
-            f"example: given a {type(example).__name__}, expected a batch of inputs: a tensor, "
-            "or a tuple of tensors for a network that takes several."
-        )
+    names, examples = _inputs(example)
     if any(p.is_meta for p in model.parameters()):
         raise ValueError(
             "the network is on the device 'meta', where tensors have shapes and no values. Make it "
             "on a device where it can run."
         )
     path = Path(path)
-    names = ["input"] if len(examples) == 1 else [f"input_{n}" for n in range(len(examples))]
+    plain = _uncompiled(_plain_copy(model))
+    kinds = {input.kind for input in inspect.signature(plain.forward).parameters.values()}
+    if isinstance(example, Mapping) or inspect.Parameter.KEYWORD_ONLY in kinds:
+        plain = _ByPlace(plain, names if isinstance(example, Mapping) else []).eval()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
-        torch.onnx.export(
-            _uncompiled(_plain_copy(model)), examples, str(part), dynamo=False,
-            input_names=names, output_names=["output"],
-            dynamic_axes={name: {0: "batch"} for name in [*names, "output"]},
-        )  # fmt: skip
+        try:
+            torch.onnx.export(
+                plain, examples, str(part), dynamo=False,
+                input_names=names, output_names=["output"],
+                dynamic_axes={name: {0: "batch"} for name in [*names, "output"]},
+            )  # fmt: skip
+        except torch.onnx.OnnxExporterError as error:
+            raise ValueError(
+                f"the network cannot be written in the ONNX format: {error}. Build it of other "
+                "operations, or export the part of it that has none of these."
+            ) from error
         if os.listdir(folder) != [path.name]:  # torch has laid each weight in a file beside it
             data = f"{path.name}.data"
             onnx.save_model(
@@ -192,6 +202,34 @@ def export_onnx(
             )
             Path(folder, data).replace(path.parent / data)
         part.replace(path)
+
+
+def _inputs(example: object) -> tuple[list[str], tuple[Tensor, ...]]:
+    """Return what the inputs of an example are called in the file, and the inputs."""
+    if isinstance(example, Mapping):
+        names, parts = list(example), list(example.values())
+    else:
+        parts = list(example) if isinstance(example, tuple) else [example]
+        names = ["input"] if len(parts) == 1 else [f"input_{n}" for n in range(len(parts))]
+    if not parts or not all(isinstance(part, Tensor) for part in parts):
+        raise TypeError(
+            f"example: given a {type(example).__name__}, expected a batch of inputs: a tensor, "
+            "or a tuple or mapping of tensors for a network that takes several."
+        )
+    return names, tuple(parts)
+
+
+class _ByPlace(nn.Module):
+    """A network that takes all its inputs by place, as torch's exporter gives them."""
+
+    def __init__(self, model: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *inputs: Tensor) -> object:
+        if self.names:
+            return self.model(**dict(zip(self.names, inputs, strict=True)))
+        return self.model(*inputs)
 
 
 # Networks whose weights are computed
@@ -256,9 +294,9 @@ def _check_ties(model: nn.Module) -> None:
                 users[w].append((_join(path, own), own in sources, sources.get(own)))
     for places in users.values():
         names, computed, masks = zip(*places, strict=True)
-        first = masks[0]
-        same = first is not None and all(m is not None and torch.equal(m, first) for m in masks)
-        if len(places) > 1 and any(computed) and not same:
+        first, *others = masks
+        same = first is not None and all(m is not None and torch.equal(m, first) for m in others)
+        if others and any(computed) and not same:
             raise TypeError(
                 f"{list(names)} are one parameter, from which different weights are computed (by "
                 "torch.nn.utils.prune or another parametrisation). Put the same mask on each, or "

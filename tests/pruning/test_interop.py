@@ -400,7 +400,7 @@ def test_sparse_networks_and_replicas_are_told_what_to_do(tmp_path):
             ask()
     with pytest.raises(ValueError, match="device 'meta'"):
         interop.export_onnx(nn.Linear(5, 2, device="meta"), X, path)
-    for example in ([1.0], {"input": X}, (X, None)):
+    for example in ([1.0], {"input": 1.0}, (X, None), ()):
         with pytest.raises(TypeError, match=r"example: given a .*expected a batch of inputs"):
             interop.export_onnx(model, example, path)
     for ask in (interop.plain_state_dict, lambda m: interop.export_onnx(m, X, path)):
@@ -433,13 +433,28 @@ def test_a_network_too_large_for_one_file_brings_its_weights_along(tmp_path, mon
     torch.testing.assert_close(torch.from_numpy(found), model(X).detach())
 
 
-def test_a_network_of_two_inputs_is_exported(tmp_path):
-    class Both(nn.Linear):
-        def forward(self, a, b):
-            return super().forward(a) * b
+class Both(nn.Linear):
+    def forward(self, a, b, *, c=None):
+        return super().forward(a) * b if c is None else super().forward(a) * b + c
 
-    model, a, b = Both(2, 3), torch.randn(5, 2), torch.randn(5, 3)
-    interop.export_onnx(model, (a, b), tmp_path / "both.onnx")
-    inputs = {"input_0": a.numpy(), "input_1": b.numpy()}
-    (found,) = ReferenceEvaluator(str(tmp_path / "both.onnx")).run(None, inputs)
-    torch.testing.assert_close(torch.from_numpy(found), model(a, b).detach())
+
+def test_a_network_of_several_inputs_is_exported(tmp_path):
+    model, a, b, c = Both(2, 3), torch.randn(5, 2), torch.randn(5, 3), torch.randn(5, 3)
+    path = tmp_path / "both.onnx"
+    for example, inputs in (
+        ((a, b), {"input_0": a, "input_1": b}),
+        ({"b": b, "a": a}, {"a": a, "b": b}),
+        ({"c": c, "a": a, "b": b}, {"a": a, "b": b, "c": c}),
+    ):
+        interop.export_onnx(model, example, path)
+        given = {name: x.numpy() for name, x in inputs.items()}
+        (found,) = ReferenceEvaluator(str(path)).run(None, given)
+        expected = model(**example) if isinstance(example, dict) else model(*example)
+        torch.testing.assert_close(torch.from_numpy(found), expected.detach())
+
+
+def test_what_onnx_has_no_operation_for_is_said(tmp_path):
+    inputs = torch.ones(1, 2), torch.ones(1, 3)
+    with pytest.raises(ValueError, match=r"cannot be written in the ONNX format.*bilinear"):
+        interop.export_onnx(nn.Bilinear(2, 3, 4), inputs, tmp_path / "m")
+    assert not list(tmp_path.iterdir())

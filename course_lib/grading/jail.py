@@ -91,6 +91,27 @@ while True:
 """
 
 
+# In the kernel, before any code of the student's: what is printed beyond so many characters goes
+# nowhere. It would pile up there, and whether memory or time ended it would be a matter of speed.
+# (Who gets past this is ended for what it put out.)
+HUSH = """
+import contextlib, sys
+from IPython import get_ipython
+get_ipython()._tee = lambda channel: contextlib.nullcontext()  # it would keep all that is printed
+left = {most}
+def hush(write):
+    def some(text):
+        global left
+        if left < 0:
+            return len(text)
+        left -= len(repr(text)) + 100  # as the grader counts a message
+        return write(text if left >= 0 else "\\n(no more of what is printed is kept)\\n")
+    return some
+for stream in (sys.stdout, sys.stderr):
+    stream.write = hush(stream.write)
+"""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one submission may use.
@@ -100,7 +121,7 @@ class Limits:
     processes: processes and threads.
     files_mb: each of its three scratch folders, in memory.
     cell_s, total_s: wall-clock time for one cell, and for the notebook.
-    output_mb: what it may print or show.
+    output_mb: what it may print or show; what it prints beyond three quarters of it is not heard.
     """
 
     memory_mb: int = 2048
@@ -509,6 +530,8 @@ class Kernel:
         self.client.load_connection_file()
         self.client.start_channels(stdin=False, hb=False)
         self._greet()
+        most = 3 * self.limits.output_mb * MB // 4  # the rest is for what is shown otherwise
+        self.execute("", 30, expression=f"exec({HUSH.format(most=most)!r}, {{}})")
         if self._foreign:
             os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
 

@@ -427,8 +427,18 @@ CASES = {
     ),
     "huge array": Case(body("return np.zeros(10**7)"), (0, 2), "too large to look at"),
     "huge list": Case(body("return [0.5] * 10**7"), (0, 2), "0 of 5"),
-    # Its own memory limit or the clock ends it, whichever the machine's load lets come first.
-    "floods stdout": Case(NONE + "while True: print('x' * 10**6)", (0, 0), "not reached: it "),
+    # Of what is printed no more than the limit is heard, so that the clock alone ends the cell.
+    "floods stdout": Case(
+        NONE + "while True: print('x' * 10**6)", (0, 2), "a cell was stopped after 4 s"
+    ),
+    "floods stderr in small pieces": Case(
+        NONE + "import sys\nwhile True: print('.', file=sys.stderr, flush=True)",
+        (0, 2),
+        "a cell was stopped after 4 s",
+    ),
+    "prints much and is right": Case(
+        "for i in range(400_000): print('round', i, 'x' * 50)\n" + GOOD, (5, 2), "5 of 5", cell_s=20
+    ),
     "floods messages": Case(
         NONE
         + KERNEL

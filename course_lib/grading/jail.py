@@ -179,6 +179,9 @@ def end_all() -> None:
             remove(made)
 
 
+GRACE_SECONDS = 20  # for what was told to stop, on a busy machine
+
+
 class KernelLost(Exception):
     """The kernel is dead, or was stopped because it did not keep to its limits."""
 
@@ -613,14 +616,15 @@ class Kernel:
                     break
                 if interrupted or expression:
                     raise KernelLost(f"it was still running after {seconds:g} s")
-                interrupted, end = True, time.monotonic() + 3
+                interrupted, end = True, time.monotonic() + GRACE_SECONDS
                 control = self.client.control_channel
                 control.send(self.client.session.msg("interrupt_request", {}))
             for channel, message in self._messages(0.1):
                 if message["parent_header"].get("msg_id") != sent:
                     continue
                 if channel == "shell":
-                    reply, end = message["content"], min(end, time.monotonic() + 2)
+                    reply = message["content"]
+                    end = min(end, time.monotonic() + GRACE_SECONDS)
                 elif message["content"].get("execution_state") == "idle":
                     idle = True
                 else:

@@ -17,7 +17,7 @@ from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
 from course_lib.grading import plain
-from course_lib.grading.jail import Kernel, KernelLost
+from course_lib.grading.jail import GRACE_SECONDS, Kernel, KernelLost
 from course_lib.grading.marking import Answers, Ask, clean, mark
 
 SHOWN = 100_000  # characters of a cell's output that are kept
@@ -140,7 +140,7 @@ def _ask(live: Kernel, requests: list[dict[str, Any]]) -> list[Answers]:
         KernelLost: see `Kernel.execute`.
     """
     request = base64.b64encode(json.dumps(requests).encode()).decode()
-    seconds = sum(request["seconds"] for request in requests) + 5
+    seconds = sum(request["seconds"] for request in requests) + GRACE_SECONDS
     reply = live.execute("", seconds, expression=_ASK.format(source=_SOURCE, request=request))
     try:
         text = reply["user_expressions"]["it"]["data"]["text/plain"]

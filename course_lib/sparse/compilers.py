@@ -23,6 +23,7 @@ NO_TRANSFORM = (
     "differentiated forward or for many gradients at once: call torch.autograd.grad, whose result "
     "can be differentiated again, or make the network dense with densify(model)."
 )
+_is_exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.6 has none
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -76,13 +77,13 @@ def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> T:
-        if torch.jit.is_tracing() or torch.compiler.is_exporting():
+        if torch.compiler.is_compiling() and not _is_exporting():
+            outside: Callable[P, T] = _outside(function)
+            return outside(*args, **options)
+        if torch.jit.is_tracing() or _is_exporting():
             raise TypeError(NO_EXPORT)
         if torch._C._are_functorch_transforms_active():
             raise TypeError(NO_TRANSFORM)
-        if torch.compiler.is_compiling():
-            outside: Callable[P, T] = _outside(function)
-            return outside(*args, **options)
         return function(*args, **options)
 
     return call

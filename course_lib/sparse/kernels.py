@@ -31,7 +31,7 @@ from llvmlite import binding
 from numba.core import config
 from torch import Tensor
 
-from course_lib.sparse.compilers import njit, uncompiled
+from course_lib.sparse.compilers import njit
 from course_lib.sparse.plan import Array, Plan
 from course_lib.sparse.simd import (
     add,
@@ -269,7 +269,6 @@ def as_feature_major(x: Tensor) -> Tensor:
     return feature_major(x.shape[0], x.shape[1], x.dtype).copy_(x)
 
 
-@uncompiled
 def multiply(
     values: Tensor, plan: Plan, x: Tensor, bias: Tensor | None = None, *, relu: bool = False
 ) -> Tensor:
@@ -292,9 +291,8 @@ def multiply(
     Used in chapter 08.
     """
     rows, columns = plan.shape
-    _check_tensors(values=values, x=x, bias=bias)
-    _check("x", x, (columns, None), values.dtype)
     _check("values", values, (plan.nnz,), values.dtype)
+    _check("x", x, (columns, None), values.dtype)
     if bias is not None:
         _check("bias", bias, (rows,), values.dtype)
     x = as_feature_major(x)
@@ -356,7 +354,6 @@ def _shift(bias: Tensor | None, y: Tensor) -> Array:
     return np.asarray(bias.detach().contiguous().numpy())
 
 
-@uncompiled
 def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
     """Compute G Xᵀ where the plan keeps a weight: the gradient of the values.
 
@@ -373,7 +370,6 @@ def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
 
     Used in chapter 08.
     """
-    _check_tensors(g=g, x=x)
     _check("g", g, (plan.shape[0], None), g.dtype)
     _check("x", x, (plan.shape[1], g.shape[1]), g.dtype)
     g, x = as_feature_major(g), as_feature_major(x)
@@ -400,14 +396,10 @@ def sddmm_into(
     _share(work, plan, plan.nnz * batch)
 
 
-def _check_tensors(**given: Tensor | None) -> None:
-    for name, tensor in given.items():
-        if not isinstance(tensor, Tensor | None):
-            raise TypeError(f"{name} is a {type(tensor).__name__}, expected a torch tensor.")
-
-
 def _check(name: str, given: Tensor, shape: tuple[int | None, ...], dtype: torch.dtype) -> None:
     """Raise unless the tensor is on the CPU, of this type and of this shape."""
+    if not isinstance(given, Tensor):
+        raise TypeError(f"{name} is a {type(given).__name__}, expected a torch tensor.")
     fits = given.ndim == len(shape) and all(
         wanted is None or size == wanted for size, wanted in zip(given.shape, shape, strict=True)
     )

@@ -65,8 +65,8 @@ class _Forward(torch.autograd.Function):
         need_values, need_x, need_bias, *_ = ctx.needs_input_grad
         g = form.laid(_alone(slope), y)
         return (
-            _Dots.apply(x, g, form) if need_values else None,
-            _Back.apply(values, g, form) if need_x else None,
+            _dots(x, g, form) if need_values else None,
+            _back(values, g, form) if need_x else None,
             form.bare(g).sum(1) if need_bias else None,
             None,
             None,
@@ -92,7 +92,7 @@ class _Back(torch.autograd.Function):
         (values, g), form = ctx.saved_tensors, ctx.form
         need_values, need_g, _ = ctx.needs_input_grad
         return (
-            _Dots.apply(_alone(slope), g, form) if need_values else None,
+            _dots(_alone(slope), g, form) if need_values else None,
             _again(values, _alone(slope), form) if need_g else None,
             None,
         )
@@ -113,10 +113,20 @@ class _Dots(torch.autograd.Function):
         (x, g), form = ctx.saved_tensors, ctx.form
         need_x, need_g, _ = ctx.needs_input_grad
         return (
-            _Back.apply(_alone(slope), g, form) if need_x else None,
+            _back(_alone(slope), g, form) if need_x else None,
             _again(_alone(slope), x, form) if need_g else None,
             None,
         )
+
+
+def _back(values: Tensor, g: Tensor, form: Any) -> Tensor:
+    """Return the gradient of x; where gradients are wanted again, one that knows its own."""
+    return _Back.apply(values, g, form) if torch.is_grad_enabled() else form.back(values, g)
+
+
+def _dots(x: Tensor, g: Tensor, form: Any) -> Tensor:
+    """Return the gradient of w, in the same way."""
+    return _Dots.apply(x, g, form) if torch.is_grad_enabled() else form.dots(x, g)
 
 
 def _alone(slope: Tensor) -> Tensor:
@@ -358,18 +368,20 @@ class _Sparse(nn.Module):
     def __prepare_scriptable__(self) -> None:
         raise TypeError(NO_EXPORT)  # torch.jit.script asks for it
 
-    def _check(self, x: Tensor) -> None:
-        """Raise unless the input is an ordinary tensor where the layer is, of its type."""
-        for name, given in (("the input", x), ("the layer", self.values)):
-            if given.device.type != "cpu":
-                raise ValueError(f"{name} is on the device {given.device}, expected the CPU.")
-        if x.is_nested or x.layout is not torch.strided:
+    def _check(self, x: Tensor) -> Tensor:
+        """Return the values, if the input is an ordinary tensor where they are, of their type."""
+        values = self.values
+        own = values.dtype
+        if x.is_cpu and values.is_cpu and x.dtype == own and own in FLOATS:
+            if x.layout is torch.strided and not x.is_nested:
+                return values
             kind = "nested" if x.is_nested else x.layout
             raise TypeError(f"the input is {kind}, expected an ordinary dense tensor.")
-        own = self.values.dtype
-        if x.dtype != own or own not in FLOATS:
-            wanted = str(own) if own in FLOATS else "torch.float32 or torch.float64"
-            raise TypeError(f"the input is {x.dtype}, expected {wanted}: convert with .to(...).")
+        for name, given in (("the input", x), ("the layer", values)):
+            if not given.is_cpu:
+                raise ValueError(f"{name} is on the device {given.device}, expected the CPU.")
+        wanted = str(own) if own in FLOATS else "torch.float32 or torch.float64"
+        raise TypeError(f"the input is {x.dtype}, expected {wanted}: convert with .to(...).")
 
     def csr(self) -> CSR:
         """Return the weights as a matrix (out, all the rest), sharing memory with the layer."""
@@ -413,14 +425,14 @@ class SparseLinear(_Sparse):
     @uncompiled
     def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """Map (..., in_features) to (..., out_features); relu: and what is negative to 0."""
-        self._check(x)
+        values = self._check(x)
         if x.shape[-1:] != (self.in_features,):
             raise ValueError(
                 f"the input has the shape {tuple(x.shape)}, expected (..., {self.in_features})."
             )
         rows = as_feature_major(x.reshape(-1, self.in_features).t())
         form = _Matrix(self.plan, self.transposed)
-        y = _Forward.apply(self.values, rows, self.bias, form, relu).t()
+        y = _Forward.apply(values, rows, self.bias, form, relu).t()
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.out_features)
 
 
@@ -480,7 +492,7 @@ class SparseConv2d(_Sparse):
 
         relu: and what is negative to 0.
         """
-        self._check(x)
+        values = self._check(x)
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
                 f"the input has the shape {tuple(x.shape)}, expected (batch, {self.in_channels}, "
@@ -500,12 +512,12 @@ class SparseConv2d(_Sparse):
         if self.stride == (1, 1):
             planes = as_feature_major(x.transpose(0, 1).reshape(self.in_channels, -1))
             over = _Planes(self, len(x), x.shape[2], x.shape[3])
-            y = _Forward.apply(self.values, planes, self.bias, over, relu)
+            y = _Forward.apply(values, planes, self.bias, over, relu)
             return y[..., :height, :width]
         windows = F.unfold(x, self.window, self.dilation, 0, self.stride)
         columns = as_feature_major(windows.transpose(0, 1).flatten(1))
         form = _Matrix(self.plan, self.transposed)
-        y = _Forward.apply(self.values, columns, self.bias, form, relu)
+        y = _Forward.apply(values, columns, self.bias, form, relu)
         return y.view(self.rows, len(x), height, width).transpose(0, 1)
 
     def offsets(self, line: int) -> Array:
@@ -605,16 +617,13 @@ class FusingSequential(nn.Sequential):
 
     def forward(self, x: Any) -> Any:
         """Call one layer after the other."""
-        layers = list(self)
-        while layers:
-            layer = layers.pop(0)
-            if (
-                layers
-                and _pairs(layer, layers[0])
-                and not any(map(_is_watched, (layer, layers[0])))
-            ):
+        layers = iter(self)
+        ahead = next(layers, None)
+        while (layer := ahead) is not None:
+            ahead = next(layers, None)
+            if ahead is not None and _fuses(layer, ahead):
                 x = layer(x, relu=True)
-                layers.pop(0)
+                ahead = next(layers, None)
             else:
                 x = layer(x)
         return x
@@ -623,6 +632,10 @@ class FusingSequential(nn.Sequential):
 def _pairs(layer: nn.Module, after: nn.Module) -> bool:
     """Tell whether these are a sparse layer and its ReLU."""
     return isinstance(layer, Layer) and type(after) is nn.ReLU
+
+
+def _fuses(layer: nn.Module, after: nn.Module) -> bool:
+    return _pairs(layer, after) and not (_is_watched(layer) or _is_watched(after))
 
 
 _module = nn.modules.module

@@ -118,8 +118,9 @@ def between():
 BETWEEN = {name: rest for name, *rest in between()}
 
 
+@pytest.mark.parametrize("head", [torch.sum, lambda y: y.square().sum()], ids=["sum", "square"])
 @pytest.mark.parametrize("case", BETWEEN)
-def test_gradient_penalties_and_hessians(case):
+def test_gradient_penalties_and_hessians(case, head):
     model, shape, names = BETWEEN[case]
     model = seeded(copy.deepcopy(model))
     weights = prunable(model)
@@ -128,7 +129,7 @@ def test_gradient_penalties_and_hessians(case):
 
     def penalised(net):
         at = x.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(net(at).square().sum(), at, create_graph=True)
+        (slope,) = torch.autograd.grad(head(net(at)), at, create_graph=True)
         (slope.square().sum() + net(at).sum()).backward()
         return at.grad
 

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -314,20 +315,20 @@ def hessian_diagonal(
         if diagonal == "gauss-newton":
             return _gauss_newton(task)
         w = _flat(task.weights).detach()
-        product = _HessianProduct(task)
+        times = _HessianProduct(task)
         if diagonal == "exact":
             size = max(1, CHUNK // (8 * w.numel() + task.width))
             parts = []
             for some in torch.arange(w.numel(), device=w.device).split(size):
                 units = torch.nn.functional.one_hot(some, w.numel()).to(w.dtype)
-                columns = product.each(units)
+                columns = times.each(units)
                 parts.append(columns.gather(1, some.unsqueeze(1)).squeeze(1))
             return _split(torch.cat(parts), task.weights)
         generator = torch.Generator().manual_seed(seed)
         total = torch.zeros_like(w)
         for _ in range(probes):
             sign = torch.randint(0, 2, w.shape, generator=generator).to(w) * 2 - 1
-            total += sign * product(sign)
+            total += sign * times(sign)
         return _split(total / probes, task.weights)
 
 
@@ -350,10 +351,10 @@ def full_hessian(
             "the square of that. Use obs(..., block=100), or obd."
         )
     with _task(model, data, loss, dtype=torch.float64) as task:
-        product = _HessianProduct(task)
+        times = _HessianProduct(task)
         size = max(1, CHUNK // (4 * count + task.count * 64))
         units = torch.eye(count, dtype=torch.float64, device=_flat(task.weights).device)
-        return torch.cat([product.each(some) for some in units.split(size)])
+        return torch.cat([times.each(some) for some in units.split(size)])
 
 
 def inverse_hessian(
@@ -731,10 +732,23 @@ def _at_once() -> Iterator[None]:
 
 
 def _as_if(model: nn.Module, values: Scores, inputs: Any) -> Any:
-    """Call a network as if its weights had these values."""
-    if isinstance(inputs, Mapping):
-        return functional_call(model, values, (), dict(inputs))
-    return functional_call(model, values, tuple(inputs) if isinstance(inputs, list) else inputs)
+    """Call a network as if its weights had these values, wherever it uses them."""
+    put = {place: values[name] for name in values for place in _users(model)[name]}
+    by_name = isinstance(inputs, Mapping)
+    given = () if by_name else tuple(inputs) if isinstance(inputs, list) else inputs
+    # Ties are told one by one: torch's own way leaves a module that stands in two places changed.
+    return functional_call(model, put, given, dict(inputs) if by_name else {}, tie_weights=False)
+
+
+def _users(model: nn.Module) -> dict[str, list[str]]:
+    """Return for each parameter its names, one for every module that holds it."""
+    names: dict[int, dict[tuple[int, str], str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for own, parameter in module.named_parameters(path, recurse=False):
+            place = (id(module), own.rpartition(".")[2])  # whatever the module is called
+            names.setdefault(id(parameter), {}).setdefault(place, own)
+    first = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {first[key]: list(found.values()) for key, found in names.items()}
 
 
 def _single(part: Any) -> Any:
@@ -844,14 +858,13 @@ def _without(task: _Task, w: Tensor, number: int | None, batch: Batch) -> Tensor
         inputs = task.model[:number](batch[0])
         if inputs.ndim == 2:
             return _without_each(task, number, inputs, batch[1])
-    losses = torch.empty(w.numel(), dtype=torch.float64, device=w.device)
-    flat = w.data.view(-1)
-    for index in range(w.numel()):
-        value = flat[index].clone()
-        flat[index] = 0
+    losses = torch.empty(w.shape, dtype=torch.float64, device=w.device)
+    for index in product(*map(range, w.shape)):
+        value = w.data[index].clone()
+        w.data[index] = 0
         losses[index] = task.loss_of(batch)
-        flat[index] = value
-    return losses.view_as(w)
+        w.data[index] = value
+    return losses
 
 
 def _without_each(task: _Task, number: int, inputs: Tensor, y: Any) -> Tensor:

@@ -123,10 +123,10 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
         )
     mask.apply_(model)
     named = dict(model.named_parameters(remove_duplicate=False))
-    kept: dict[nn.Parameter, Tensor] = {}
+    gone: dict[nn.Parameter, Tensor] = {}
     for name, entry in mask.items():  # a weight of two names is held by both masks
-        entry = entry.to(named[name].device)
-        kept[named[name]] = entry & kept.get(named[name], entry)
+        out = ~entry.to(named[name].device)
+        gone[named[name]] = out | gone.get(named[name], out)
     own = {parameter for group in optimiser.param_groups for parameter in group["params"]}
     strangers = [n for n in mask if named[n].requires_grad and named[n] not in own]
     if strangers:
@@ -136,17 +136,17 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
         )
 
     def before(*_: object) -> None:
-        for parameter, entry in kept.items():
+        for parameter, out in gone.items():
             if parameter.grad is not None:
-                parameter.grad.mul_(entry)
+                parameter.grad.masked_fill_(out, 0)
 
     @torch.no_grad()
     def after(*_: object) -> None:
-        for parameter, entry in kept.items():
-            parameter.mul_(entry)
+        for parameter, out in gone.items():
+            parameter.masked_fill_(out, 0)  # zero even where training diverged to NaN
             for memory in optimiser.state.get(parameter, {}).values():
-                if isinstance(memory, Tensor) and memory.shape == entry.shape:
-                    memory.mul_(entry)
+                if isinstance(memory, Tensor) and memory.shape == out.shape:
+                    memory.masked_fill_(out, 0)
 
     after()
     handles = [optimiser.register_step_pre_hook(before), optimiser.register_step_post_hook(after)]

@@ -171,7 +171,10 @@ def fit_replicas(
         step.update(recipe.rate(t) / recipe.lr if recipe.lr else 0.0)
         renewed = on_step(t + 1) if on_step else None
         if renewed is not None:
-            step.hold(renewed)
+            mask = renewed
+            step.hold(mask)
+    if mask is not None:
+        mask.apply_(model)  # zero even where training diverged to NaN
 
 
 def _pair(data: object, features: int) -> tuple[Tensor, Tensor]:

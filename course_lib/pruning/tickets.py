@@ -66,6 +66,7 @@ class Ticket:
                     f"initial: given {given} for {name!r}, expected values of the mask's shape "
                     f"{tuple(entry.shape)}. Take mask and values from the same network."
                 )
+        _check_values(self.initial, "initial")
         broken = [n for n, v in self.initial.items() if not bool(torch.isfinite(v).all())]
         if broken:
             raise ValueError(f"initial: {broken} hold NaN or infinity, expected finite values.")
@@ -115,6 +116,15 @@ class Ticket:
             part, _, own = name.partition("/")
             parts[part][own] = tensor
         return cls(Mask(parts["mask"]), parts["initial"], tuple(told["seed"]), told["provenance"])
+
+
+def _check_values(weights: Mapping[str, Tensor], what: str) -> None:
+    """Raise ValueError for weights on the device meta, of which there are only shapes."""
+    if any(w.is_meta for w in weights.values()):
+        raise ValueError(
+            f"{what}: on the device meta, which keeps no values, expected weights that have some. "
+            "Load them on another device first: model.to_empty(device='cpu')."
+        )
 
 
 _NO_TICKET = "expected a file made by Ticket.save, unaltered. Find the ticket and save it again"
@@ -272,6 +282,7 @@ def largest(model: nn.Module, mask: Mask) -> Mask:
     Source: Frankle and Carbin (2019). Used in chapter 05.
     """
     scores = magnitude(model)
+    _check_values(scores, "model")
     if scores.keys() != mask.keys() or any(scores[n].shape != mask[n].shape for n in mask):
         raise ValueError("mask: expected the names and shapes of the model's prunable weights.")
     if not isinstance(model, Replicas):
@@ -292,14 +303,16 @@ def _largest(scores: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> Mask:
 def signs_only(ticket: Ticket, model: nn.Module) -> State:
     """Keep the signs of the ticket's weights and give all of a layer one size, its own spread.
 
-    The size is the standard deviation of the layer's initial weights, kept or not. Biases stay.
+    The size is the standard deviation of the layer's initial weights, kept or not; a single weight
+    keeps its own. Biases stay.
 
     Source: Zhou et al. (2019). Used in chapter 05.
     """
     values = {name: value.clone() for name, value in ticket.initial.items()}
     for name in ticket.mask:
         w = values[name]
-        spread = w.flatten(1).std(dim=1) if isinstance(model, Replicas) else w.std()
+        own = w.flatten(1) if isinstance(model, Replicas) else w.flatten().unsqueeze(0)
+        spread = own.std(dim=1) if own.shape[1] > 1 else own.abs().squeeze(1)
         values[name] = w.sign() * spread.view(-1, *[1] * (w.ndim - 1))
     return values
 

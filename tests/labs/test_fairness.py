@@ -314,6 +314,7 @@ def test_dense_networks_first_and_each_density_as_asked():
     class Spy:
         def __call__(self, model, mask=None, *, round=0, start=0, stop=None, on_step=None):
             seen.append((round, None if mask is None else mask.density))
+            (mask or lab.Mask({})).apply_(model)
 
     model = lab.Replicas.of((4, 6, 3), [0])
     assert len(list(lab.in_rounds(model, Spy(), [0.5, 0.25]))) == 3
@@ -333,6 +334,7 @@ def test_rounds_begin_again_and_a_stroke_goes_on():
         begun.append(model.state_dict()["0.weight"].clone())
         for parameter in model.parameters():
             parameter.data.mul_(2)
+        (mask or lab.Mask({})).apply_(model)
 
     start = lab.Replicas.of((4, 6, 3), [0]).state_dict()["0.weight"].clone()
     list(lab.in_rounds(lab.Replicas.of((4, 6, 3), [0]), train, [0.5]))

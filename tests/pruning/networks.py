@@ -424,20 +424,23 @@ def table() -> None:
     """Print the table filled: networks down, functions across, and the sentences of refusals."""
     from tests.pruning.calls import CALLS, outcome
 
-    found = {(n.name, call): outcome(n, call) for n in NETWORKS for call in CALLS}
-    marks = {"computed": "+", "refused": "-", "wrong": "!"}
     print("+ computed, - refused in our words, ! wrong\n")
     for number, call in enumerate(CALLS, start=1):
         print(f"{number:3} {call}")
-    print()
+    marks = {"computed": "+", "refused": "-", "wrong": "!"}
+    told: dict[str, list[str]] = {kind: [] for kind in marks}
     for n in NETWORKS:
-        row = "".join(marks[found[n.name, call].kind] for call in CALLS)
-        print(f"{n.name:20} {row}")
+        print(f"\n{n.name:20} ", end="", flush=True)
+        for call in CALLS:
+            found = outcome(n, call)
+            print(marks[found.kind], end="", flush=True)
+            told[found.kind].append(f"{n.name}, {call}: {found.said}")
     for kind in ("wrong", "refused"):
-        cells = [cell for cell, o in found.items() if o.kind == kind]
-        print(f"\n{len(cells)} of {len(found)} {kind}:")
-        for network, call in cells:
-            print(f"  {network}, {call}: {found[network, call].said}")
+        print(
+            f"\n\n{len(told[kind])} of {len(NETWORKS) * len(CALLS)} {kind}:",
+            *told[kind],
+            sep="\n  ",
+        )
 
 
 if __name__ == "__main__":

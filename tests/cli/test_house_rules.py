@@ -1,7 +1,6 @@
 """The rules of the house: style, types, layers, pins, nothing of one machine in what is tracked."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -205,12 +204,7 @@ def test_the_repository_has_one_address():
         assert found == {address}, name
 
 
-def test_where_the_course_is_not_installed_all_that_chapters_need_is():
-    """The first cell of each chapter, which serves Colab, and Binder's own script."""
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        first = next(c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code")
-        source = "".join(first["source"])
-        assert f'"course_lib[labs] @ git+{PROJECT["urls"]["Repository"]}"' in source, path.name
+def test_binder_has_all_that_chapters_and_assignments_need():
     assert '-c constraints.txt -e ".[lab]"' in (ROOT / ".binder" / "postBuild").read_text()
 
 

@@ -129,7 +129,7 @@ def test_a_chapter_opened_elsewhere_fetches_the_library_first(path):
     """As on Colab. The address is the one that the book's configuration names."""
     first, *_ = code_cells(path)
     address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-    assert f'"git+{address}"' in first.source
+    assert f'"course_lib[labs] @ git+{address}"' in first.source
     assert tags(first) == {"remove-cell"}
     assert not first.outputs
 

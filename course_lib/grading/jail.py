@@ -534,7 +534,7 @@ class Kernel:
         self.client.start_channels(stdin=False, hb=False)
         self._greet()
         most = 3 * self.limits.output_mb * MB // 4  # the rest is for what is shown otherwise
-        self.execute("", 30, expression=f"exec({HUSH.format(most=most)!r}, {{}})")
+        self.execute("", 300, expression=f"exec({HUSH.format(most=most)!r}, {{}})")
         if self._foreign:
             os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
 

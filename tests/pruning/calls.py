@@ -146,9 +146,6 @@ class Truth:
             return 1.0
         return 1 - 2 * min(0.0, float(torch.linalg.eigvalsh(self.hessian)[0]))
 
-    def scores(self, flat: Tensor) -> dict[str, Tensor]:
-        return self.split(flat)
-
 
 @cache
 def truth(name: str) -> Truth:

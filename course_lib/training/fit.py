@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from course_lib.masks import Mask
+from course_lib.masks.mask import NORMS
 from course_lib.training.examples import (
     Batch,
     Examples,
@@ -27,6 +28,10 @@ from course_lib.training.examples import (
 from course_lib.training.schedules import Schedule, cosine
 
 StepHook = Callable[[int], Mask | None]
+NOTHING = (
+    "model: no parameter requires a gradient, so there is nothing to train. Thaw some: "
+    "layer.requires_grad_(True)."
+)
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,9 @@ def fit(
 ) -> None:
     """Train a network in place.
 
+    It is in eval mode afterwards. A frozen normalisation, in eval mode when given and without a
+    parameter that requires a gradient, keeps its running averages.
+
     Args:
         model: any; for the loss of the chapters one that gives logits (batch, classes).
         data: a pair (inputs, targets), from which batches are drawn; or a collection of batches,
@@ -199,21 +207,19 @@ def fit(
     end = recipe.check_steps(start, stop)
     weights = [p for p in model.parameters() if p.requires_grad]
     if not weights:
-        raise ValueError(
-            "model: no parameter requires a gradient, so there is nothing to train. Thaw some: "
-            "layer.requires_grad_(True)."
-        )
+        raise ValueError(NOTHING)
     optimiser: Optimizer
     if recipe.optimiser == "adam":
         optimiser = torch.optim.Adam(weights, lr=recipe.lr, foreach=True)
     else:
         optimiser = torch.optim.SGD(weights, lr=recipe.lr, momentum=recipe.momentum, foreach=True)
     drawn = _drawn(data, recipe, seed, start)
+    penalised = _matrices(model)
     mask = mask if mask is not None else Mask({})
     step = start
     while step < end:
         with hold(optimiser, model, mask):
-            model.train()
+            _begin(model)
             renewed = None
             while step < end and renewed is None:
                 for group in optimiser.param_groups:
@@ -221,7 +227,7 @@ def fit(
                 inputs, targets = next(drawn)
                 optimiser.zero_grad()
                 mean_of(loss, answer(model, inputs), targets).backward()
-                _penalise(weights, recipe)
+                _penalise(penalised, recipe)
                 optimiser.step()
                 step += 1
                 renewed = on_step(step) if on_step else None
@@ -245,11 +251,38 @@ def _drawn(data: Examples, recipe: Recipe, seed: int, start: int) -> Iterator[Ba
     return chain(list(islice(drawn, 1)), drawn)
 
 
+def _begin(model: nn.Module) -> None:
+    """Put a network in train mode, but for normalisations that the caller has frozen.
+
+    Those are in eval mode with their parameters frozen, or, if they have none, in a network that
+    is otherwise in train mode.
+    """
+    frozen = [
+        layer
+        for layer in model.modules()
+        if isinstance(layer, NORMS)
+        and not layer.training
+        and not any(p.requires_grad for p in layer.parameters())
+        and (model.training or any(True for _ in layer.parameters()))
+    ]
+    model.train()
+    for layer in frozen:
+        layer.eval()
+
+
+def _matrices(model: nn.Module) -> list[nn.Parameter]:
+    """Return what penalties pull at: matrices, kernels, and the kept weights of sparse layers."""
+    # Known by their pattern: to ask for their class would load every kernel.
+    thin = [m for m in model.modules() if {"columns", "pointers"} <= m._buffers.keys()]
+    kept = {layer.values for layer in thin}
+    return [p for p in model.parameters() if p.requires_grad and (p.ndim > 1 or p in kept)]
+
+
 @torch.no_grad()
 def _penalise(weights: list[nn.Parameter], recipe: Recipe) -> None:
-    """Add the gradients of L2 and L1 penalties to those of the weights: matrices and kernels."""
+    """Add the gradients of L2 and L1 penalties to those of the weights."""
     for w in weights:
-        if w.ndim > 1 and w.grad is not None:
+        if w.grad is not None:
             if recipe.weight_decay:
                 w.grad.add_(w, alpha=recipe.weight_decay)
             if recipe.l1:
@@ -260,16 +293,75 @@ def _penalise(weights: list[nn.Parameter], recipe: Recipe) -> None:
 def accuracy(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
     """Return the share of examples whose largest logit is their class.
 
-    A number for one network; (S,) for S replicas. Used in every chapter with a network.
+    A number for one network, over all places where it gives logits (tokens, pixels in the last axis
+    but one); (S,) for S replicas. The network is measured in eval mode, and gets its modes back.
+
+    Raises:
+        ValueError: no examples; targets that are not one class for each row of logits, as one-hot
+            ones are; or a single logit, of which the largest says nothing.
+
+    Used in every chapter with a network.
     """
-    logits: Tensor = model(X)
-    return (logits.argmax(dim=-1) == y).double().mean(dim=-1)
+    logits, classes = _measured(model, X, y)
+    if logits.shape[-1] == 1:
+        raise ValueError(
+            f"model: gives {tuple(logits.shape)}, a single logit, which is always the largest; "
+            "expected one for each class. For two classes compare it with 0: (model(X) > 0)."
+        )
+    return _mean((logits.argmax(dim=-1) == classes).double(), model)
 
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
-    """Return the mean cross-entropy: a number for one network; (S,) for S replicas."""
-    logits: Tensor = model(X)
+    """Return the mean cross-entropy: a number for one network; (S,) for S replicas.
+
+    Raises:
+        ValueError: as `accuracy`; or a class that is none of the network's.
+    """
+    logits, classes = _measured(model, X, y)
     log_p = logits.log_softmax(dim=-1)
-    wanted = y.expand(logits.shape[:-1]).unsqueeze(-1)
-    return -log_p.gather(-1, wanted).squeeze(-1).mean(dim=-1)
+    if classes.min() < 0 or classes.max() >= logits.shape[-1]:
+        raise ValueError(
+            f"y: given classes from {classes.min()} to {classes.max()}, expected 0 to "
+            f"{logits.shape[-1] - 1}: the network gives {logits.shape[-1]} logits."
+        )
+    return -_mean(log_p.gather(-1, classes.long().unsqueeze(-1)).squeeze(-1), model)
+
+
+def _measured(model: nn.Module, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits (..., C) as the network gives them in use, and classes (...)."""
+    if not len(y):
+        raise ValueError("data: there is no example in it, expected at least one. See len(X).")
+    training = [m for m in model.modules() if m.training] if isinstance(model, nn.Module) else []
+    for layer in training:
+        layer.training = False
+    try:
+        logits = answer(model, X)
+    finally:
+        for layer in training:
+            layer.training = True
+    if not isinstance(logits, Tensor):
+        raise TypeError(
+            f"model: gives a {type(logits).__name__}, expected logits, a tensor with one number "
+            "for each class along its last axis."
+        )
+    rows = logits.shape[:-1]
+    # Replicas answer (S, n, C) to n examples; all other networks one row for each target.
+    shared = y.ndim == 1 and len(rows) == 2 and rows[1] == len(y) and _together(model)
+    if not (y.shape == rows or shared) or (y.is_floating_point() and (y != y.round()).any()):
+        raise ValueError(
+            f"y: given {tuple(y.shape)} {y.dtype} where the network gives logits "
+            f"{tuple(logits.shape)}, expected one class for each row of logits, {tuple(rows)}. "
+            "Write y.argmax(dim=-1) for one-hot targets, y.squeeze(-1) for a column."
+        )
+    return logits, y.expand(rows)
+
+
+def _mean(values: Tensor, model: nn.Module) -> Tensor:
+    """Average over examples; over all there is but for replicas."""
+    return values.mean(dim=-1) if _together(model) else values.flatten().mean(dim=-1)
+
+
+def _together(model: nn.Module) -> bool:
+    """Tell whether a network is many that answer side by side, (S, n, C)."""
+    return getattr(model, "count", None) is not None and hasattr(model, "replica")

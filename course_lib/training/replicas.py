@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from course_lib.masks import Mask
 from course_lib.training.examples import is_pair
-from course_lib.training.fit import Recipe, StepHook, batches
+from course_lib.training.fit import NOTHING, Recipe, StepHook, batches
 from course_lib.training.models import mlp
 
 
@@ -144,10 +144,13 @@ def fit_replicas(
         stop: the step to end before.
         on_step: as in `fit`.
 
+    Parameters that require no gradient stay as they are, but for what the mask prunes.
+
     Raises:
         TypeError: data of another kind.
         ValueError: the number of seeds, rates or rows of labels is not that of the replicas; no
-            examples; steps that are not the recipe's; or the mask does not fit.
+            examples; nothing can be trained; steps that are not the recipe's; or the mask does
+            not fit.
 
     Used in chapters 03 to 13.
     """
@@ -159,6 +162,8 @@ def fit_replicas(
             raise ValueError(f"{name}: given {given}, expected {count}, one for each replica.")
     if y.ndim == 2 and len(y) != count:
         raise ValueError(f"y: given {len(y)} rows of labels, expected {count}, or one for all.")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError(NOTHING)
     step = _Step(model, recipe, lr)
     step.hold(mask)
     order = torch.stack([batches(len(X), recipe, seed) for seed in seeds], dim=1)
@@ -216,6 +221,8 @@ class _Step:
         for part in model.views(self.decayed, self.shapes)[::2]:
             part.fill_(1)
         self.kept: Tensor | None = None
+        trained = [p.requires_grad for p in model.parameters()]
+        self.frozen = [g for g, free in zip(gradients, trained, strict=True) if not free]
         # Memory for what passes forward and back: asking the system for it at every step is slow.
         shape = (model.count, recipe.batch)
         self.drawn = self.flat.new_empty(*shape, self.W[0].shape[2])
@@ -278,6 +285,8 @@ class _Step:
             grad.addcmul_(self.flat.sign(), self.decayed, value=recipe.l1)
         if self.kept is not None:
             grad.mul_(self.kept)
+        for part in self.frozen:
+            part.zero_()
         self.count += 1
         if self.second is None:
             self.first.mul_(recipe.momentum).add_(grad)

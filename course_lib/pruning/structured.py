@@ -22,12 +22,16 @@ Units = dict[str, Tensor]
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 WEIGHTED = (nn.Linear, *CONVOLUTIONS)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-# Layers in which no unit looks at another: they work the same with fewer.
+# Layers in which no unit looks at another: they work the same with fewer. Pools do where the units
+# are the channels of a convolution.
+POOLS = (
+    nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
+)  # fmt: skip
 UNIT_BY_UNIT = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid,
     nn.Softplus, nn.Hardtanh, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d,
-    nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Flatten,
+    nn.Flatten, *POOLS,
 )  # fmt: skip
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -42,11 +46,17 @@ def unit_scores(scores: Mapping[str, Tensor]) -> Units:
         A score for each unit, by the names of the layers.
 
     Raises:
+        TypeError: scores is no mapping.
         ValueError: a name is not that of a layer's `weight`, such as those of attention and of
             recurrent layers, whose rows are no units; or there are no inputs to add up.
 
     Source: Li et al. (2017), for sizes. Used in chapter 13.
     """
+    if not isinstance(scores, Mapping):
+        given = type(scores).__name__
+        raise TypeError(
+            f"scores: given a {given}, expected those of a criterion: magnitude(model)."
+        )
     units = {}
     for name, s in scores.items():
         layer, _, own = name.rpartition(".")
@@ -130,7 +140,9 @@ def remove(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Sequential:
         A new network of the same layers, plain torch. The one given is not changed.
 
     Raises:
-        TypeError: a layer of another kind, or weights shared, parametrised or hooked.
+        TypeError: a layer of another kind, or one that does not treat by itself each unit of the
+            layers named, as a pool over the outputs of a Linear layer does; or weights shared,
+            parametrised or hooked.
         ValueError: units of no layer, of the last one, of the wrong number, or none left.
 
     Used in chapter 13.
@@ -156,23 +168,74 @@ def _cuts(model: nn.Module, units: Mapping[str, Tensor]) -> Iterator[_Cut]:
     """Walk through the layers, and yield those with weights, and what is kept of them."""
     layers = dict(_layers(model))
     _check_units(layers, units)
-    alive: Tensor | None = None  # which channels of what flows are kept; None: all, unknown yet
+    flow: _Flow | None = None  # None: the inputs, of a number not known yet
     for name, layer in layers.items():
+        if flow is not None:
+            _check_flow(name, layer, flow)
         if isinstance(layer, WEIGHTED):
-            inputs, outputs = layer.weight.shape[1], layer.weight.shape[0]
-            seen = torch.ones(inputs, dtype=torch.bool) if alive is None else alive
-            if inputs % len(seen):
-                raise ValueError(
-                    f"layer {name!r} expects {inputs} inputs, but {len(seen)} channels come in. "
-                    "The network does not fit together."
-                )
-            columns = seen.repeat_interleave(inputs // len(seen))  # after Flatten, a block each
-            alive = units.get(name, torch.ones(outputs, dtype=torch.bool)).cpu()
-            yield _Cut(name, layer, alive, columns)
-        elif isinstance(layer, NORMS) and alive is not None:
-            block = layer.num_features // len(alive)
-            rows = alive.repeat_interleave(block)
+            outputs, inputs = layer.weight.shape[:2]
+            rows = units.get(name, torch.ones(outputs, dtype=torch.bool)).cpu()
+            yield _Cut(name, layer, rows, _over(inputs, flow))
+            flow = _Flow(rows, layer.weight.ndim - 2)
+        elif isinstance(layer, NORMS) and flow is not None:
+            rows = _over(layer.num_features, flow)
             yield _Cut(name, layer, rows, rows)
+        elif isinstance(layer, nn.Flatten) and flow is not None and flow.axes:
+            flow = _Flow(flow.kept, 0, flat=True)
+
+
+class _Flow(NamedTuple):
+    """What flows between two layers, of which some units may be gone.
+
+    kept: which units are kept.
+    axes: how many axes lie behind that of the units; 0 if theirs is the last.
+    flat: whether Flatten has made of each unit a block of numbers.
+    """
+
+    kept: Tensor
+    axes: int
+    flat: bool = False
+
+
+def _over(inputs: int, flow: _Flow | None) -> Tensor:
+    """Return which of the inputs of a layer are kept."""
+    if flow is None or flow.kept.all():
+        return torch.ones(inputs, dtype=torch.bool)
+    return flow.kept.repeat_interleave(inputs // len(flow.kept))
+
+
+def _check_flow(name: str, layer: nn.Module, flow: _Flow) -> None:
+    """Refuse a layer that would look for the units on another axis than theirs."""
+    kind = type(layer).__name__
+    if isinstance(layer, nn.Linear):
+        axes = {0}
+    elif isinstance(layer, (*CONVOLUTIONS, *NORMS, *POOLS)):
+        axes = {int(kind[-2])} | ({0} if isinstance(layer, nn.BatchNorm1d) else set())
+    else:
+        return
+    gone = not flow.kept.all()  # what comes in whole may go any way
+    if gone and flow.axes not in axes:
+        where = f"on the axis before the last {flow.axes}" if flow.axes else "on the last axis"
+        raise TypeError(
+            f"layer {name!r} is a {kind}, and the units that come in lie {where}: it would mix "
+            "them, or take another axis for theirs, so that none can be taken out. Between a "
+            "convolution and a Linear layer stands Flatten(); pools stand right behind "
+            "convolutions of as many dimensions. Keep all units of the layer before, or prune "
+            "single weights."
+        )
+    if isinstance(layer, POOLS) or flow.axes not in axes:
+        return
+    inputs = layer.num_features if isinstance(layer, NORMS) else layer.weight.shape[1]
+    count = len(flow.kept)
+    uneven = inputs % count != 0
+    if (uneven and isinstance(layer, WEIGHTED)) or (
+        gone and (uneven or (inputs != count and not flow.flat))
+    ):
+        raise ValueError(
+            f"layer {name!r} expects {inputs} inputs, but {count} channels come in. "
+            "The network does not fit together, or has another axis than that of the units here: "
+            "keep all units of the layer before, or prune single weights."
+        )
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -214,6 +277,11 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def _check_units(layers: Mapping[str, nn.Module], units: Mapping[str, Tensor]) -> None:
     """Refuse units that are not a choice among the units of a hidden layer."""
+    if not isinstance(units, Mapping):
+        raise TypeError(
+            f"units: given a {type(units).__name__}, expected a mapping from names of layers to "
+            "bool tensors, as select_units makes it."
+        )
     sizes = {n: layer.weight.shape[0] for n, layer in layers.items() if isinstance(layer, WEIGHTED)}
     hidden = list(sizes)[:-1]
     for name, kept in units.items():

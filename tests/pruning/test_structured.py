@@ -251,3 +251,49 @@ def test_errors_for_people():
     misfit = nn.Sequential(nn.Linear(4, 5), nn.Linear(4, 2))
     with pytest.raises(ValueError, match="does not fit together"):
         remove(misfit, {})
+
+
+@pytest.mark.parametrize(
+    ("layers", "at"),
+    [
+        ((nn.Linear(4, 4), nn.AvgPool1d(3, 1, 1), nn.Linear(4, 2)), 1),
+        ((nn.Linear(4, 4), nn.MaxPool1d(3, 1, 1), nn.Linear(4, 2)), 1),
+        ((nn.Linear(4, 4), nn.AdaptiveAvgPool1d(4), nn.Linear(4, 2)), 1),
+        ((nn.Conv1d(3, 4, 1), nn.MaxPool2d(1), nn.Flatten(), nn.Linear(8, 2)), 1),
+        ((nn.Conv1d(3, 4, 1), nn.Flatten(), nn.MaxPool1d(3, 1, 1), nn.Linear(8, 2)), 2),
+        ((nn.Conv1d(3, 4, 1), nn.ReLU(), nn.Linear(8, 2)), 2),
+        ((nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Linear(1, 2)), 2),
+        ((nn.Linear(4, 4), nn.ReLU(), nn.Conv1d(4, 2, 1)), 2),
+    ],
+)
+def test_a_layer_that_looks_along_another_axis_is_refused(layers, at):
+    model, units = nn.Sequential(*layers), {"0": torch.arange(4) < 2}
+    for change in (remove, unit_mask):
+        with pytest.raises(TypeError, match=f"layer '{at}'.*the units that come in lie"):
+            change(model, units)
+    whole = remove(model, {"0": torch.ones(4, dtype=torch.bool)})
+    assert [p.shape for p in whole.parameters()] == [p.shape for p in model.parameters()]
+
+
+def test_units_of_other_tokens_than_the_norm_counts_are_refused():
+    norm = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(8), nn.Linear(4, 2))  # 8 tokens
+    tokens = nn.Sequential(nn.Linear(5, 4), nn.Flatten(), nn.Linear(32, 2))
+    for model, at in ((norm, 1), (tokens, 2)):
+        assert model(torch.ones(2, 8, 5)).shape[0] == 2
+        with pytest.raises(ValueError, match=f"layer '{at}' expects .*but 4 channels come in"):
+            remove(model, {"0": torch.arange(4) < 2})
+
+
+def test_pools_and_norms_over_channels_of_lines_stay():
+    model = nn.Sequential(
+        nn.Conv1d(2, 6, 3), nn.BatchNorm1d(6), nn.MaxPool1d(2), nn.Conv1d(6, 4, 1),
+        nn.AdaptiveAvgPool1d(2), nn.Flatten(), nn.BatchNorm1d(8), nn.Linear(8, 3),
+    ).double()  # fmt: skip
+    agree(model, {"0": torch.arange(6) % 2 == 0, "3": torch.arange(4) > 1}, (2, 10), 5, False)
+
+
+def test_what_is_no_scores_or_units_is_said():
+    with pytest.raises(TypeError, match="scores: given a Sequential"):
+        unit_scores(perceptron())
+    with pytest.raises(TypeError, match="units: given a NoneType"):
+        remove(perceptron(), None)

@@ -6,6 +6,7 @@ answers with a bool tensor of the same shape, True where it keeps. Pruning by ma
 selection raises TypeError for others and ValueError for NaN or infinite ones.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from numbers import Real
@@ -57,7 +58,15 @@ def threshold(scores: Tensor, tau: float) -> Tensor:
         raise TypeError(f"tau: given {tau!r} ({type(tau).__name__}), expected a number.")
     if tau != tau:
         raise ValueError("tau: given NaN, expected a number. Nothing can be compared with NaN.")
-    return checked_scores(scores) > tau
+    scores = checked_scores(scores)
+    if scores.is_floating_point():
+        return scores > tau
+    # For integers torch would wrap tau to their type, or round both to float32.
+    number = tau.item() if isinstance(tau, Tensor) else tau
+    limits = torch.iinfo(scores.dtype)
+    if not limits.min <= number < limits.max:
+        return torch.full_like(scores, number < limits.min, dtype=torch.bool)
+    return scores > math.floor(number)
 
 
 def n_of_m(scores: Tensor, n: int, m: int) -> Tensor:

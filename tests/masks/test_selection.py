@@ -1,6 +1,7 @@
 """Selections against brute force: exact counts, ties, odd shapes, every data type, bad input."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -354,3 +355,16 @@ def test_a_threshold_is_a_number(tau):
 def test_sparse_tensors_are_told_to_be_dense():
     with pytest.raises(TypeError, match=r"scores of 'w': given torch.sparse_coo.*to_dense"):
         select({"w": torch.eye(3).to_sparse()}, k=1)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_a_threshold_of_integers_is_compared_as_a_number(dtype):
+    limits = torch.iinfo(dtype)
+    scores = [limits.min, limits.min + 1, 0, 5, 100, limits.max - 1, limits.max]
+    taus = [-math.inf, -(2**70), limits.min - 1, limits.min, -1, -0.5, 0, 4.5, 5, 100, 200, 1000]
+    taus += [limits.max - 1, limits.max, 2**70, math.inf, Fraction(9, 2)]
+    for tau in taus:
+        expected = [score > tau for score in scores]  # Python's integers never wrap
+        assert threshold(torch.tensor(scores, dtype=dtype), tau).tolist() == expected, tau
+    found = threshold(torch.tensor(scores, dtype=dtype), torch.tensor(200))
+    assert found.tolist() == [score > 200 for score in scores]

@@ -4,11 +4,17 @@ Values are told by their contents, functions by their code, their defaults and a
 to, objects by their class and what pickle would store of them. What Python, torch and this library
 define is told by its name. Nothing is told by an address or by `repr`; what cannot be told by its
 contents (an open file, a generator, a lock) is an error.
+
+A function refers to the names in its code: to what it imports, and to what it takes from a module
+of one's own (`helpers.rate`); a module that is handed on is read whole. What is only named while
+the function runs, by `eval` or `importlib.import_module`, is not seen.
 """
 
 import dis
 import enum
 import hashlib
+import importlib
+import importlib.util
 import sys
 import types
 from collections.abc import Mapping, Set
@@ -83,7 +89,7 @@ class _Reader:
             case types.MethodType():
                 return ["method", *self.all((value.__func__, value.__self__), where)]
             case types.ModuleType():
-                return ["module", value.__name__]
+                return ["module", value.__name__, *self.pairs(_contents(value), where)]
             case type():
                 return self.class_(value, where)
             case partial():
@@ -112,7 +118,9 @@ class _Reader:
         kept = self.all((f.__defaults__, f.__kwdefaults__, held), where)
         if _by_name(f):
             return ["function", f.__module__, f.__qualname__, *kept]
-        used = {n: f.__globals__[n] for n in sorted(_globals(f.__code__)) if n in f.__globals__}
+        if vars(f):  # what is written on it, `f.rate = 0.1`
+            kept.append(self.read(vars(f), where))
+        used = dict(sorted(_around(f.__code__, f.__globals__).items()))
         return ["function", *kept, *self.pairs(used, where), self.read(f.__code__, where)]
 
     def code(self, code: types.CodeType, where: str) -> list[str | bytes]:
@@ -141,7 +149,7 @@ class _Reader:
                 f"be told by its contents ({error})"
             ) from error
         if isinstance(made, str):
-            return ["name", str(getattr(value, "__module__", None)), made]
+            return self.named(value, made, where)
         self.alive.append(made)
         call, given, state, *items = [*made, None, None, None][:5]
         if isinstance(state, dict):  # whether it trains at the moment is no property of a network
@@ -150,6 +158,19 @@ class _Reader:
         contents = [list(part) if part is not None else None for part in items]
         ties = _ties(value) if isinstance(value, nn.Module) else []
         return ["object", *ties, *self.all((call, given, state, contents), where)]
+
+    def named(self, value: Any, name: str, where: str) -> list[str | bytes]:
+        """Tell what pickle would find by its name: a library's by that, any other by contents."""
+        if _by_name(value) or type(value).__module__ == "typing":
+            return ["name", str(getattr(value, "__module__", None)), name]
+        if hasattr(value, "__wrapped__"):  # a function under lru_cache
+            return ["around", *self.all((type(value), value.__wrapped__), where)]
+        if isinstance(type(value).__reduce__, types.FunctionType):  # the only one of its kind
+            return ["only", name, *self.all((type(value), getattr(value, "__dict__", None)), where)]
+        raise Unknown(
+            f"{where.lstrip('.') or 'it'} is or holds {name!r}, of which nothing but its name can "
+            "be told"
+        )
 
 
 # What a class holds that says nothing of what it does, or where it was written.
@@ -177,15 +198,63 @@ def _ties(model: nn.Module) -> list[str]:
     return [f"{name} is {other}" for name, other in pairs if name != other]
 
 
-def _globals(code: types.CodeType) -> set[str]:
-    """Return the names that a function's code, or code within it, looks up around it."""
-    found = {
-        str(step.argval)
-        for step in dis.get_instructions(code)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
-    return found.union(*map(_globals, inner))
+def _around(code: types.CodeType, scope: dict[str, Any]) -> dict[str, object]:
+    """Return what a function's code, or code within it, looks up around it or imports, by name."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+    found: dict[str, object] = {}
+    for at, step in enumerate(steps):
+        name = str(step.argval)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name in scope:
+            found |= _followed(name, scope[name], steps[at + 1 :])
+        elif step.opname == "IMPORT_NAME":
+            dots, wanted = steps[at - 2].argval, steps[at - 1].argval  # from ..helpers import rate
+            found |= _imported("." * int(dots) + name, wanted or (), scope)
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            found |= _around(part, scope)
+    return found
+
+
+def _followed(path: str, value: object, steps: list[dis.Instruction]) -> dict[str, object]:
+    """Return what code takes from a module of one's own, `helpers.rate`, or else the value."""
+    for step in steps:
+        own = isinstance(value, types.ModuleType) and not _of_library(value.__name__)
+        if not own or step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
+            break
+        path, value = f"{path}.{step.argval}", getattr(value, str(step.argval), None)
+    return {path: value}
+
+
+def _imported(name: str, wanted: tuple[str, ...], scope: dict[str, Any]) -> dict[str, object]:
+    """Return what an import within a function takes, of modules of one's own; else nothing."""
+    try:
+        whole = importlib.util.resolve_name(name, scope.get("__package__") or "")
+        if _of_library(whole):
+            return {}
+        module = importlib.import_module(whole)
+    except ImportError:  # then the function does without it, or fails
+        return {name: None}
+    if not wanted:  # import a.b binds a
+        root = whole.partition(".")[0]
+        return {whole: module, root: sys.modules[root]}
+    return {f"{whole}.{own}": _part(module, own) for own in wanted}
+
+
+def _part(module: types.ModuleType, name: str) -> object:
+    """Return what `from module import name` gives, None where that would fail."""
+    if hasattr(module, name):
+        return getattr(module, name)
+    try:
+        return importlib.import_module(f"{module.__name__}.{name}")
+    except ImportError:
+        return None
+
+
+def _contents(module: types.ModuleType) -> dict[str, object]:
+    """Return all that a module of one's own holds; a library's is told by its name."""
+    if _of_library(module.__name__):
+        return {}
+    return {name: value for name, value in sorted(vars(module).items()) if name[:2] != "__"}
 
 
 def _filled(cell: types.CellType) -> bool:
@@ -198,10 +267,18 @@ def _filled(cell: types.CellType) -> bool:
 
 def _by_name(value: Any) -> bool:
     """Tell whether something is a library's: Python's, this one's, or an installed one's."""
-    name = getattr(value, "__module__", None) or "builtins"
+    return _of_library(getattr(value, "__module__", None) or "builtins")
+
+
+def _of_library(name: str) -> bool:
+    """Tell whether a module is a library's; one that was not imported yet is looked for."""
     root = name.partition(".")[0]
-    if root == "course_lib" or (root in sys.stdlib_module_names and root != "__main__"):
+    if root == "__main__":  # even where a library started Python, as `python -m pytest` does
+        return False
+    if root == "course_lib" or root in sys.stdlib_module_names:
         return True
-    file = getattr(sys.modules.get(name), "__file__", None) or ""
-    parts = PurePath(file).parts
-    return "site-packages" in parts or "dist-packages" in parts
+    files = [getattr(sys.modules.get(own), "__file__", None) for own in (name, root)]
+    if root not in sys.modules and (spec := importlib.util.find_spec(root)):
+        files = [spec.origin]
+    parts = {part for file in files for part in PurePath(file or "").parts}
+    return not parts.isdisjoint({"site-packages", "dist-packages"})

@@ -1,10 +1,11 @@
 """How far an input may move before a network changes its mind: proofs, and attacks.
 
 A *network* here gives logits and is an `nn.Sequential` of Linear, ReLU, Flatten and Conv2d layers,
-or `Replicas`; answers about replicas have a first axis for them. A *ball* of radius eps is all that
-can be reached by changing an input by at most eps: each number by at most eps ("linf"), or all of
-them by a vector of length at most eps ("l2"). No proof here accounts for the rounding of floating
-point numbers; in float64 it is far below everything that is measured.
+or `Replicas`; answers about replicas have a first axis for them. Its layers are of these very
+classes and run one after the other, with no hooks: of anything else nothing is proved. A *ball* of
+radius eps is all that can be reached by changing an input by at most eps: each number by at most
+eps ("linf"), or all of them by a vector of length at most eps ("l2"). No proof here accounts for
+the rounding of floating point numbers; in float64 it is far below everything that is measured.
 
 Used in chapter 10.
 """
@@ -156,8 +157,7 @@ def conv_ceiling(layer: nn.Conv2d, size: tuple[int, int]) -> float:
 
 def _check_conv(layer: nn.Conv2d, size: tuple[int, int]) -> tuple[int, int]:
     """Return the size of the padded picture."""
-    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
-    if not plain or isinstance(layer.padding, str):
+    if not _is_plain(layer) or isinstance(layer.padding, str):
         raise ValueError(
             f"layer: given {layer}, expected no groups, no dilation, and zeros for padding."
         )
@@ -181,7 +181,7 @@ def layer_norms(model: nn.Sequential, size: tuple[int, int] | None = None) -> li
         A tensor for each layer: a number, or (S,) for replicas.
 
     Raises:
-        ValueError: a layer of another kind, or a convolution and no size.
+        ValueError: another network, a layer of another kind, or a convolution and no size.
 
     Used in chapter 10.
     """
@@ -191,13 +191,18 @@ def layer_norms(model: nn.Sequential, size: tuple[int, int] | None = None) -> li
             found.append(torch.linalg.matrix_norm(layer.weight.detach(), 2))
         elif isinstance(layer, nn.Conv2d):
             if size is None:
-                raise ValueError("size: given None, expected the (height, width) of the pictures.")
+                raise ValueError(
+                    f"size: not known at {layer}; expected the (height, width) of the pictures, "
+                    "and no Linear or Flatten layer before a convolution."
+                )
             height, width = _check_conv(layer, size)
             found.append(layer.weight.new_tensor(conv_ceiling(layer, size)))
             size = (
                 (height - layer.kernel_size[0]) // layer.stride[0] + 1,
                 (width - layer.kernel_size[1]) // layer.stride[1] + 1,
             )
+        if isinstance(layer, (*LINEAR, nn.Flatten)):
+            size = None  # what comes out is no picture of that size any more
     return found
 
 
@@ -211,15 +216,54 @@ def lipschitz_bound(model: nn.Sequential, size: tuple[int, int] | None = None) -
 
 
 def _known(model: nn.Sequential) -> list[nn.Module]:
-    """Return the layers, if every one is of a kind that can be bounded."""
-    layers = list(model.children())
+    """Return the layers in the order in which they run, if all that runs is known.
+
+    A bound is proved of what these very classes compute. A subclass, a forward of its own or a hook
+    may compute anything, so no bound is given there.
+    """
+    kind = type(model)
+    if not isinstance(model, nn.Sequential) or kind.forward is not nn.Sequential.forward:
+        raise ValueError(
+            f"model: given {kind.__name__}, expected nn.Sequential or Replicas: what a forward of "
+            "its own does with the layers cannot be bounded."
+        )
+    layers = list(model)  # a layer that stands there twice runs twice
     for layer in layers:
-        if not isinstance(layer, (*LINEAR, nn.Conv2d, nn.ReLU, nn.Flatten)):
+        if type(layer) not in (*LINEAR, nn.Conv2d, nn.ReLU, nn.Flatten):
             raise ValueError(
                 f"model: given a layer {type(layer).__name__}, expected Linear, Conv2d, ReLU and "
-                "Flatten layers alone."
+                "Flatten layers alone, and no subclass of theirs."
+            )
+        if isinstance(layer, nn.Conv2d) and not _is_plain(layer):
+            raise ValueError(
+                f"model: given {layer}, expected no groups, no dilation, and zeros for padding."
+            )
+    for module in (model, *layers):
+        if _is_altered(module):
+            raise ValueError(
+                f"model: {type(module).__name__} has a hook, or a forward put in place of its own, "
+                "which may change what it returns; expected none. Masks of torch.nn.utils.prune "
+                "are such hooks: course_lib.pruning.interop.from_torch_prune makes them part of "
+                "the weights."
             )
     return layers
+
+
+def _is_plain(layer: nn.Conv2d) -> bool:
+    return layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
+
+
+def _is_altered(module: nn.Module) -> bool:
+    """Tell whether this one may return other things than its class says."""
+    hooks = nn.modules.module
+    return bool(
+        "forward" in vars(module)
+        or type(module).__call__ is not nn.Module.__call__
+        or module._forward_hooks
+        or module._forward_pre_hooks
+        or hooks._global_forward_hooks
+        or hooks._global_forward_pre_hooks
+    )
 
 
 def _inputs(model: nn.Module, X: Tensor) -> Tensor:
@@ -402,7 +446,7 @@ def interval_logits(model: nn.Sequential, X: Tensor, eps: float) -> tuple[Tensor
         Two tensors (n, classes), or (S, n, classes).
 
     Raises:
-        ValueError: a layer of another kind, or eps is negative or not finite.
+        ValueError: another network, a layer of another kind, or eps is negative or not finite.
 
     Used in chapter 10.
     """

@@ -153,6 +153,20 @@ def test_what_cannot_be_bounded_is_no_proof_and_says_why():
     assert "no proof" in str(found) and "Tanh" in str(found)
 
 
+class Turned(nn.Sequential):
+    """A network whose certificate would be of the one that it is the opposite of."""
+
+    def forward(self, X):
+        return -super().forward(X)
+
+
+def test_a_forward_of_its_own_is_no_proof_and_says_why():
+    models = {s: Turned(*mlp((8, 40, 3), s)) for s in (0, 1)}
+    found = card({s: (model, cut(model, 0.5)) for s, model in models.items()})
+    assert found.certificate["dense"] is None and found.certificate["pruned"] is None
+    assert "| no proof | no proof |" in str(found) and "No proof: model: given Turned" in str(found)
+
+
 def test_the_clock_is_read_here(made):
     ratio, least, most = made[1].clock["ratio"]
     assert 0 < least <= ratio <= most < math.inf

@@ -1,5 +1,6 @@
 """Bounds against singular values, explicit matrices, brute force and attacks that must fail."""
 
+import copy
 import itertools
 import math
 
@@ -9,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune
+from torch.nn.utils.parametrizations import weight_norm
 
 from course_lib.labs import robustness as lab
 from course_lib.training.models import mlp
@@ -365,6 +368,141 @@ def test_replicas_are_each_alone():
 
 MODEL = mlp((3, 4, 2), 0)
 X, Y = torch.zeros(2, 3), torch.tensor([0, 1])
+
+
+class Turned(nn.Sequential):
+    def forward(self, X):
+        return -super().forward(X)
+
+
+class Called(nn.Sequential):
+    def __call__(self, X):
+        return 10 * super().__call__(X)
+
+
+class Fivefold(nn.Linear):
+    def forward(self, X):
+        return 5 * super().forward(X)
+
+
+class Negative(nn.ReLU):
+    def forward(self, X):
+        return -X
+
+
+class Functional(nn.Module):
+    """Its ReLU is no layer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+
+    def forward(self, X):
+        return self.last(torch.relu(self.first(X)))
+
+
+def altered(how):
+    """A plain network, to which something is done."""
+    model = mlp((3, 4, 2), 0)
+    how(model)
+    return model
+
+
+def picture(**how):
+    return nn.Sequential(nn.Conv2d(2, 2, 3, **how), nn.ReLU(), nn.Flatten(), nn.Linear(72, 2))
+
+
+PLAIN = list(mlp((3, 4, 2), 0))
+UNKNOWN = {
+    "a forward of its own": (Turned(*PLAIN), "Turned"),
+    "a call of its own": (Called(*PLAIN), "Called"),
+    "no Sequential": (Functional(), "Functional"),
+    "a subclass of Linear": (nn.Sequential(nn.Linear(3, 4), nn.ReLU(), Fivefold(4, 2)), "Fivefold"),
+    "a subclass of ReLU": (nn.Sequential(nn.Linear(3, 4), Negative(), nn.Linear(4, 2)), "Negative"),
+    "computed weights": (
+        nn.Sequential(weight_norm(nn.Linear(3, 2))),
+        "ParametrizedLinear",
+    ),
+    "masks of torch": (
+        altered(lambda m: prune.l1_unstructured(m[0], "weight", amount=0.5)),
+        "Linear has a hook.*from_torch_prune",
+    ),
+    "a hook on a layer": (
+        altered(lambda m: m[1].register_forward_hook(lambda layer, X, out: -out)),
+        "ReLU has a hook",
+    ),
+    "a hook on the network": (
+        altered(lambda m: m.register_forward_pre_hook(lambda layer, X: (10 * X[0],))),
+        "Sequential has a hook",
+    ),
+    "another forward": (
+        altered(lambda m: setattr(m[2], "forward", lambda X: 7 * X[..., :2])),
+        "Linear has a hook, or a forward",
+    ),
+    "padding in a circle": (picture(padding=1, padding_mode="circular"), "zeros for padding"),
+    "padding by mirrors": (picture(padding=1, padding_mode="reflect"), "zeros for padding"),
+    "dilation": (picture(dilation=2), "no dilation"),
+    "groups": (picture(groups=2), "no groups"),
+}
+
+
+@pytest.mark.parametrize("model, words", UNKNOWN.values(), ids=UNKNOWN)
+def test_nothing_is_proved_of_what_is_not_known(model, words):
+    size, y = (6, 6), torch.tensor([0, 1, 0, 1])
+    pictures = isinstance(next(model.children()), nn.Conv2d)
+    X = torch.zeros(4, 2, *size) if pictures else torch.zeros(4, 3)
+    for ask in (
+        lambda: lab.layer_norms(model, size),
+        lambda: lab.lipschitz_bound(model, size),
+        lambda: lab.interval_logits(model, X, 0.1),
+        lambda: lab.interval_margins(model, X, y, 0.1),
+        lambda: lab.linear_margins(model, X, y, 0.1),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ask()
+
+
+def test_a_hook_for_all_modules_is_one_too():
+    handle = nn.modules.module.register_module_forward_hook(lambda layer, X, out: 2 * out)
+    try:
+        with pytest.raises(ValueError, match="has a hook"):
+            lab.lipschitz_bound(MODEL)
+    finally:
+        handle.remove()
+    assert lab.lipschitz_bound(MODEL) > 0
+
+
+def test_a_layer_that_stands_there_twice_runs_twice():
+    torch.manual_seed(0)
+    layer, relu = nn.Linear(3, 3).double(), nn.ReLU()
+    model = nn.Sequential(layer, relu, layer, relu, layer)
+    apart = nn.Sequential(*(copy.deepcopy(part) for part in model))
+    X, y = inputs(5, 3, 0), torch.tensor([0, 1, 2, 0, 1])
+    for ask in (
+        lab.lipschitz_bound,
+        lambda m: torch.stack(lab.interval_logits(m, X, 0.1)),
+        lambda m: lab.interval_margins(m, X, y, 0.1),
+        lambda m: lab.linear_margins(m, X, y, 0.1),
+    ):
+        torch.testing.assert_close(ask(model), ask(apart))
+    low, high = lab.interval_logits(model, X, 0.0)
+    torch.testing.assert_close(low, model(X))
+    torch.testing.assert_close(high, model(X))
+
+
+def test_a_subclass_that_only_says_its_layers_is_bounded():
+    class Named(nn.Sequential):
+        def __init__(self):
+            super().__init__(*MODEL)
+
+    torch.testing.assert_close(lab.lipschitz_bound(Named()), lab.lipschitz_bound(MODEL))
+
+
+@pytest.mark.parametrize("before", [nn.Linear(6, 20), nn.Flatten(3, 3)], ids=str)
+def test_a_convolution_behind_what_changes_the_size_is_not_bounded(before):
+    model = nn.Sequential(before, nn.Conv2d(1, 1, 3, padding=1))
+    with pytest.raises(ValueError, match="no Linear or Flatten layer before a convolution"):
+        lab.lipschitz_bound(model, (6, 6))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@
 Everything works alike on one network and on `Replicas`, where each copy is pruned by itself.
 """
 
+import copy
 import hashlib
 import inspect
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -315,7 +317,7 @@ def iterative_pruning(
         _check_shares(mask, asked.get("fraction"), asked.get("density"), scope, rates)
     _check_rewind(rewind_step, train)
     told = (cuts, rates, scope, rewind_step)
-    store = _Store(folder, model, told, key, (train, criterion, data, loss))
+    store = _Store(folder, model, told, key, (train, criterion, data, loss), len(cuts))
 
     def cut(mask: Mask, number: int) -> Mask:
         return prune_model(
@@ -343,7 +345,7 @@ def _rounds(
             if number:
                 mask = cut(mask, number - 1)
                 if rewind_step is not None:
-                    model.load_state_dict(rewound)
+                    _put(model, rewound)
                 train(model, mask, round=number, start=begin)
                 _check_held(model, mask)
             else:
@@ -353,7 +355,7 @@ def _rounds(
                 train(model, mask, round=0, start=begin)
             done = store.write(Round(number, mask, _copy(model), rewound))
         else:
-            model.load_state_dict(done.trained)
+            _put(model, done.trained)
             mask, rewound = done.mask, done.rewound
         yield done
 
@@ -516,11 +518,23 @@ class _Store:
         settings: object,
         key: str | None,
         parts: tuple[object, ...],
+        rounds: int,
     ) -> None:
-        self.folder = Path(folder) if folder is not None else None
+        try:
+            self.folder = Path(folder) if folder is not None else None
+        except TypeError as error:
+            raise TypeError(f"folder: given {folder!r}, expected the path of a folder.") from error
         self.run = ""
         if self.folder is None:
             return
+        if any(not os.path.exists(self._path(number)) for number in range(rounds + 1)):
+            _check_folder(self.folder)
+        other = [n for n, value in model.state_dict().items() if not isinstance(value, Tensor)]
+        if other:
+            raise TypeError(
+                f"folder: the network's state holds {other}, which are no tensors and cannot be "
+                "stored. Let get_extra_state give a tensor, or give no folder."
+            )
         model = getattr(model, "_orig_mod", model)  # compiled or not, it is the same network
         if isinstance(model, Replicas):
             _ = model.flat  # laid out anew, if a copy had scattered it
@@ -537,11 +551,15 @@ class _Store:
                 "data and loss, and another one whenever you change any of them."
             ) from error
 
+    def _path(self, number: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"round-{number:03}.safetensors"
+
     def read(self, number: int) -> Round | None:
         """Return a stored round; None if it is not there, or is broken and must be done again."""
         if self.folder is None:
             return None
-        path = self.folder / f"round-{number:03}.safetensors"
+        path = self._path(number)
         try:
             content = path.read_bytes()
             if hashlib.sha256(content[64:]).hexdigest() != content[:64].decode():
@@ -572,12 +590,34 @@ class _Store:
                 }
             )
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(
-                self.folder / f"round-{done.number:03}.safetensors",
-                hashlib.sha256(content).hexdigest().encode() + content,
-            )
+            digest = hashlib.sha256(content).hexdigest().encode()
+            write_whole(self._path(done.number), digest + content)
         return done
 
 
+def _check_folder(folder: Path) -> None:
+    """Make a folder and try it; ValueError, before anything is trained, if it takes no files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"folder: given {str(folder)!r}, where rounds cannot be stored ({error}). Expected a "
+            "folder that can be made and written to, in which there is room."
+        ) from error
+
+
 def _copy(model: nn.Module) -> State:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    """Return the state of a network, and no part of the network itself."""
+    return {name: _apart(value) for name, value in model.state_dict().items()}
+
+
+def _put(model: nn.Module, state: State) -> None:
+    """Give a network this state; what it keeps beside its tensors it may change later."""
+    model.load_state_dict({name: _apart(value) for name, value in state.items()})
+
+
+def _apart(value: Any) -> Any:
+    """Return a copy of a tensor, or of whatever `get_extra_state` of a layer gave."""
+    return value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)

@@ -67,7 +67,8 @@ class Ticket:
                     f"{tuple(entry.shape)}. Take mask and values from the same network."
                 )
         _check_values(self.initial, "initial")
-        broken = [n for n, v in self.initial.items() if not bool(torch.isfinite(v).all())]
+        tensors = {n: v for n, v in self.initial.items() if isinstance(v, Tensor)}
+        broken = [n for n, v in tensors.items() if not bool(torch.isfinite(v).all())]
         if broken:
             raise ValueError(f"initial: {broken} hold NaN or infinity, expected finite values.")
 
@@ -120,7 +121,7 @@ class Ticket:
 
 def _check_values(weights: Mapping[str, Tensor], what: str) -> None:
     """Raise ValueError for weights on the device meta, of which there are only shapes."""
-    if any(w.is_meta for w in weights.values()):
+    if any(isinstance(w, Tensor) and w.is_meta for w in weights.values()):
         raise ValueError(
             f"{what}: on the device meta, which keeps no values, expected weights that have some. "
             "Load them on another device first: model.to_empty(device='cpu')."

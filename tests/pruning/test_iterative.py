@@ -2,11 +2,13 @@
 
 import copy
 import dataclasses
+import importlib
 import os
 import subprocess
 import sys
 import threading
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib.masks import Mask, prunable
 from course_lib.pruning import saliency, tickets
-from course_lib.pruning.fingerprint import fingerprint
+from course_lib.pruning.fingerprint import Unknown, fingerprint
 from course_lib.pruning.iterative import (
     cubic,
     gradual_pruning,
@@ -349,6 +351,62 @@ def test_rounds_refuse_at_once_what_cannot_be(wrong):
     assert states_equal(model.state_dict(), net().state_dict())
 
 
+@pytest.mark.parametrize("kind", ["a file", "below a file", "no path", "a name too long"])
+def test_a_folder_that_takes_no_rounds_is_told_before_anything_is_trained(kind, tmp_path):
+    (tmp_path / "file").touch()
+    folder = {
+        "a file": tmp_path / "file", "below a file": tmp_path / "file" / "runs", "no path": 3,
+        "a name too long": tmp_path / ("x" * 300),
+    }[kind]  # fmt: skip
+    model = net()
+    with pytest.raises((TypeError, ValueError), match=r"^folder: given"):
+        iterative_pruning(model, TRAIN, densities=[0.5], folder=folder)
+    assert states_equal(model.state_dict(), net().state_dict())
+
+
+def test_rounds_that_are_all_there_are_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+    def refused(**_):
+        raise PermissionError("read-only")
+
+    first = list(iterative_pruning(net(), TRAIN, densities=[0.5], folder=tmp_path))
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    again = list(iterative_pruning(net(), TRAIN, densities=[0.5], folder=tmp_path))
+    assert states_equal(first[-1].trained, again[-1].trained)
+    (tmp_path / "round-001.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"cannot be stored.*read-only"):
+        iterative_pruning(net(), TRAIN, densities=[0.5], folder=tmp_path)
+
+
+class Counting(nn.Linear):
+    """A layer that keeps something beside its tensors, and writes on what it was given."""
+
+    def __init__(self):
+        super().__init__(6, 3)
+        self.seen = {"batches": 0}
+
+    def forward(self, X):
+        self.seen["batches"] += 1
+        return super().forward(X)
+
+    def get_extra_state(self):
+        return self.seen
+
+    def set_extra_state(self, state):
+        self.seen = state
+
+
+def test_what_a_layer_keeps_beside_its_tensors_goes_along(tmp_path):
+    settings_ = {"densities": [0.5, 0.2], "rewind_step": 0}
+    model = Counting().double()
+    rounds = list(iterative_pruning(model, TRAIN, **settings_))
+    assert [done.trained["_extra_state"]["batches"] for done in rounds] == [12, 12, 12]
+    assert rounds[0].rewound["_extra_state"] == {"batches": 0}
+    *_, (done, ticket) = tickets.find(Counting().double(), TRAIN, rounds=1, fraction=0.5)
+    assert ticket.initial["_extra_state"] == {"batches": 0} != done.trained["_extra_state"]
+    with pytest.raises(TypeError, match=r"folder: .*'_extra_state'.*no tensors"):
+        iterative_pruning(model, TRAIN, **settings_, folder=tmp_path)
+
+
 def test_gradual_pruning_does_all_that_it_says_or_says_so():
     settings_ = {"density": 0.2, "begin": 2, "end": 9}
     for wrong, said in (
@@ -658,6 +716,60 @@ def test_functions_are_told_by_all_they_refer_to(monkeypatch):
     tied[1].weight = tied[0].weight
     untied[1].weight.data.copy_(untied[0].weight)
     assert fingerprint(tied) != fingerprint(untied)
+
+
+WAYS_TO_A_MODULE = {
+    "a name of the module": "import helpers\ndef f(m, d, l): return helpers.score(m)",
+    "through a package": "import pack.helpers\ndef f(m, d, l): return pack.helpers.score(m)",
+    "imported within": "def f(m, d, l):\n    from helpers import score\n    return score(m)",
+    "from a package": "def f(m, d, l):\n    from pack import helpers\n    return helpers.score(m)",
+    "whole, within": "def f(m, d, l):\n    import helpers as h\n    return h.score(m)",
+    "deep, within": "def f(m, d, l):\n    import pack.helpers\n    return pack.helpers.score(m)",
+    "handed on": "import helpers\ndef f(m, d, l): return getattr(helpers, 'sc' + 'ore')(m)",
+    "kept": "import functools, helpers\ndef g(h, m): 0\nf = functools.partial(g, helpers)",
+    "in a class": (
+        "import helpers\nclass F:\n    def __call__(self, m): return helpers.score(m)\nf = F()"
+    ),
+    "cached": (
+        "import functools, helpers\n@functools.lru_cache\ndef g(m): return helpers.score(m)\n"
+        "def f(m, d, l): return g(m)"
+    ),
+    "written on it": "import helpers\ndef f(m, d, l): return f.score(m)\nf.score = helpers.score",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS_TO_A_MODULE)
+def test_what_lies_in_modules_of_ones_own_is_told_by_its_contents(way, tmp_path, monkeypatch):
+    """A criterion behind a module was told by the module's name, and its old rounds were taken."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").touch()
+
+    def told_with(power, word=""):
+        source = f"RATE = {power}\ndef score(m): return m ** RATE\n" + word
+        for own in ("helpers", "pack", "pack.helpers"):
+            monkeypatch.delitem(sys.modules, own, raising=False)
+        for path in (tmp_path, tmp_path / "pack"):
+            (path / "helpers.py").write_text(source)
+        importlib.invalidate_caches()
+        scope = {"__name__": "__main__"}
+        exec(WAYS_TO_A_MODULE[way], scope)
+        return fingerprint(scope["f"])
+
+    assert told_with(1) == told_with(1) != told_with(2)
+
+
+def test_what_is_told_by_its_name_alone_is_refused_unless_it_is_a_librarys():
+    class Strange:
+        def __reduce_ex__(self, version):
+            return "Strange"
+
+    T = TypeVar("T")
+    assert fingerprint(torch.relu) != fingerprint(torch.tanh)
+    assert fingerprint(T) == fingerprint(T)
+    with pytest.raises(Unknown, match="nothing but its name"):
+        fingerprint(Strange())
 
 
 IN_ANOTHER_PROCESS = """

@@ -59,7 +59,7 @@ def prunable(
 
     Raises:
         TypeError: a layer computes its weight from others, as torch.nn.utils.prune, weight_norm
-            and parametrisations do.
+            and parametrisations do, or is sparse, held by `sparsify`, or quantised.
         ValueError: nothing in the network can be pruned, or a weight has no shape yet.
 
     Used in chapters 02 to 13.
@@ -71,6 +71,7 @@ def prunable(
     aside: set[Tensor] = set()
     for path, layer in module.named_modules():
         check_dense(layer, path)
+        _check_readable(layer, path)
         own = dict(layer.named_parameters(recurse=False, remove_duplicate=False))
         names, bias = weight_names(layer), bias_names(layer)
         if isinstance(layer, NORMS):
@@ -151,6 +152,24 @@ def check_dense(layer: nn.Module, path: str) -> None:
         raise TypeError(
             f"layer {path!r} is sparse ({type(layer).__name__}): pruned weights are gone from it. "
             "Make the network dense first: densify(model), of course_lib.sparse.layers."
+        )
+
+
+def _check_readable(layer: nn.Module, path: str) -> None:
+    """Raise TypeError for a layer whose parameters are not the weights that it computes with."""
+    kind = type(layer)
+    if kind.__module__ == "course_lib.sparse.layers" and "kept" in layer._buffers:
+        raise TypeError(
+            f"layer {path!r} is held ({kind.__name__}, of sparsify with a batch): what lies under "
+            "its mask counts as zero, whatever its weight says. Make the network dense first: "
+            "densify(model), of course_lib.sparse.layers."
+        )
+    if ".nn.quantized" in kind.__module__ and any(
+        name.startswith(("_packed", "_all_weight")) for name in (*vars(layer), *layer._modules)
+    ):
+        raise TypeError(
+            f"layer {path!r} is quantised ({kind.__name__}): its weights are integers, packed away "
+            "where pruning cannot reach them. Prune the network first, and quantise it then."
         )
 
 

@@ -24,6 +24,7 @@ from course_lib.masks.mask import (
     check_shapes,
     weight_names,
 )
+from course_lib.sparse.layers import HELD, densify
 from course_lib.training.replicas import Replicas
 
 
@@ -111,9 +112,14 @@ def from_torch_prune(model: nn.Module) -> Mask:
 def mask_of(model: nn.Module) -> Mask:
     """Return which prunable weights of a network are not zero, whatever computes them.
 
+    Names are those of the network given, so that the mask can be applied to it. torch.compile puts
+    "_orig_mod." before them, of which `plain_state_dict` keeps nothing: for plain names give the
+    network that was compiled.
+
     Raises:
         TypeError, ValueError: as `prunable`, and as `plain_state_dict`.
     """
+    check_module(model)
     weights = prunable(model if _is_plain(model) else _plain_copy(model))
     return Mask({name: w.detach() != 0 for name, w in weights.items()})
 
@@ -121,9 +127,10 @@ def mask_of(model: nn.Module) -> Mask:
 def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """Return the state under plain names, whatever computes the weights.
 
-    Masks of `torch.nn.utils.prune`, parametrisations, and weight and spectral norms of the older
-    kind are carried out, as in evaluation, so that the result loads into a freshly built network
-    with strict=True. So does that of a network compiled by torch. The network given is not changed.
+    Masks of `torch.nn.utils.prune`, layers that `sparsify` holds, parametrisations, and weight and
+    spectral norms of the older kind are carried out, as in evaluation, so that the result loads
+    into a freshly built network with strict=True. So does that of a network compiled by torch. The
+    network given is not changed.
 
     Raises:
         TypeError: something else computes a weight of a layer that pruning knows; two layers share
@@ -132,8 +139,10 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     _check_ordinary(model)
     plain = model if _is_plain(model) else _plain_copy(model)
     return {
-        name.replace("_orig_mod.", ""): tensor.detach().clone()
-        for name, tensor in plain.state_dict().items()
+        name.replace("_orig_mod.", ""): value.detach().clone()
+        if isinstance(value, Tensor)
+        else copy.deepcopy(value)  # what a layer's get_extra_state says
+        for name, value in plain.state_dict().items()
     }
 
 
@@ -281,6 +290,8 @@ def _sources(layer: nn.Module) -> Mapping[str, Tensor | None]:
             found[f"{hook.name}_orig"] = None
     if isinstance(layer, parametrize.ParametrizationList):
         found |= dict.fromkeys(layer._parameters)
+    if type(layer) in HELD.values():
+        found["weight"] = layer._buffers["kept"]
     return found
 
 
@@ -319,7 +330,8 @@ def _plain_copy(model: nn.Module) -> nn.Module:
         _make_plain(layer)
     for path, layer in plain.named_modules():
         check_plain(layer, path, weight_names(layer))
-    return plain
+    held = any(type(layer) in HELD.values() for layer in plain.modules())
+    return densify(plain) if held else plain
 
 
 @torch.no_grad()

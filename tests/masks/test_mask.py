@@ -435,3 +435,14 @@ def test_broken_files_are_refused_by_name(tmp_path):
         Mask.load(tmp_path / "nowhere")
     with pytest.raises(OSError, match="no_folder"):
         Mask({}).save(tmp_path / "no_folder" / "mask")
+
+
+@pytest.mark.parametrize("part", [nn.Linear(4, 4), nn.LSTM(4, 4), nn.GRUCell(4, 4)])
+def test_quantised_layers_are_refused_by_name(part):
+    model = nn.Sequential(nn.Conv1d(3, 4, 1), part)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, that it will move elsewhere
+        packed = torch.ao.quantization.quantize_dynamic(model, {type(part)})
+    with pytest.raises(TypeError, match=r"layer '1' is quantised \(\w+\).*quantise it then"):
+        prunable(packed)
+    assert len(prunable(model)) > 1

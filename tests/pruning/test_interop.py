@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 
 from course_lib.masks import Mask, prunable, select
 from course_lib.pruning import interop, saliency
+from course_lib.sparse import layers
 from course_lib.sparse.layers import sparsify
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
@@ -458,3 +459,46 @@ def test_what_onnx_has_no_operation_for_is_said(tmp_path):
     with pytest.raises(ValueError, match=r"cannot be written in the ONNX format.*bilinear"):
         interop.export_onnx(nn.Bilinear(2, 3, 4), inputs, tmp_path / "m")
     assert not list(tmp_path.iterdir())
+
+
+def test_held_layers_are_read_as_they_compute(tmp_path, monkeypatch):
+    monkeypatch.setattr(layers, "break_even", lambda *sizes: 0.0)
+    model, X = mlp(SIZES, 0), torch.randn(7, 5)
+    mask = select(saliency.magnitude(model), density=0.5)
+    held = sparsify(model, mask, batch=64)
+    with torch.no_grad():
+        held[0].weight += 1  # as an optimiser with momentum might
+    assert interop.mask_of(held) == mask
+    fresh = mlp(SIZES, 1)
+    fresh.load_state_dict(interop.plain_state_dict(held), strict=True)
+    assert torch.equal(fresh(X), held(X)) and type(held[0]) is layers.HeldLinear
+    for read in (prunable, saliency.magnitude, Mask.ones_like):
+        with pytest.raises(TypeError, match=r"layer '0' is held.*densify"):
+            read(held)
+
+
+class Counting(nn.Linear):
+    def get_extra_state(self):
+        return {"seen": [3]}
+
+    def set_extra_state(self, state):
+        self.seen = state["seen"]
+
+
+def test_extra_state_travels_with_the_plain_state():
+    model = nn.Sequential(Counting(3, 2))
+    state = interop.plain_state_dict(model)
+    fresh = nn.Sequential(Counting(3, 2))
+    fresh.load_state_dict(state, strict=True)
+    assert fresh[0].seen == [3] and torch.equal(fresh[0].weight, model[0].weight)
+
+
+def test_masks_of_what_torch_compiles_fit_it_and_what_is_no_network_is_said():
+    model = mlp(SIZES, 0)
+    compiled = torch.compile(model)
+    mask = interop.mask_of(compiled)
+    assert {n.removeprefix("_orig_mod.") for n in mask} == interop.mask_of(model).keys()
+    assert mask.keys() == prunable(compiled).keys() and interop.mask_of(compiled._orig_mod)
+    mask.apply_(compiled)
+    with pytest.raises(TypeError, match="given a OrderedDict, expected a network"):
+        interop.mask_of(model.state_dict())

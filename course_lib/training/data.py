@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from course_lib.masks.files import write_whole
+from course_lib.training.examples import seeded
 
 CLASSES = 10
 
@@ -38,6 +39,7 @@ class Data(NamedTuple):
         set is looked at once.
 
         Raises:
+            TypeError: the seed is no integer.
             ValueError: the share leaves nothing on one side.
         """
         held = round(share * len(self.X))
@@ -46,7 +48,7 @@ class Data(NamedTuple):
                 f"share: given {share}, which holds out {held} of {len(self.X)} examples; "
                 "expected a number between 0 and 1 that leaves some on both sides."
             )
-        order = torch.randperm(len(self.X), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(self.X), generator=seeded(seed))
         out, stay = order[:held], order[held:]
         return Data(self.X[stay], self.y[stay], self.X[out], self.y[out])
 
@@ -62,12 +64,14 @@ def mnist1d(samples: int = 5000, seed: int = 42) -> Data:
         Data with 40 features. Made once and then read from the cache; a broken cache is made anew.
 
     Raises:
+        TypeError: the seed is no integer.
         ValueError: fewer than 50 samples.
 
     Source: Greydanus and Kobak (2024). Used in chapters 03, 05, 09, 11 and 13.
     """
     if samples < 50:
         raise ValueError(f"samples: given {samples}, expected at least 50, five for each class.")
+    seeded(seed)  # refuses what is no seed
 
     def make() -> dict[str, Tensor]:
         settings = get_dataset_args()
@@ -96,6 +100,9 @@ def digits(seed: int = 0) -> Data:
 
     Args:
         seed: which 30% become the test set.
+
+    Raises:
+        TypeError: the seed is no integer.
 
     Source: Alpaydin and Kaynak (1998). Used in chapters 02, 03, 05, 07 and 09 to 12.
     """

@@ -4,12 +4,20 @@ Data is a pair `(inputs, targets)`, or a collection of such pairs that can be go
 again, as a list or a DataLoader: then each pair is a batch. Inputs are a tensor, which the network
 is called with, a tuple or list (its arguments in order) or a dictionary (its arguments by name);
 targets are a tensor. Examples lie along the first axis of all of them.
+
+A loss is the mean over a batch, and over several batches every example counts once: batches are
+weighed by their examples. A loss whose mean is over something else, as that of cross-entropy with
+`ignore_index` or weights of classes, or that is a sum, depends then on how examples are batched:
+give them as one batch, or weigh examples within the loss.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Integral
 from typing import Any, TypeGuard
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
 Batch = tuple[Any, Any]
@@ -122,8 +130,39 @@ def rows(batch: Batch, chosen: Tensor | slice) -> Batch:
     return mapped(take, batch[0]), mapped(take, batch[1])
 
 
+class DataError(ValueError, RuntimeError):
+    """Examples do not fit the network, or what it answers does not fit the loss."""
+
+
+# What torch raises of tensors that do not fit. Subclasses are of other things, as lack of memory.
+TORCH = (RuntimeError, IndexError, ValueError, TypeError)
+
+
 def answer(model: nn.Module, inputs: Any) -> Any:
-    """Call a network with a tensor, with a tuple of arguments, or with named ones."""
+    """Call a network with a tensor, with a tuple of arguments, or with named ones.
+
+    Raises:
+        TypeError or ValueError: the call fails; our words first, then those of the error.
+    """
+    try:
+        return _called(model, inputs)
+    except TORCH as error:
+        if type(error) not in TORCH:
+            raise
+        own = next(iter(model.parameters()), None) if isinstance(model, nn.Module) else None
+        has = "" if own is None else f", whose parameters are {own.dtype} on {own.device}"
+        raise _worded(error)(
+            f"data: given inputs {described(inputs)}, which cannot be sent through "
+            f"{type(model).__name__}{has}. Expected inputs of the shapes that its layers take, of "
+            f"its type and on its device. The error was: {error}"
+        ) from error
+
+
+def _worded(error: Exception) -> type[Exception]:
+    return TypeError if type(error) is TypeError else DataError
+
+
+def _called(model: nn.Module, inputs: Any) -> Any:
     if isinstance(inputs, Mapping):
         return model(**inputs)
     if isinstance(inputs, tuple | list):
@@ -139,7 +178,15 @@ def mean_of(loss: Loss, output: Any, targets: Any) -> Tensor:
         ValueError: it gives more than one number.
     """
     check_loss(loss)
-    value = loss(output, targets)
+    try:
+        value = loss(output, targets)
+    except TORCH as error:
+        if type(error) not in TORCH:
+            raise
+        raise _worded(error)(
+            f"loss: given outputs {described(output)} and targets {described(targets)}, which "
+            f"{_name_of(loss)} cannot compare. {_wanted(loss)} The error was: {error}"
+        ) from error
     if not isinstance(value, Tensor):
         raise TypeError(f"loss: gives {_named(value)}, expected a tensor, the mean over the batch.")
     if value.numel() != 1:
@@ -157,6 +204,70 @@ def check_loss(loss: object) -> None:
             f"loss: given {_named(loss)}, expected a function of outputs and targets. Examples and "
             "their targets are one argument: write (X, y)."
         )
+    if isinstance(loss, type) and issubclass(loss, nn.Module):
+        raise TypeError(
+            f"loss: given the class {loss.__name__}, expected one that has been made: "
+            f"{loss.__name__}()."
+        )
+
+
+def _name_of(loss: Loss) -> str:
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _wanted(loss: Loss) -> str:
+    if loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss):
+        return (
+            "Expected logits (n, classes) and torch.int64 classes (n,) from 0 to classes - 1; for "
+            "tokens, (n, classes, tokens) and (n, tokens): loss=lambda z, y: "
+            "cross_entropy(z.flatten(0, 1), y.flatten())."
+        )
+    return "Expected what the loss is made for, with examples along the first axis."
+
+
+def described(part: Any) -> str:
+    """Say shapes, types and devices of inputs, outputs or targets."""
+    if isinstance(part, Tensor):
+        return f"{tuple(part.shape)} {part.dtype} on {part.device}"
+    if isinstance(part, Mapping):
+        return "{" + ", ".join(f"{name}: {described(value)}" for name, value in part.items()) + "}"
+    if isinstance(part, tuple | list):
+        return f"{type(part).__name__} of {', '.join(map(described, part)) or 'nothing'}"
+    return _named(part)
+
+
+def seeded(seed: int, name: str = "seed") -> torch.Generator:
+    """Return a generator of random numbers that begins with a seed.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: it does not fit into 64 bits.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f"{name}: given {seed!r} ({type(seed).__name__}), expected an integer.")
+    if not -(2**63) <= seed < 2**64:
+        raise ValueError(f"{name}: given {seed}, expected an integer of at most 64 bits.")
+    return torch.Generator().manual_seed(int(seed))
+
+
+def checked_seeds(seeds: Any) -> tuple[int, ...]:
+    """Return seeds, one for each replica, as integers.
+
+    Raises:
+        TypeError: no sequence of integers.
+        ValueError: there is none.
+    """
+    if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
+        raise TypeError(
+            f"seeds: given {seeds!r}, expected a sequence of integers, one for each replica: "
+            "seeds=[0]."
+        )
+    given = tuple(seeds)
+    for seed in given:
+        seeded(seed, "seeds")
+    if not given:
+        raise ValueError("seeds: given none, expected at least one.")
+    return tuple(map(int, given))
 
 
 def _named(given: object) -> str:

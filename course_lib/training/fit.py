@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, islice
+from math import inf
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from course_lib.masks import Mask
-from course_lib.masks.mask import NORMS
+from course_lib.masks.mask import NORMS, check_module
 from course_lib.training.examples import (
     Batch,
     Examples,
@@ -24,10 +26,12 @@ from course_lib.training.examples import (
     is_pair,
     mean_of,
     rows,
+    seeded,
 )
 from course_lib.training.schedules import Schedule, cosine
 
 StepHook = Callable[[int], Mask | None]
+LIMITS = {"lr": inf, "momentum": 1, "weight_decay": inf, "l1": inf, "dropout": 1}  # of a Recipe
 NOTHING = (
     "model: no parameter requires a gradient, so there is nothing to train. Thaw some: "
     "layer.requires_grad_(True)."
@@ -48,6 +52,11 @@ class Recipe:
         l1: the same with the sign of the weight.
         dropout: share of hidden activations that are silenced at random.
         schedule: from progress to a factor of lr.
+
+    Raises:
+        TypeError: a setting of another kind.
+        ValueError: one that is out of range: NaN, infinite or negative, a momentum or a dropout of
+            1 or more, another optimiser.
     """
 
     steps: int = 1500
@@ -61,14 +70,26 @@ class Recipe:
     schedule: Schedule = cosine
 
     def __post_init__(self) -> None:
+        for name in ("steps", "batch"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise TypeError(f"{name}: given {value!r}, expected an integer, at least 1.")
+            if value < 1:
+                raise ValueError(f"{name}: given {value}, expected at least 1.")
+        for name, below in LIMITS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"{name}: given {value!r}, expected a number.")
+            if not 0 <= float(value) < below:
+                until = "a finite number, not negative" if below == inf else f"0 <= {name} < 1"
+                raise ValueError(f"{name}: given {value}, expected {until}.")
         if self.optimiser not in ("sgd", "adam"):
             raise ValueError(f"optimiser: given {self.optimiser!r}, expected 'sgd' or 'adam'.")
-        if self.steps < 1 or self.batch < 1:
-            raise ValueError(
-                f"given steps={self.steps} and batch={self.batch}, expected at least 1 of each."
+        if not callable(self.schedule):
+            raise TypeError(
+                f"schedule: given {self.schedule!r}, expected a function from progress to a factor "
+                "of the rate, as course_lib.training.schedules.cosine."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: given {self.dropout}, expected a share below 1.")
 
     def check_steps(self, start: int, stop: int | None) -> int:
         """Return the step to end before, all of the recipe if `stop` is None.
@@ -93,12 +114,29 @@ def batches(examples: int, recipe: Recipe, seed: int) -> Tensor:
     """Draw the indices of all batches of a training, int64 (steps, batch).
 
     Raises:
+        TypeError: the seed is no integer.
         ValueError: there are no examples.
     """
     if examples < 1:
         raise ValueError("data: there is no example in it, expected at least one. See len(X).")
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, examples, (recipe.steps, recipe.batch), generator=generator)
+    shape = (recipe.steps, recipe.batch)
+    return torch.randint(0, examples, shape, generator=seeded(seed))
+
+
+def check_recipe(recipe: object) -> None:
+    """Raise TypeError for what is no recipe."""
+    if not isinstance(recipe, Recipe):
+        given = type(recipe).__name__
+        raise TypeError(f"recipe: given a {given}, expected a Recipe. See Recipe(steps=1500).")
+
+
+def check_mask(mask: object, name: str = "mask") -> None:
+    """Raise TypeError for what is neither a mask nor None."""
+    if mask is not None and not isinstance(mask, Mask):
+        raise TypeError(
+            f"{name}: given a {type(mask).__name__}, expected a Mask or None. Make one with "
+            "Mask({name: kept}) or select(scores, density=0.1)."
+        )
 
 
 @contextmanager
@@ -116,11 +154,20 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
             optimiser's; of a tied weight with two names and two masks, both hold.
 
     Raises:
+        TypeError: no optimiser, no mask.
         ValueError: the mask does not fit the model, a masked weight is not the optimiser's, or the
             optimiser evaluates the loss within its step (LBFGS), between our two moments.
 
     Used in chapters 03, 05 and 09.
     """
+    if not isinstance(optimiser, Optimizer):
+        raise TypeError(
+            f"optimiser: given a {type(optimiser).__name__}, expected an optimiser of torch, one "
+            "like SGD or Adam. Of a scheduler take scheduler.optimizer."
+        )
+    if mask is None:
+        raise TypeError("mask: given None, expected a Mask. Mask({}) holds nothing.")
+    check_mask(mask)
     if isinstance(optimiser, torch.optim.LBFGS):
         raise ValueError(
             "optimiser: given LBFGS, which computes gradients within its step, where they cannot "
@@ -143,7 +190,7 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
     def before(*_: object) -> None:
         for parameter, out in gone.items():
             if parameter.grad is not None:
-                parameter.grad.masked_fill_(out, 0)
+                _silence(parameter.grad, out)
 
     @torch.no_grad()
     def after(*_: object) -> None:
@@ -151,7 +198,7 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
             parameter.masked_fill_(out, 0)  # zero even where training diverged to NaN
             for memory in optimiser.state.get(parameter, {}).values():
                 if isinstance(memory, Tensor) and memory.shape == out.shape:
-                    memory.masked_fill_(out, 0)
+                    _silence(memory, out)
 
     after()
     handles = [optimiser.register_step_pre_hook(before), optimiser.register_step_post_hook(after)]
@@ -160,6 +207,17 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+@torch.no_grad()
+def _silence(numbers: Tensor, out: Tensor) -> None:
+    """Make numbers zero where a mask prunes; of sparse ones, as embeddings give, what is there."""
+    if numbers.is_sparse:
+        few = numbers.coalesce()
+        few.values().masked_fill_(out[tuple(few.indices())], 0)
+        numbers.copy_(few)
+    else:
+        numbers.masked_fill_(out, 0)
 
 
 def fit(
@@ -195,12 +253,21 @@ def fit(
             from then on.
 
     Raises:
-        TypeError: data or loss of another kind.
-        ValueError: no examples; the mask does not fit; nothing can be trained; steps that are not
-            the recipe's; or dropout in the recipe, which belongs in the model.
+        TypeError: model, data, recipe, seed, mask or loss of another kind.
+        ValueError: no examples, or such as do not fit the network or the loss; the mask does not
+            fit; nothing can be trained, or gradients are switched off; steps that are not the
+            recipe's; or dropout in the recipe, which belongs in the model.
 
     Used in chapters 02 to 05.
     """
+    check_module(model)
+    check_recipe(recipe)
+    check_mask(mask)
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "fit: called where gradients are switched off, within torch.no_grad() or "
+            "torch.inference_mode(); expected a place where the network can learn. Call it outside."
+        )
     if recipe.dropout:
         raise ValueError("dropout: put nn.Dropout into the model, or train Replicas.")
     check_loss(loss)
@@ -231,6 +298,7 @@ def fit(
                 optimiser.step()
                 step += 1
                 renewed = on_step(step) if on_step else None
+                check_mask(renewed, "on_step")
         if renewed is not None:
             mask = renewed
     mask.apply_(model)

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import nn
+
+from course_lib.training.examples import seeded
 
 
 def mlp(sizes: Sequence[int], seed: int, gain: float = 1.0) -> nn.Sequential:
@@ -17,13 +18,14 @@ def mlp(sizes: Sequence[int], seed: int, gain: float = 1.0) -> nn.Sequential:
         gain: 1 is torch's default start; sqrt(6) = 2.45 is He's.
 
     Raises:
+        TypeError: the seed is no integer.
         ValueError: fewer than two sizes, or one that is not positive.
 
     Source: He et al. (2015), for the gain. Used in chapters 02 to 13.
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes: given {tuple(sizes)}, expected at least two positive integers.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layer = nn.utils.skip_init(nn.Linear, inputs, outputs)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.masks import Mask
-from course_lib.training.examples import is_pair
-from course_lib.training.fit import NOTHING, Recipe, StepHook, batches
+from course_lib.training.examples import checked_seeds, described, is_pair, seeded
+from course_lib.training.fit import NOTHING, Recipe, StepHook, batches, check_mask, check_recipe
 from course_lib.training.models import mlp
 
 
@@ -147,14 +147,18 @@ def fit_replicas(
     Parameters that require no gradient stay as they are, but for what the mask prunes.
 
     Raises:
-        TypeError: data of another kind.
+        TypeError: data, recipe, seeds, rates or mask of another kind.
         ValueError: the number of seeds, rates or rows of labels is not that of the replicas; no
-            examples; nothing can be trained; steps that are not the recipe's; or the mask does
-            not fit.
+            examples, or classes that are not the network's; nothing can be trained; steps that are
+            not the recipe's; or the mask does not fit.
 
     Used in chapters 03 to 13.
     """
-    X, y = _pair(data, model.layers[0].in_features)
+    check_recipe(recipe)
+    seeds = checked_seeds(seeds)
+    X, y = _pair(data, model)
+    if lr is not None and not isinstance(lr, Tensor):
+        raise TypeError(f"lr: given {lr!r}, expected a tensor (S,). Write torch.tensor(...).")
     end = recipe.check_steps(start, stop)
     count = model.count
     for name, given in (("seeds", len(seeds)), ("lr", count if lr is None else lr.numel())):
@@ -168,13 +172,14 @@ def fit_replicas(
     step.hold(mask)
     order = torch.stack([batches(len(X), recipe, seed) for seed in seeds], dim=1)
     labels = y.expand(count, -1)
-    silence = torch.Generator().manual_seed(seeds[0])
+    silence = seeded(seeds[0])
     for t in range(start, end):
         chosen = order[t]
         torch.index_select(X, 0, chosen.flatten(), out=step.drawn.view(-1, X.shape[1]))
         step.gradient(labels.gather(1, chosen), silence)
         step.update(recipe.rate(t) / recipe.lr if recipe.lr else 0.0)
         renewed = on_step(t + 1) if on_step else None
+        check_mask(renewed, "on_step")
         if renewed is not None:
             mask = renewed
             step.hold(mask)
@@ -182,7 +187,7 @@ def fit_replicas(
         mask.apply_(model)  # zero even where training diverged to NaN
 
 
-def _pair(data: object, features: int) -> tuple[Tensor, Tensor]:
+def _pair(data: object, model: Replicas) -> tuple[Tensor, Tensor]:
     """Return examples and classes; raises TypeError or ValueError for other data."""
     if not (is_pair(data) and isinstance(data[0], Tensor)):
         raise TypeError(
@@ -190,10 +195,22 @@ def _pair(data: object, features: int) -> tuple[Tensor, Tensor]:
             "draw their batches from it. Train one network at a time with `fit`."
         )
     X, y = data
+    features, classes = model.layers[0].in_features, model.layers[-1].out_features
     if X.ndim != 2 or X.shape[1] != features or y.ndim not in (1, 2) or y.shape[-1] != len(X):
         raise ValueError(
             f"data: given X {tuple(X.shape)} and y {tuple(y.shape)}, expected (n, {features}) and "
             "(n,), or (replicas, n). Put examples along the first axis of X."
+        )
+    dtype, device = model.flat.dtype, model.flat.device
+    if X.dtype != dtype or y.dtype != torch.int64 or not X.device == y.device == device:
+        raise TypeError(
+            f"data: given X {described(X)} and y {described(y)}, expected {dtype} and torch.int64, "
+            f"both on {device}, as the replicas are. Convert with .to(...)."
+        )
+    if y.numel() and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise ValueError(
+            f"y: given classes from {y.min()} to {y.max()}, expected 0 to {classes - 1}: the "
+            f"replicas give {classes} logits."
         )
     return X, y
 
@@ -232,6 +249,7 @@ class _Step:
 
     def hold(self, mask: Mask | None) -> None:
         """Hold the weights that the mask prunes at zero, and forget what drove them."""
+        check_mask(mask)
         if mask is None or not len(mask):
             return
         mask.apply_(self.model)

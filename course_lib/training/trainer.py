@@ -8,8 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask
-from course_lib.training.examples import Examples, Loss, check_examples, check_loss
-from course_lib.training.fit import Recipe, StepHook, fit
+from course_lib.training.examples import (
+    Examples,
+    Loss,
+    check_examples,
+    check_loss,
+    checked_seeds,
+)
+from course_lib.training.fit import Recipe, StepHook, check_recipe, fit
 from course_lib.training.replicas import Replicas, fit_replicas
 
 
@@ -41,7 +47,7 @@ class Trainer:
         loss: from outputs and targets to their mean loss. Replicas know cross-entropy only.
 
     Raises:
-        TypeError: data, recipe or loss of another kind.
+        TypeError: data, recipe, seeds or loss of another kind.
         ValueError: no seeds.
 
     Used in chapters 03, 05 and 09.
@@ -65,12 +71,8 @@ class Trainer:
     def __post_init__(self) -> None:
         check_examples(self.data)
         check_loss(self.loss)
-        if not isinstance(self.recipe, Recipe):
-            given = type(self.recipe).__name__
-            raise TypeError(f"recipe: given a {given}, expected a Recipe. See Recipe(steps=1500).")
-        object.__setattr__(self, "seeds", tuple(self.seeds))
-        if not self.seeds:
-            raise ValueError("seeds: given none, expected at least one.")
+        check_recipe(self.recipe)
+        object.__setattr__(self, "seeds", checked_seeds(self.seeds))
 
     def __call__(
         self,

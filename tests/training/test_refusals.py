@@ -2,17 +2,20 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from course_lib.masks import select
-from course_lib.pruning.saliency import magnitude
+from course_lib.masks import Mask, select
+from course_lib.pruning.saliency import first_order, magnitude
 from course_lib.sparse.layers import densify, sparsify
-from course_lib.training.fit import Recipe, accuracy, fit, mean_loss
+from course_lib.training.data import digits
+from course_lib.training.fit import Recipe, accuracy, fit, hold, mean_loss
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas, fit_replicas
+from course_lib.training.trainer import Trainer
 
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 y = torch.arange(20) % 3
@@ -131,3 +134,182 @@ def test_measuring_changes_nothing_and_is_not_random(measure):
     for a, b in zip(model.state_dict().values(), before.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     assert torch.equal(once, measure(before.eval(), X, y))
+
+
+# --- sentences for what cannot be taken
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.own = nn.Linear(3, 3)
+
+    def forward(self, X, more=None):
+        return self.own(X), more
+
+
+def small():
+    return torch.nn.functional.one_hot(y)
+
+
+DATA = {
+    "class out of range": (net, (X, y + 5), {}, r"\(n,\) from 0 to classes - 1"),
+    "float classes": (net, (X, y.float()), {}, r"targets \(8,\) torch.float32"),
+    "int32 classes": (net, (X, y.int()), {}, "torch.int32"),
+    "a column": (net, (X, y[:, None]), {}, r"targets \(8, 1\)"),
+    "one-hot": (net, (X, small()), {}, r"targets \(8, 3\) torch.int64"),
+    "float64": (net, (X.double(), y), {}, "parameters are torch.float32 on cpu"),
+    "features": (net, (X[:, :2], y), {}, r"inputs \(8, 2\) torch.float32"),
+    "device": (net, [(X.to("meta"), y)], {}, "on meta"),
+    "one example": (lambda: net(nn.BatchNorm1d(6)), [(X[:1], y[:1])], {}, "more than 1 value"),
+    "a tuple": (Pair, (X, y), {}, r"outputs tuple of \(8, 3\)"),
+    "tokens": (lambda: nn.Linear(3, 3), (X.view(4, 5, 3), y.view(4, 5)), {}, "for tokens"),
+    "a class": (net, (X, y), {"loss": nn.CrossEntropyLoss}, r"CrossEntropyLoss\(\)"),
+    "a name": (Pair, ({"X": X, "other": X}, y), {}, "other: .*unexpected keyword"),
+    "a recipe": (net, (X, y), {"recipe": {"steps": 3}}, "given a dict, expected a Recipe"),
+    "a mask": (net, (X, y), {"mask": {"0.weight": X > 0}}, "given a dict, expected a Mask"),
+    "a list": (net, (X, y), {"mask": [1]}, "given a list, expected a Mask"),
+    "a hook": (net, (X, y), {"on_step": lambda step: step > 9}, "on_step: given a bool"),
+    "a seed": (net, (X, y), {"seed": None}, "seed: given None"),
+    "no network": (lambda: net, (X, y), {}, "expected a network"),
+}
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_fit_says_what_does_not_fit(case):
+    make, data, how, said = DATA[case]
+    how = {"recipe": R} | how
+    with pytest.raises((TypeError, ValueError), match=said):
+        fit(make(), data, **how)
+    if case in ("float classes", "float64", "a tuple", "a name"):  # criteria ask in the same words
+        with pytest.raises((TypeError, ValueError), match=r"^(data|loss): given .* The error was"):
+            first_order(make(), data)
+
+
+def test_fit_says_where_nothing_can_be_learnt():
+    for off in (torch.no_grad, torch.inference_mode):
+        with off(), pytest.raises(ValueError, match="gradients are switched off"):
+            fit(net(), (X, y), R)
+
+
+def test_lack_of_memory_and_errors_of_other_kinds_are_left_as_they_are():
+    for kind in (torch.OutOfMemoryError, NotImplementedError, KeyError):
+
+        class Broken(nn.Linear):
+            def forward(self, X, kind=kind):
+                raise kind("mine")
+
+        with pytest.raises(kind) as found:
+            fit(Broken(3, 3), (X, y), R)
+        assert type(found.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"data": (X, y + 1)}, "classes from 1 to 3, expected 0 to 2"),
+        ({"data": (X, y - 1)}, "classes from -1 to 1"),
+        ({"data": (X, y.int())}, r"y \(20,\) torch.int32"),
+        ({"data": (X, y.float())}, r"y \(20,\) torch.float32"),
+        ({"data": (X.double(), y)}, r"X \(20, 3\) torch.float64"),
+        ({"data": (X.to("meta"), y)}, "on meta"),
+        ({"seeds": 0}, r"seeds=\[0\]"),
+        ({"seeds": "01"}, "seeds: given '01'"),
+        ({"seeds": [0, None]}, "seeds: given None"),
+        ({"lr": [0.1, 0.2]}, "expected a tensor"),
+        ({"recipe": {}}, "expected a Recipe"),
+        ({"mask": {}}, "given a dict, expected a Mask"),
+        ({"on_step": lambda step: True}, "on_step: given a bool"),
+    ],
+)
+def test_replicas_say_what_does_not_fit(how, said):
+    given = {"data": (X, y), "recipe": R, "seeds": [0, 1]} | how
+    with pytest.raises((TypeError, ValueError), match=said):
+        fit_replicas(Replicas([net(), net()]), **given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("steps", wrong) for wrong in (10.0, "10", True, None, 0)],
+        *[("batch", wrong) for wrong in (8.0, "8", True, -1)],
+        *[("lr", wrong) for wrong in ("0.1", -1, float("nan"), float("inf"), None, True)],
+        *[("momentum", wrong) for wrong in (-1, 2, 1, "0.9", float("nan"))],
+        *[("weight_decay", wrong) for wrong in (-1, "0.1", None, float("nan"))],
+        *[("l1", wrong) for wrong in (None, -0.1, float("nan"))],
+        *[("dropout", wrong) for wrong in (-0.1, 1, "0", float("nan"))],
+        ("schedule", "cosine"),
+        ("optimiser", None),
+    ],
+)
+def test_a_recipe_refuses_what_it_cannot_follow(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: given "):
+        Recipe(**{name: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    recipe = Recipe(steps=np.int64(3), batch=np.int32(8), lr=np.float32(0.5))
+    Trainer((X, y), recipe, seeds=np.arange(1))(net())
+    one, other = mlp((3, 3), np.int64(3)), mlp((3, 3), 3)
+    assert torch.equal(one[0].weight, other[0].weight)
+    assert torch.equal(digits(np.int64(3)).X, digits(3).X)
+
+
+@pytest.mark.parametrize("seed", [None, 1.0, "1", True])
+def test_seeds_are_integers(seed):
+    data = digits()
+    for asked in (
+        lambda: mlp((3, 3), seed),
+        lambda: digits(seed),
+        lambda: data.hold_out(0.5, seed),
+        lambda: Trainer((X, y), R, seeds=[seed]),
+        lambda: fit(net(), (X, y), R, seed=seed),
+    ):
+        with pytest.raises(TypeError, match=f"given {seed!r}.*expected an integer"):
+            asked()
+    with pytest.raises(TypeError, match=r"seeds=\[0\]"):
+        Trainer((X, y), R, seeds=0)
+    with pytest.raises(ValueError, match="64 bits"):
+        mlp((3, 3), 2**64)
+
+
+def test_hold_says_what_is_no_optimiser_and_no_mask():
+    model = net()
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    falling = torch.optim.lr_scheduler.StepLR(optimiser, 1)
+    for given, mask, said in (
+        (falling, half(model), "StepLR, expected an optimiser"),
+        (optimiser, dict(half(model)), "given a dict, expected a Mask"),
+        (optimiser, None, "given None"),
+    ):
+        with pytest.raises(TypeError, match=said), hold(given, model, mask):
+            pass
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+def test_sparse_gradients_of_embeddings_are_held(optimiser):
+    torch.manual_seed(0)
+    model = nn.Embedding(5, 4, sparse=True)
+    mask = Mask({"weight": torch.rand(5, 4) > 0.5})
+    before = model.weight.detach().clone()
+    opt = {
+        "sgd": lambda p: torch.optim.SGD(p, 0.1),
+        "momentum": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9),
+        "adam": lambda p: torch.optim.SparseAdam(list(p), 0.1),
+    }[optimiser](model.parameters())
+    words = torch.tensor([0, 1, 1, 3])
+
+    def step():
+        opt.zero_grad()
+        model(words).square().sum().backward()
+        opt.step()
+
+    step()  # the optimiser learns to like weights that are then pruned
+    with hold(opt, model, mask):
+        for _ in range(3):
+            step()
+            assert (model.weight[~mask["weight"]] == 0).all()
+    assert (model.weight != before)[mask["weight"]].any()
+    for memory in opt.state[model.weight].values():
+        if isinstance(memory, torch.Tensor) and memory.shape == before.shape:
+            assert (memory.to_dense()[~mask["weight"]] == 0).all()

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from course_lib.masks import Mask, prunable
 from course_lib.training.examples import (
@@ -234,6 +235,8 @@ def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_e
     only the shape. Within every layer the scores sum to the same R, if there are no biases.
     Integers are names, not amounts: where they are embedded, ones stand for the embedded vectors.
 
+    Where nothing flows through a layer, right behind a LayerNorm of the inputs, there is a warning.
+
     Returns:
         float64, since flows of deep networks are large.
 
@@ -251,7 +254,17 @@ def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_e
         outputs = answer(task.model, mapped(_one_of_ones, inputs))
         flow = torch.stack([z.sum() for z in _numbers(outputs)]).sum()
         slopes = _slopes(flow, task.weights)
-        return {name: w.detach() * slopes[name] for name, w in task.weights.items()}
+        scores = {name: w.detach() * slopes[name] for name, w in task.weights.items()}
+    alive = {n: w for n, w in task.weights.items() if not w.is_meta and bool(w.any())}
+    dry = [name for name in alive if not bool(scores[name].any())]
+    if 0 < len(dry) < len(scores):
+        warnings.warn(
+            f"synflow: nothing flows through {dry}, all of whose scores are 0, so that a global "
+            "selection removes these layers whole. A LayerNorm makes zeros of an input of ones; "
+            "give scope='tensor', or take another criterion.",
+            stacklevel=2,
+        )
+    return scores
 
 
 def _one_of_ones(X: Tensor) -> Tensor:
@@ -614,6 +627,7 @@ def _example_gradients(task: _Task) -> Iterator[Scores]:
         found = [_slopes(task.loss_of(example), task.weights) for example in _examples(batch)]
         return {name: torch.stack([g[name] for g in found]) for name in task.weights}
 
+    _check_apart(task.model)
     return _together_or_plainly(task, each, plainly, sum(w.numel() for w in task.weights.values()))
 
 
@@ -658,6 +672,7 @@ def _gauss_newton(task: _Task) -> Scores:
             total = {name: total.get(name, 0) + curve for name, curve in found.items()}
         return total
 
+    _check_apart(task.model)
     first = rows(next(task.batches()), slice(0, 1))
     _check_slope(task.loss_of(first))
     classes = sum(z.numel() for z in _numbers(answer(task.model, first[0])))
@@ -704,6 +719,17 @@ def _together_or_plainly(
             else:
                 found = plainly(some)
             yield {name: part.detach() for name, part in found.items()}
+
+
+def _check_apart(model: nn.Module) -> None:
+    """Raise ValueError for a network in which a single example has no answer of its own."""
+    found = [name for name, layer in model.named_modules() if _looks_around(layer)]
+    if found:
+        raise ValueError(
+            f"model: {found} normalise by the batch at hand, having no running averages, so single "
+            "examples cannot be scored. Make them with track_running_stats=True, or take a "
+            "criterion of whole batches, as first_order."
+        )
 
 
 def _alike(one: Callable[[Any], Scores], other: Callable[[Any], Scores], given: Any) -> bool:
@@ -826,7 +852,8 @@ def _block_inverses(task: _Task, damping: float, block: int) -> Tensor:
     return diagonals.flatten()[:count]
 
 
-# Layers that treat every row of a matrix alike: many batches can go through them as one.
+# Layers that treat every row of a matrix alike: many batches can go through them as one; norms only
+# as `_row_by_row` has it.
 ROW_BY_ROW = (
     nn.Linear, nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.Softplus,
     nn.Identity, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm,
@@ -847,8 +874,20 @@ def _places(model: nn.Module) -> dict[str, int]:
         for number, layer in enumerate(layers)
         if type(layer) is nn.Linear
         and users.count(layer.weight.data_ptr()) == 1
-        and all(type(after) in ROW_BY_ROW for after in layers[number + 1 :])
+        and all(_row_by_row(after) for after in layers[number + 1 :])
     }
+
+
+def _row_by_row(layer: nn.Module) -> bool:
+    """Tell whether a layer treats every row of a matrix alike, whatever stands in the others."""
+    if isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) > 1:
+        return False
+    return type(layer) in ROW_BY_ROW and not _looks_around(layer)
+
+
+def _looks_around(layer: nn.Module) -> bool:
+    """Tell whether a layer in evaluation mode lets every example change what others give."""
+    return isinstance(layer, _BatchNorm) and layer.running_mean is None
 
 
 def _without(task: _Task, w: Tensor, number: int | None, batch: Batch) -> Tensor:

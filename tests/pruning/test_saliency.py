@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -556,6 +557,60 @@ def test_the_oracle_does_not_mix_the_rows_of_what_is_no_batch():
     base = cross_entropy(model(X), y).item()
     expected = changed(model, X, y, "0.weight", (2, 3), 0.0) - base
     assert truth[2, 3].item() == pytest.approx(expected, abs=1e-12)
+
+
+class Crosswise(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+NORMS = [nn.BatchNorm1d(4, track_running_stats=False), nn.LayerNorm((7, 4)), nn.LayerNorm(4)]
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=["batch", "both axes", "row"])
+def test_the_oracle_tries_each_weight_alone_where_rows_look_at_each_other(norm):
+    """Many tried together were one large batch to a norm without running averages."""
+    plain = small()
+    layers = nn.Sequential(plain[0], norm, nn.ReLU(), plain[2]).double()
+    X, y = batch()
+    found, wanted = saliency.oracle(layers, (X, y)), saliency.oracle(Crosswise(layers), (X, y))
+    for name, changes in found.items():
+        assert torch.allclose(changes, wanted[f"layers.{name}"], atol=1e-12)
+
+
+BY_EXAMPLE = {
+    "fisher": saliency.fisher, "obd": saliency.obd, "second order": saliency.second_order,
+    "each": lambda model, data: saliency.first_order(model, data, each=True),
+    "obs": lambda model, data: saliency.obs(model, data, block=4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", BY_EXAMPLE)
+def test_single_examples_of_what_normalises_by_the_batch_are_refused(way):
+    model = small()
+    model.insert(1, nn.BatchNorm1d(4, track_running_stats=False).double())
+    with pytest.raises(ValueError, match=r"model: \['1'\] normalise by the batch at hand"):
+        BY_EXAMPLE[way](model, batch())
+
+
+def test_synflow_tells_of_layers_through_which_nothing_flows():
+    """Ones are all alike, and a LayerNorm makes zeros of them."""
+    behind = small()
+    behind.insert(0, nn.LayerNorm(5).double())
+    with pytest.warns(UserWarning, match=r"nothing flows through \['1.weight'\]"):
+        scores = saliency.synflow(behind, batch())
+    assert scores["1.weight"].eq(0).all() and scores["3.weight"].gt(0).any()
+    pruned = small()
+    pruned[0].weight.data.zero_()  # nothing is left there to be lost
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        saliency.synflow(small(), batch())
+        saliency.synflow(pruned, batch())
+        saliency.synflow(small().to("meta"), batch())
 
 
 def test_synflow_starts_at_the_embedded_vectors():

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from course_lib.cli.place import NO_PLACE, a_home, no_place
+from course_lib.cli.place import NO_PLACE, a_home, here, no_place
 
 # command: (module, one line for the help page)
 COMMANDS = {
@@ -61,6 +61,7 @@ class LazyGroup(click.Group):
 
         So does Ctrl-C: whatever runs has been ended by then, and the exit code says it.
         """
+        here()  # a folder that was deleted is told at once: some libraries abort in it
         try:
             with a_home():
                 return super().invoke(ctx)

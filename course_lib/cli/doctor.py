@@ -144,7 +144,17 @@ def _packages() -> Iterator[Finding]:
             f"packages ({need})", not lacking, found + (lacks if lacking else ""), (need,), "",
             f'In the course folder: {command}, or pip install -c constraints.txt -e ".[{extra}]"',
         )  # fmt: skip
-    pinned = pins((course_root() / "constraints.txt").read_text())
+    file = course_root() / "constraints.txt"
+    try:
+        pinned = pins(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: it is no list of pins
+        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        yield Finding(
+            "versions", False, f"not known, for {file} cannot be read ({said})", (),
+            "It holds the pins that the course is tested with.",
+            "Unpack the course again beside this one, and copy the file from there.",
+        )  # fmt: skip
+        return
     other = [
         f"{name} {version} (pin {pinned[name]})"
         for name, version in sorted(installed.items())

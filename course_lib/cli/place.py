@@ -16,19 +16,34 @@ import click
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
+def here() -> Path:
+    """Return the folder in which the command was called.
+
+    Raises:
+        click.ClickException: it was deleted meanwhile, or may not be read.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise click.ClickException(
+            "the folder that you are in is not there any more, or may not be read. Go to the "
+            "course's folder (cd ...), and call the command again."
+        ) from error
+
+
 def course_root(start: Path | None = None) -> Path:
     """Return the course's folder: the nearest from `start` (default: here) up, or the package's.
 
     Raises:
-        click.ClickException: no folder holds both `_toc.yml` and `notebooks`.
+        click.ClickException: no folder holds both `_toc.yml` and `notebooks`, or here is nowhere.
     """
-    here = (start or Path.cwd()).resolve()
+    path = (start or here()).resolve()
     package = Path(__file__).resolve().parents[2]
-    for folder in [here, *here.parents, package]:
+    for folder in [path, *path.parents, package]:
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
             return folder
     raise click.ClickException(
-        f"{here} is not inside a copy of the course: no folder here or above it holds _toc.yml and "
+        f"{path} is not inside a copy of the course: no folder here or above it holds _toc.yml and "
         "notebooks/. Go to the folder that you cloned or unpacked, and call the command again."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import logging
@@ -98,9 +99,25 @@ def _axis(text: str) -> tuple[str, list[object]]:
         raise click.BadParameter(f"--over {text!r}: expected NAME=VALUES, such as seed=[0,1,2].")
     try:
         found = json.loads(values)
-    except ValueError:
-        found = values  # a bare word
+    except ValueError as error:
+        if not _is_word(values):
+            raise click.BadParameter(
+                f"--over {text!r}: {values!r} is not JSON ({error}). Expected values such as "
+                f"{name}=[0.5,0.1] or {name}=[true,null]; a single word needs no quotes."
+            ) from error
+        found = values
     return name, found if isinstance(found, list) else [found]
+
+
+def _is_word(text: str) -> bool:
+    """Tell whether this is just a word: no JSON that was cut short, and no value of Python's."""
+    if text.startswith(("[", "{", '"')):
+        return False
+    try:
+        ast.literal_eval(text)  # True, None, .5, 1_000, 'a', and 1,2 too
+    except (ValueError, SyntaxError):
+        return True
+    return False
 
 
 @contextmanager

@@ -65,6 +65,21 @@ def test_outside_a_course_is_a_sentence(tmp_path, monkeypatch):
         place.course_root(tmp_path)
 
 
+ASKED = ["lab --list", "check a.ipynb", "doctor", "evidence", "run 01", "sweep json:dumps", "test"]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_folder_that_was_deleted_is_a_sentence(tmp_path, monkeypatch, asked):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    done = CliRunner().invoke(main, asked.split())
+    assert done.exit_code == 1
+    (line,) = done.output.splitlines()
+    assert line.startswith("Error: the folder that you are in is not there any more")
+
+
 @pytest.mark.parametrize("name", ["2", "02", "02_two", "notebooks/02_two.ipynb"])
 def test_ways_to_name_a_chapter(write_notebook, name):
     write_notebook("01_one", "1")

@@ -102,6 +102,19 @@ def test_other_versions_are_named(machine, course):
     assert "(pin 0.0.1)" in result.stdout and "0.0.2" not in result.stdout
 
 
+@pytest.mark.parametrize("content", [None, "click=0.0.1\n", b"\xff\xfe"])
+def test_without_its_pins_the_rest_is_examined(machine, course, content):
+    pins = course / "constraints.txt"
+    pins.unlink()
+    if content:
+        pins.write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = machine(**GOOD)
+    assert not result.stderr
+    (line,) = (line for line in result.stdout.splitlines() if "versions" in line)
+    assert line.startswith("note     versions: not known") and str(pins) in line
+    assert "Unpack the course again" in line and "port 8000" in result.stdout
+
+
 class Package:
     version = "1.0"
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from course_lib.cli.sweep import sweep
+from course_lib.cli.sweep import _axis, sweep
 
 EXPERIMENT = "tests.training.experiments:square"
 
@@ -43,6 +43,11 @@ def test_settings_that_fail_are_named_and_the_exit_code_says_so(tmp_path):
     assert "1 of 2 settings failed" in done.output and "no twos" in done.output
 
 
+@pytest.mark.parametrize("word", ["adam", "tcp://host:1", "/data/x.csv", "3x3", "a b"])
+def test_a_word_needs_no_quotes(word):
+    assert _axis(f"x={word}") == ("x", [word])
+
+
 @pytest.mark.parametrize(
     "asked, said",
     [
@@ -52,6 +57,10 @@ def test_settings_that_fail_are_named_and_the_exit_code_says_so(tmp_path):
         (["tests.training.experiments:__doc__"], "expected a function"),
         ([EXPERIMENT, "--over", "x"], "expected NAME=VALUES"),
         ([EXPERIMENT, "--over", "1x=2"], "expected NAME=VALUES"),
+        *(
+            ([EXPERIMENT, "--over", f"x={given}"], "is not JSON")
+            for given in ("[1", '{"a":1', '"a', "True", "None", ".5", "1_000", "'a'", "1,2")
+        ),
         ([EXPERIMENT, "--workers", "0"], "Invalid value for '--workers'"),
     ],
 )

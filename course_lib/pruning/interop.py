@@ -40,6 +40,7 @@ def to_torch_prune(model: nn.Module, mask: Mask) -> None:
     """
     _check_ordinary(model)
     _check_single(model)
+    mask = Mask(mask)
     for path, layer in model.named_modules():
         for hook in _prunings(layer):
             if _join(path, hook._tensor_name) in mask:

@@ -502,3 +502,10 @@ def test_masks_of_what_torch_compiles_fit_it_and_what_is_no_network_is_said():
     mask.apply_(compiled)
     with pytest.raises(TypeError, match="given a OrderedDict, expected a network"):
         interop.mask_of(model.state_dict())
+
+
+def test_a_mask_of_arrays_is_said_before_anything_is_changed():
+    model = mlp(SIZES, 0)
+    with pytest.raises(TypeError, match=r"mask of '0.weight': given ndarray, expected a bool"):
+        interop.to_torch_prune(model, {"0.weight": torch.ones(8, 5).bool().numpy()})
+    assert "0.weight" in model.state_dict()

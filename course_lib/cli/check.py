@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 def check(notebook: Path) -> None:
     """Check NOTEBOOK before you hand it in: is it whole, and do the visible checks pass?
 
+    It is a file, or an assignment by its number (01), its name or its folder.
+
     They run in a new kernel, as in grading.
 
     Exit code 1 if something is to be mended.
     """
     from course_lib.grading.marking import report
-    from course_lib.grading.precheck import precheck
+    from course_lib.grading.precheck import meant, precheck
     from course_lib.grading.tasks import Refusal
 
+    releases = course_root() / "exercises" / "release"
     try:
-        found = precheck(notebook, course_root() / "exercises" / "release")
+        notebook = meant(notebook, releases)
+        found = precheck(notebook, releases)
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     if found.problems:

@@ -79,6 +79,32 @@ def precheck(path: Path, releases: Path) -> Finding:
     )
 
 
+def meant(path: Path, releases: Path) -> Path:
+    """Return the notebook that somebody names by its path, its assignment or its folder.
+
+    An assignment is called by its number (`01`), as a chapter is, or by its name; what is meant is
+    the released notebook, in which students write.
+
+    Raises:
+        Refusal: it is none of these.
+    """
+    if path.is_file():
+        return path
+    known = {p.name: p for p in sorted(releases.glob("*")) if names.released(p)}
+    word = path.name if path == Path(path.name) and not path.exists() else ""
+    for name, folder in known.items():
+        number = name[:2]
+        if path.resolve() == folder.resolve() or (
+            word and (word in (number, number.lstrip("0")) or names.called(word, name))
+        ):
+            return names.released(folder)[0]
+    what = "a folder" if path.is_dir() else "not a file"
+    raise Refusal(
+        f"{path} is {what}. Expected a notebook that you hand in, or an assignment of the course: "
+        f"{', '.join(known) or 'none is released here'}."
+    )
+
+
 def _released(folder: Path) -> NotebookNode:
     try:
         book: NotebookNode = nbformat.read(names.released(folder)[0], as_version=4)

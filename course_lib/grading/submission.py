@@ -32,7 +32,7 @@ def content(path: Path) -> bytes:
         Refusal: it is no file, or far too large.
     """
     if path.is_symlink() or not path.is_file():
-        raise Refusal(f"{path.name} is not a file")
+        raise Refusal(f"{path.name or path} is not a file")
     if path.stat().st_size > LARGEST:
         raise Refusal(f"{path.name} is larger than {LARGEST >> 20} MB; clear its outputs")
     return path.read_bytes()
@@ -64,8 +64,8 @@ def parse(given_bytes: bytes, name: str) -> NotebookNode:
         raise Refusal(f"{no}: a cell holds half a character (a lone surrogate)") from None
     except (json.JSONDecodeError, nbformat.reader.NotJSONError):
         raise Refusal(f"{no}: it is not JSON, or only a part") from None
-    except Exception as error:  # nbformat raises many kinds, for many kinds of nonsense
-        raise Refusal(f"{no}: {type(error).__name__}") from None
+    except Exception:  # nbformat raises many kinds, for many kinds of nonsense
+        raise Refusal(f"{no}: its JSON does not hold a notebook's cells") from None
     book: NotebookNode = new_notebook(cells=cells)
     return book
 

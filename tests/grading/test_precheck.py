@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nbformat
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_lib.cli.check import check as command
-from course_lib.grading import release
+from course_lib.grading import precheck, release
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.names import notebook
 from tests.grading import hostile
@@ -110,6 +112,48 @@ def test_what_is_no_notebook_of_the_course_is_refused(course, released, tmp_path
     )
     for known in (f"{NAME}.ipynb", notebook(NAME)):
         assert checked(book, tmp_path / known).exit_code == 0
+
+
+def test_an_assignment_is_called_by_its_number_its_name_or_its_folder(course, monkeypatch):
+    release = course / "exercises" / "release" / NAME
+    by_path = CliRunner().invoke(command, [str(release / notebook(NAME))])
+    assert by_path.output.count("it is not written yet") == 2
+    asked = [(course, called) for called in ("00", NAME, notebook(NAME).removesuffix(".ipynb"))]
+    for folder, called in [*asked, (course, str(release)), (release, "."), (release.parent, NAME)]:
+        monkeypatch.chdir(folder)
+        found = precheck.meant(Path(called), course / "exercises" / "release")
+        assert found.resolve() == (release / notebook(NAME)).resolve()
+    monkeypatch.chdir(release)
+    assert CliRunner().invoke(command, ["."]).output == by_path.output
+
+
+def test_a_file_is_meant_itself_whatever_it_is_called(course):
+    for called in ("00", NAME):
+        (course / called).write_text("[]")
+        done = CliRunner().invoke(command, [called])
+        assert done.output == (
+            f"Error: {called} is not a notebook: its JSON does not hold a notebook's cells\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("called", "words"),
+    [
+        (".", ". is a folder"),
+        ("notebooks", "notebooks is a folder"),
+        ("..", ".. is a folder"),
+        ("77", "77 is not a file"),
+        (f"{NAME}.ipynb", f"{NAME}.ipynb is not a file"),
+        (f"away/{NAME}", f"away/{NAME} is not a file"),
+    ],
+)
+def test_what_is_no_file_is_told_what_is_expected(course, called, words):
+    done = CliRunner().invoke(command, [called])
+    assert done.exit_code == 1
+    assert done.output == (
+        f"Error: {words}. Expected a notebook that you hand in, or an assignment of the course: "
+        f"{NAME}.\n"
+    )
 
 
 def test_a_chapter_is_told_where_its_assignment_is(course, tmp_path):

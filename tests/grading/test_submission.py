@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -31,8 +32,8 @@ def tasks(fit):
         (b"", "not JSON"),
         (b'{"cells": [', "not JSON"),
         (b"\xff\xfe\x00", "not text in UTF-8"),
-        (b"[]", "not a notebook"),
-        (b"null", "not a notebook"),
+        (b"[]", "ada.ipynb is not a notebook: its JSON does not hold a notebook's cells$"),
+        (b"null", "ada.ipynb is not a notebook: its JSON does not hold a notebook's cells$"),
         (b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "not a notebook"),
         (b'{"cells": [{"cell_type": "code"}], "nbformat": 4, "metadata": {}}', "not a notebook"),
         (b'{"cells": [{"cell_type": "x", "source": ""}], "nbformat": 4}', "not a notebook"),
@@ -53,6 +54,8 @@ def test_links_and_folders_are_refused(tmp_path):
     for name in ("link.ipynb", "folder.ipynb", "missing.ipynb"):
         with pytest.raises(Refusal, match="is not a file"):
             submission.read(tmp_path / name)
+    with pytest.raises(Refusal, match=r"^\. is not a file"):
+        submission.read(Path())
 
 
 def test_what_is_released_fits_without_a_note(released, tmp_path):

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from course_lib.masks.checks import checked_device
-from course_lib.masks.files import write_whole
+from course_lib.masks.files import check_file, write_whole
 
 # The layers whose weights pruning may touch, and what each calls its weights and its biases.
 # Subclasses are of the kind. Recurrent layers name their own.
@@ -320,7 +320,8 @@ class Mask(Mapping[str, Tensor]):
 
         Raises:
             TypeError: a weight is computed from others, or of a sparse layer.
-            ValueError: a name is missing or a shape differs. No weight has been changed then.
+            ValueError: a name is missing, a shape differs, or a weight was made in torch's
+                inference mode. No weight has been changed then.
         """
         if not isinstance(weights, Mapping):
             check_fits(self, weights)
@@ -329,6 +330,11 @@ class Mask(Mapping[str, Tensor]):
         for name, kept in self.items():
             if not weights[name].is_meta:
                 checked_device(kept, f"mask of {name!r}")
+            if weights[name].is_inference() and not torch.is_inference_mode_enabled():
+                raise ValueError(
+                    f"{name!r} was made in torch.inference_mode, outside of which torch forbids to "
+                    "change it. Use copy.deepcopy(model), or make the network outside."
+                )
         for name, kept in self.items():
             weights[name].masked_fill_(~kept.to(weights[name].device), 0)
 
@@ -368,8 +374,14 @@ class Mask(Mapping[str, Tensor]):
         """Write a safetensors file of one bit a weight, whole or not at all.
 
         Raises:
-            OSError: the folder is not there, or cannot be written to.
+            OSError: the folder is not there, or cannot be written to; or the path is a folder.
+            ValueError: an entry has the name "__metadata__", which such files keep for themselves.
         """
+        if "__metadata__" in self:
+            raise ValueError(
+                "the mask has an entry '__metadata__', a name that safetensors files keep for "
+                "themselves. Give that layer another name."
+            )
         flat = {n: checked_device(e, f"mask of {n!r}").cpu().flatten() for n, e in self.items()}
         bits = {name: torch.from_numpy(np.packbits(entry.numpy())) for name, entry in flat.items()}
         shapes = {name: list(entry.shape) for name, entry in self.items()}
@@ -381,6 +393,7 @@ class Mask(Mapping[str, Tensor]):
 
         Files of earlier versions, of a byte a weight, are read too.
         """
+        check_file(Path(path))
         try:
             with safe_open(path, "pt") as file:
                 entries = {name: file.get_tensor(name) for name in file.keys()}

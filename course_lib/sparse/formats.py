@@ -19,6 +19,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -222,7 +223,8 @@ class BlockCSR(Format):
     ) -> BlockCSR:
         """Store the blocks in which a weight is kept; arguments as for `CSR.from_dense`."""
         matrix, kept = _matrix(weight, mask)
-        if min(block) < 1:
+        edges = np.asarray(block)
+        if edges.shape != (2,) or edges.dtype.kind not in "iu" or edges.min() < 1:
             raise ValueError(f"block={block}, expected two numbers of at least 1.")
         filled = _in_blocks(np.where(kept, matrix, 0).astype(matrix.dtype), block)
         some: Array = np.any(_in_blocks(kept, block), axis=(2, 3))
@@ -295,6 +297,8 @@ class NofM(Format):
         """Store at most n weights in every m; ValueError names a group that has more."""
         matrix, kept = _matrix(weight, mask)
         rows, columns = matrix.shape
+        if not (isinstance(n, Integral) and isinstance(m, Integral)):
+            raise TypeError(f"n={n!r}, m={m!r}, expected two integers.")
         if not 1 <= n <= m or columns % m:
             raise ValueError(
                 f"n={n}, m={m} for {columns} columns; expected 1 <= n <= m and m to divide them."

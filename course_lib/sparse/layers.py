@@ -14,6 +14,7 @@ Used in chapters 05 and 08.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.masks import Mask
-from course_lib.masks.mask import check_fits, check_plain, weight_names
+from course_lib.masks.checks import checked_count
+from course_lib.masks.mask import bias_names, check_fits, check_module, check_plain, weight_names
 from course_lib.sparse.compilers import NO_EXPORT, NO_TRANSFORM, uncompiled
 from course_lib.sparse.formats import CSR
 from course_lib.sparse.kernels import (
@@ -370,6 +372,9 @@ class _Sparse(nn.Module):
 
     def _check(self, x: Tensor) -> Tensor:
         """Return the values, if the input is an ordinary tensor where they are, of their type."""
+        if not isinstance(x, Tensor):
+            given = type(x).__name__
+            raise TypeError(f"the input is a {given}, expected a tensor: torch.as_tensor(...).")
         values = self.values
         own = values.dtype
         if x.is_cpu and values.is_cpu and x.dtype == own and own in FLOATS:
@@ -662,6 +667,7 @@ def _is_watched(layer: nn.Module) -> bool:
 # ---- networks ------------------------------------------------------------------------------------
 
 
+@torch.inference_mode(False)  # what is made there could never be trained
 def sparsify(
     model: nn.Module, mask: Mask, *, batch: int | None = None, leave: Iterable[str] = ()
 ) -> nn.Module:
@@ -684,12 +690,16 @@ def sparsify(
             and convolutional ones must be named; `leave=refusals(model, mask)` names those.
 
     Raises:
-        TypeError: the network computes its weights, or cannot be copied.
+        TypeError: the network computes its weights, or cannot be copied; or an argument is not
+            what it should be.
         ValueError: a weight of the mask cannot be run sparse, or the mask does not fit.
 
     Used in chapters 05 and 08.
     """
-    leave = set(leave)
+    check_module(model)
+    mask, leave = Mask(mask), {leave} if isinstance(leave, str) else set(leave)
+    if batch is not None:
+        checked_count(batch, 1, sys.maxsize, "batch")
     if leave >= mask.keys():
         raise ValueError(
             f"the mask names {len(mask)} weights, of which {len(leave)} are left dense: nothing "
@@ -754,6 +764,8 @@ def refusals(model: nn.Module, mask: Mask) -> dict[str, str]:
         TypeError: the network computes its weights (`sparsify` refuses it whole).
         ValueError: the mask does not fit the network.
     """
+    check_module(model)
+    mask = Mask(mask)
     for path, layer in model.named_modules():
         if isinstance(layer, torch.jit.ScriptModule):
             raise TypeError(
@@ -864,6 +876,8 @@ def _copied(model: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(model)
     except RuntimeError as error:
+        for path, layer in model.named_modules():  # a bias that is computed has a remedy
+            check_plain(layer, path, bias_names(layer))
         raise TypeError(
             f"{type(model).__name__} cannot be copied: it holds a tensor that was computed with "
             f"gradients (torch says: {str(error).split('.')[0]}). Remove it, or store it detached."

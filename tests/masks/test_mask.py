@@ -446,3 +446,27 @@ def test_quantised_layers_are_refused_by_name(part):
     with pytest.raises(TypeError, match=r"layer '1' is quantised \(\w+\).*quantise it then"):
         prunable(packed)
     assert len(prunable(model)) > 1
+
+
+def test_paths_that_are_folders_and_the_name_of_the_header_are_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask = Mask({"w": torch.ones(3, dtype=torch.bool)})
+    for path in (tmp_path, "", "."):
+        for ask in (mask.save, Mask.load):
+            with pytest.raises(
+                IsADirectoryError, match=r"is a folder, expected the path of a file"
+            ):
+                ask(path)
+    with pytest.raises(ValueError, match="'__metadata__', a name that safetensors files keep"):
+        Mask({"__metadata__": torch.ones(3, dtype=torch.bool)}).save("mask")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_made_in_inference_mode_are_said():
+    with torch.inference_mode():
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        mask = Mask.ones_like(model)
+        mask.apply_(model)
+    with pytest.raises(ValueError, match=r"'0.weight' was made in torch.inference_mode.*deepcopy"):
+        mask.apply_(model)
+    mask.apply_(copy.deepcopy(model))

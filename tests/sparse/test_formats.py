@@ -235,3 +235,11 @@ def test_a_mask_of_the_course_fits():
     weight = torch.randn(8, 8)
     mask = top_k(weight.abs(), 10)
     assert CSR.from_dense(weight.requires_grad_(), mask).nnz == 10
+
+
+def test_sizes_of_blocks_and_groups_that_are_none_are_said():
+    for block in (4, (2.0, 1), (1, 2, 3), (0, 1)):
+        with pytest.raises(ValueError, match="expected two numbers of at least 1"):
+            BlockCSR.from_dense(np.ones((4, 4)), block=block)
+    with pytest.raises(TypeError, match=r"n=2.0, m=4, expected two integers"):
+        NofM.from_dense(np.ones((4, 4)), n=2.0)

@@ -6,6 +6,7 @@ import io
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from course_lib.masks import Mask, prunable, select
 from course_lib.sparse import layers
@@ -283,3 +284,41 @@ def test_what_a_layer_says_of_itself():
     assert layer.density == 0.1
     assert layer.nbytes == 500 * 6 + 51 * 4 + 50 * 4
     assert "50x100, density=0.1" in repr(layer)
+
+
+def test_arguments_that_are_not_what_they_should_be_are_said():
+    model, x = mlp(), inputs(2, 20)
+    mask = magnitude(model)
+    for ask, error, words in (
+        (lambda: sparsify(mask, model), TypeError, "given a Mask, expected a network"),
+        (lambda: layers.refusals(mask, model), TypeError, "given a Mask, expected a network"),
+        (lambda: sparsify(model, model), TypeError, "given a Sequential, expected a mapping"),
+        (lambda: sparsify(model, {"0.weight": [True]}), TypeError, "given list, expected a bool"),
+        (lambda: sparsify(model, mask, batch="8"), TypeError, "batch: given '8'"),
+        (lambda: sparsify(model, mask, batch=0), ValueError, "batch: given 0"),
+        (lambda: sparsify(model, mask)(x.numpy()), TypeError, "a ndarray, expected a tensor"),
+    ):
+        with pytest.raises(error, match=words):
+            ask()
+    assert torch.equal(sparsify(model, dict(mask))(x), sparsify(model, mask)(x))
+    left = sparsify(model, mask, leave="0.weight")
+    assert type(left[0]) is nn.Linear and type(left[2]) is SparseLinear
+
+
+def test_a_pruned_bias_has_its_remedy():
+    model = mlp()
+    mask = magnitude(model)
+    prune.l1_unstructured(model[0], "bias", amount=0.5)
+    with pytest.raises(TypeError, match=r"layer '0' computes its bias.*from_torch_prune"):
+        sparsify(model, mask)
+
+
+def test_what_is_made_sparse_in_inference_mode_can_be_trained():
+    model, x = mlp(), inputs(2, 20)
+    mask = magnitude(model)
+    with torch.inference_mode():
+        sparse = sparsify(model, mask)
+    sparse(x).sum().backward()
+    expected = sparsify(model, mask)
+    expected(x).sum().backward()
+    assert torch.equal(sparse[0].values.grad, expected[0].values.grad)

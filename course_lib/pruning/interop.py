@@ -4,8 +4,10 @@ import copy
 import inspect
 import os
 import tempfile
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -154,6 +156,10 @@ def export_onnx(
 ) -> None:
     """Write a network in the ONNX format, for batches of any size.
 
+    torch runs the network once, on the example, and writes down what it does. Where the network
+    asks Python for `len(x)`, or decides by a value, the file would hold the answer for the example
+    only: a warning says so, and where.
+
     Zeros are stored as zeros: ONNX has no sparse layer that runtimes would use. What makes the file
     small and fast is `structured.remove`. What computes the weights is carried out first.
 
@@ -168,10 +174,11 @@ def export_onnx(
 
     Raises:
         ImportError: the package `onnx` is not installed.
-        TypeError: the network is sparse (densify it first) or `Replicas` (export one replica), the
-            example is no tensor, or as `plain_state_dict`.
-        ValueError: the network has no values, as it is on the device "meta", or does something for
-            which ONNX has no operation.
+        TypeError: the network is sparse (densify it first), `Replicas` (export one replica),
+            wrapped in DataParallel or TorchScript, the example is no tensor, or as
+            `plain_state_dict`.
+        ValueError: the network has no values, as it is on the device "meta", cannot be run on the
+            example, or does something for which ONNX has no operation.
     """
     try:
         import onnx
@@ -181,6 +188,11 @@ def export_onnx(
         ) from missing
     _check_ordinary(model)
     _check_single(model)
+    if isinstance(model, nn.DataParallel | torch.jit.ScriptModule):
+        raise TypeError(
+            f"given a {type(model).__name__}, expected the network itself: model.module of "
+            "DataParallel, or what TorchScript was made from."
+        )
     names, examples = _inputs(example)
     if any(p.is_meta for p in model.parameters()):
         raise ValueError(
@@ -195,15 +207,23 @@ def export_onnx(
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
         try:
-            torch.onnx.export(
-                plain, examples, str(part), dynamo=False,
-                input_names=names, output_names=["output"],
-                dynamic_axes={name: {0: "batch"} for name in [*names, "output"]},
-            )  # fmt: skip
+            with _fixed_is_said():
+                torch.onnx.export(
+                    plain, examples, str(part), dynamo=False,
+                    input_names=names, output_names=["output"],
+                    dynamic_axes={name: {0: "batch"} for name in [*names, "output"]},
+                )  # fmt: skip
         except torch.onnx.OnnxExporterError as error:
             raise ValueError(
                 f"the network cannot be written in the ONNX format: {error}. Build it of other "
                 "operations, or export the part of it that has none of these."
+            ) from error
+        except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+            given = ", ".join(f"{x.dtype} {tuple(x.shape)}" for x in examples)
+            raise ValueError(
+                f"the network cannot be run on the example and written down: given {given}, "
+                "expected inputs such as it is called with, of which the first axis is the batch. "
+                f"It says: {error}"
             ) from error
         if os.listdir(folder) != [path.name]:  # torch has laid each weight in a file beside it
             data = f"{path.name}.data"
@@ -227,6 +247,28 @@ def _inputs(example: object) -> tuple[list[str], tuple[Tensor, ...]]:
             "or a tuple or mapping of tensors for a network that takes several."
         )
     return names, tuple(parts)
+
+
+@contextmanager
+def _fixed_is_said() -> Iterator[None]:
+    """Say in one warning what torch's tracer has found fixed to the example."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", torch.jit.TracerWarning)
+        yield
+    fixed: dict[str, None] = {}
+    for found in caught:
+        if issubclass(found.category, torch.jit.TracerWarning):
+            fixed[f"{Path(found.filename).name}, line {found.lineno}"] = None
+        else:
+            warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
+    if fixed:
+        warnings.warn(
+            f"the network makes plain numbers or decisions of its inputs ({'; '.join(fixed)}), as "
+            "len(x) and `if x.sum() > 0` do: the file holds those of the example, and may be wrong "
+            "for batches of another size or other values. Write x.shape[0] and torch.where, and "
+            "compare the file with the network on another batch.",
+            stacklevel=5,
+        )
 
 
 class _ByPlace(nn.Module):

@@ -509,3 +509,27 @@ def test_a_mask_of_arrays_is_said_before_anything_is_changed():
     with pytest.raises(TypeError, match=r"mask of '0.weight': given ndarray, expected a bool"):
         interop.to_torch_prune(model, {"0.weight": torch.ones(8, 5).bool().numpy()})
     assert "0.weight" in model.state_dict()
+
+
+class Frozen(nn.Linear):
+    def forward(self, x):
+        return super().forward(x).reshape(len(x), -1)
+
+
+def test_what_the_file_fixes_to_the_example_is_said(tmp_path):
+    path = tmp_path / "model.onnx"
+    with pytest.warns(UserWarning, match=r"test_interop.py, line \d+.*holds those of the example"):
+        interop.export_onnx(Frozen(5, 2), torch.ones(2, 5), path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        interop.export_onnx(nn.Linear(5, 2), torch.ones(2, 5), path)
+
+
+def test_examples_that_do_not_fit_are_said(tmp_path):
+    path, model = tmp_path / "model.onnx", mlp(SIZES, 0)
+    for example in (torch.ones(2, 7), torch.ones(2, 5).double(), (torch.ones(2, 5),) * 2):
+        with pytest.raises(ValueError, match=r"cannot be run on the example.*given torch.float"):
+            interop.export_onnx(model, example, path)
+    with pytest.raises(TypeError, match=r"given a DataParallel.*model\.module"):
+        interop.export_onnx(nn.DataParallel(model), torch.ones(2, 5), path)
+    assert not list(tmp_path.iterdir())

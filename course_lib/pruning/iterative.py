@@ -20,6 +20,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -135,8 +136,14 @@ def _check_shares(
     rates: Mapping[str, float] | None,
 ) -> None:
     """Raise ValueError for shares out of range, an unknown scope, or rates that do not apply."""
+    if rates is not None and not isinstance(rates, Mapping):
+        raise TypeError(
+            f"rates: given {rates!r}, expected a dictionary from names of the mask to fractions, "
+            "as {'4.weight': 0.1}."
+        )
     for name, share in {"fraction": fraction, "density": density, **(rates or {})}.items():
-        if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
+        number = isinstance(share, Real) and not isinstance(share, bool)
+        if share is not None and not (number and 0 <= share <= 1):
             raise ValueError(f"{name}: given {share!r}, expected a share from 0 to 1.")
     if scope not in ("global", "tensor"):
         raise ValueError(f"scope: given {scope!r}, expected 'global' or 'tensor'.")
@@ -315,7 +322,10 @@ def iterative_pruning(
     _check_criterion(criterion, model, data, loss)
     for asked in cuts:
         _check_shares(mask, asked.get("fraction"), asked.get("density"), scope, rates)
+    _check_train(train, round=0, start=0)
     _check_rewind(rewind_step, train)
+    if rewind_step:
+        _check_train(train, round=0, stop=rewind_step)
     told = (cuts, rates, scope, rewind_step)
     store = _Store(folder, model, told, key, (train, criterion, data, loss), len(cuts))
 
@@ -379,6 +389,11 @@ def _cuts(
     rounds: int | None, fraction: float | None, densities: Sequence[float] | None
 ) -> list[dict[str, Any]]:
     """Return what is asked of each round, a fraction or a density."""
+    if densities is not None and not isinstance(densities, Sequence | np.ndarray | Tensor):
+        raise TypeError(
+            f"densities: given {densities!r}, expected a list of one density for each round. Write "
+            "densities=[0.1] for a single cut, or list(...) around a generator."
+        )
     if rounds is None and densities is not None:
         rounds = len(densities)
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 0:
@@ -402,17 +417,35 @@ def _cuts(
     return cuts
 
 
+def _check_train(train: object, **given: object) -> None:
+    """Raise TypeError for a trainer that cannot be called as it will be."""
+    asked = ", ".join(["model", "mask", *(f"{name}=..." for name in given)])
+    expected = f"expected a Trainer((X, y), recipe) or a function to call as train({asked})"
+    if not callable(train) or isinstance(train, nn.Module):
+        raise TypeError(f"train: given {train!r}, {expected}.")
+    try:
+        inspect.signature(train).bind(None, None, **given)
+    except ValueError:  # written in C: it does not tell
+        pass
+    except TypeError as error:
+        name = getattr(train, "__name__", type(train).__name__)
+        raise TypeError(
+            f"train: {name} does not take that ({error}), {expected}. Write "
+            f"def {name}(model, mask=None, *, round=0, start=0, stop=None, on_step=None)."
+        ) from error
+
+
+def _whole(value: object, least: int) -> bool:
+    """Tell whether a value is an integer, and large enough."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
 def _check_rewind(rewind_step: int | None, train: Train) -> None:
     """Raise ValueError for a step that no training from the beginning comes by."""
     if rewind_step is None:
         return
     steps = train.recipe.steps if isinstance(train, Trainer) else None
-    if (
-        isinstance(rewind_step, bool)
-        or not isinstance(rewind_step, Integral)
-        or rewind_step < 0
-        or (steps is not None and rewind_step >= steps)
-    ):
+    if not _whole(rewind_step, 0) or (steps is not None and rewind_step >= steps):
         last = "0 or more" if steps is None else f"0 to {steps - 1}: training has {steps} steps"
         raise ValueError(f"rewind_step: given {rewind_step}, expected None or a step, {last}.")
 
@@ -472,13 +505,20 @@ def gradual_pruning(
 
     Source: Zhu and Gupta (2017). Used in chapters 03 and 09.
     """
+    if mask is not None and not isinstance(mask, Mask):
+        given = type(mask).__name__
+        raise TypeError(f"mask: given a {given}, expected a Mask, or None to start from all.")
     current = mask if mask is not None else Mask.ones_like(model)
+    for name, value in {"begin": begin, "end": end, "density": density}.items():
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise TypeError(f"{name}: given {value!r}, expected a number.")
     cubic(0, begin=begin, end=end, density=density)
     _check_criterion(criterion, model, data, loss)
     _check_shares(current, None, density, scope, None)
     _left(current, None, density)
-    if every < 1:
-        raise ValueError(f"every: given {every}, expected at least 1 step between two cuts.")
+    _check_train(train, on_step=None)
+    if not _whole(every, 1):
+        raise ValueError(f"every: given {every!r}, expected at least 1 step between two cuts.")
     if isinstance(train, Trainer) and end > train.recipe.steps:
         raise ValueError(
             f"end: given {end}, but training has {train.recipe.steps} steps, so the last cut would "

@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import torch
@@ -44,6 +45,7 @@ from course_lib.training.examples import (
     mapped,
     mean_of,
     rows,
+    seeded,
     tensors_in,
 )
 from course_lib.training.replicas import Replicas
@@ -69,7 +71,7 @@ def random(
     model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy, *, seed: int = 0
 ) -> Scores:
     """Score by chance: what every criterion must beat; needs no data. Used in chapters 02 to 05."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     return {
         name: torch.rand(w.shape, generator=generator).to(w.device)
         for name, w in prunable(model).items()
@@ -220,9 +222,9 @@ def obs(
     w = _flat(weights).detach().double()
     if block is None:
         inverse = inverse_hessian(model, data, loss, damping=damping).diagonal()
-    elif block < 1:
-        raise ValueError(f"block: given {block}, expected how many weights a block holds.")
     else:
+        _check_whole(block, "block", "how many weights a block holds")
+        _check_damping(damping)
         with _task(model, data, loss) as task:
             inverse = _block_inverses(task, damping, block)
     return _split(w.square() / (2 * inverse), weights)
@@ -322,8 +324,7 @@ def hessian_diagonal(
         raise ValueError(
             f"diagonal: given {diagonal!r}, expected 'exact', 'gauss-newton' or 'hutchinson'."
         )
-    if probes < 1:
-        raise ValueError(f"probes: given {probes}, expected at least 1.")
+    _check_whole(probes, "probes", "how many random vectors to average over")
     with _task(model, data, loss) as task:
         if diagonal == "gauss-newton":
             return _gauss_newton(task)
@@ -337,7 +338,7 @@ def hessian_diagonal(
                 columns = times.each(units)
                 parts.append(columns.gather(1, some.unsqueeze(1)).squeeze(1))
             return _split(torch.cat(parts), task.weights)
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         total = torch.zeros_like(w)
         for _ in range(probes):
             sign = torch.randint(0, 2, w.shape, generator=generator).to(w) * 2 - 1
@@ -384,6 +385,7 @@ def inverse_hessian(
 
     Used in chapter 02.
     """
+    _check_damping(damping)
     H = full_hessian(model, data, loss)
     if H.device.type == "meta" or not H.isfinite().all():
         raise ValueError(
@@ -399,6 +401,21 @@ def inverse_hessian(
             "not at a minimum. Train longer, or give a damping above its size."
         )
     return torch.cholesky_inverse(factor)
+
+
+def _check_whole(value: object, name: str, what: str, least: int = 1) -> None:
+    """Raise ValueError for what is no integer, or too small."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(
+            f"{name}: given {value!r}, expected {what}, an integer of {least} or more."
+        )
+
+
+def _check_damping(damping: object) -> None:
+    """Raise ValueError for a damping that is no number; below zero it takes away from H."""
+    number = isinstance(damping, Real) and not isinstance(damping, bool)
+    if not number or not 0 <= damping < math.inf:  # type: ignore[operator]  # it is a number
+        raise ValueError(f"damping: given {damping!r}, expected a number of 0 or more.")
 
 
 class Cut(NamedTuple):
@@ -457,7 +474,7 @@ def brain_surgery(
     """
     weights = prunable(model)
     w = _flat(weights).double()
-    if not 0 <= k <= w.numel():
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 0 <= k <= w.numel():
         raise ValueError(f"k: given {k}, expected how many to keep, from 0 to {w.numel()}.")
     inverse = inverse_hessian(model, data, loss, damping=damping)
     left = torch.ones_like(w, dtype=torch.bool)
@@ -848,7 +865,13 @@ def _block_inverses(task: _Task, damping: float, block: int) -> Tensor:
         G = torch.nn.functional.pad(G, (0, filled - count)).view(len(G), -1, block)
         F += torch.einsum("nbi,nbj->bij", G, G) / task.count
     F += damping * torch.eye(block, **like)  # type: ignore[call-overload]
-    diagonals: Tensor = torch.linalg.inv(F).diagonal(dim1=1, dim2=2)
+    inverse, info = torch.linalg.inv_ex(F)
+    if not F.is_meta and bool(info.any()):
+        raise ValueError(
+            f"damping: given {damping:g}, with which a block of the Fisher matrix is singular, as "
+            "wherever a unit is dead. Give a damping above 0, as 1e-6."
+        )
+    diagonals: Tensor = inverse.diagonal(dim1=1, dim2=2)
     return diagonals.flatten()[:count]
 
 

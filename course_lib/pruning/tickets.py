@@ -16,11 +16,12 @@ They take the model to tell one network from `Replicas`, where each copy has a c
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -28,8 +29,9 @@ from torch import Tensor, nn
 
 from course_lib.masks import Mask, select
 from course_lib.masks.files import write_whole
-from course_lib.pruning.iterative import Round, State, iterative_pruning
+from course_lib.pruning.iterative import Round, State, _copy, iterative_pruning
 from course_lib.pruning.saliency import magnitude
+from course_lib.training.examples import seeded
 from course_lib.training.replicas import Replicas
 from course_lib.training.trainer import Train
 
@@ -78,11 +80,14 @@ class Ticket:
         Raises:
             ValueError: it does not; the ticket was rewound to something else, trained values say.
         """
+        if not isinstance(start, nn.Module):
+            given = type(start).__name__
+            raise TypeError(f"start: given a {given}, expected the network itself.")
         found = start.state_dict()
         strange = [
             name
             for name, value in self.initial.items()
-            if name not in found or not torch.equal(found[name], value)
+            if name not in found or not _same(found[name], value)
         ]
         if strange:
             raise ValueError(
@@ -91,11 +96,25 @@ class Ticket:
             )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file, whole or not at all; OSError if the folder is not there."""
+        """Write a safetensors file, whole or not at all.
+
+        Raises:
+            OSError: the folder is not there.
+            TypeError: seed or provenance hold what JSON cannot say, or the values no tensors only.
+        """
+        others = [n for n, value in self.initial.items() if not isinstance(value, Tensor)]
+        if others:
+            raise TypeError(f"initial: {others} are no tensors, expected tensors, to be stored.")
         tensors = {f"mask/{name}": entry for name, entry in self.mask.items()}
         tensors |= {f"initial/{name}": value for name, value in self.initial.items()}
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
-        story = json.dumps({"seed": self.seed, "provenance": dict(self.provenance)})
+        try:
+            story = json.dumps({"seed": self.seed, "provenance": dict(self.provenance)})
+        except TypeError as error:
+            raise TypeError(
+                f"seed and provenance: given {self.seed} and {dict(self.provenance)}, expected "
+                f"what JSON can say ({error}). Write int(...) or float(...) around numpy's numbers."
+            ) from error
         labels = {"ticket": story, "digest": _digest(story, tensors)}
         write_whole(Path(path), save(tensors, labels))
 
@@ -117,6 +136,13 @@ class Ticket:
             part, _, own = name.partition("/")
             parts[part][own] = tensor
         return cls(Mask(parts["mask"]), parts["initial"], tuple(told["seed"]), told["provenance"])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values of a state are the same, to the last bit."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return bool(one == other)
 
 
 def _check_values(weights: Mapping[str, Tensor], what: str) -> None:
@@ -177,14 +203,32 @@ def find(
     Source: Frankle and Carbin (2019); Frankle et al. (2020) for a later rewind step. Used in
     chapter 05.
     """
+    record = _record(seed)
     done = iterative_pruning(
         model, train, rounds=rounds, fraction=fraction, rates=rates, rewind_step=rewind_step, **how
     )
-    told = {"fraction": fraction, "rewind_step": rewind_step}
+    told = {"fraction": _plain(fraction), "rewind_step": _plain(rewind_step)}
     return (
-        (each, Ticket(each.mask, each.rewound, tuple(seed), {"round": each.number, **told}))
+        (each, Ticket(each.mask, each.rewound, record, {"round": each.number, **told}))
         for each in done
     )
+
+
+def _record(seed: object) -> tuple[int, ...]:
+    """Return the seeds of the replicas, as JSON can say them; TypeError for what is none."""
+    if not isinstance(seed, Iterable) or isinstance(seed, str | bytes):
+        raise TypeError(
+            f"seed: given {seed!r}, expected integers, one for each replica. Write seed=(0,)."
+        )
+    seeds = tuple(seed)
+    for each in seeds:
+        seeded(each)
+    return tuple(int(each) for each in seeds)
+
+
+def _plain(number: Any) -> Any:
+    """Return Python's own number for one of numpy's."""
+    return number.item() if isinstance(number, np.generic) else number
 
 
 def train_from(
@@ -217,12 +261,22 @@ def reinitialised(ticket: Ticket, fresh: nn.Module) -> State:
     """Return other initial values for the ticket's mask: those of a fresh network.
 
     Raises:
-        ValueError: the fresh network has the ticket's own values in a masked layer, for one replica
-            or all. A control with the same seed is no control.
+        ValueError: the fresh network is not of the ticket's shape, or has the ticket's own values
+            in a masked layer, for one replica or all. A control with the same seed is no control.
 
     Source: Frankle and Carbin (2019). Used in chapter 05.
     """
-    values = {name: value.detach().clone() for name, value in fresh.state_dict().items()}
+    values = _copy(fresh)
+    wrong = [
+        name
+        for name in values.keys() | ticket.initial.keys()
+        if _shape(values.get(name)) != _shape(ticket.initial.get(name))
+    ]
+    if wrong:
+        raise ValueError(
+            f"fresh: differs from the ticket in the shapes of {sorted(wrong)}, expected a network "
+            "of the same architecture, made from another seed."
+        )
     for name in ticket.mask:
         pairs = [(values[name], ticket.initial[name])]
         if isinstance(fresh, Replicas):
@@ -233,6 +287,10 @@ def reinitialised(ticket: Ticket, fresh: nn.Module) -> State:
                 "Make it from another seed."
             )
     return values
+
+
+def _shape(value: Any) -> object:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value)
 
 
 def shuffled(model: nn.Module, mask: Mask, seed: int) -> Mask:
@@ -260,7 +318,7 @@ def random_mask(model: nn.Module, mask: Mask, seed: int) -> Mask:
 
     Source: Frankle and Carbin (2019). Used in chapter 05.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
 
     def draw(own: Mask) -> Mask:
         scores = {

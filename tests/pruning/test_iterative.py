@@ -328,6 +328,22 @@ WRONG = {
     "growing": ({"fraction": None, "densities": [0.2, 0.5]}, "do not come back"),
     "a density above 1": ({"fraction": None, "densities": [5, 2]}, "density: given 5"),
     "a share in words": ({"fraction": "0.2"}, "fraction: given '0.2'"),
+    "a fraction that is true": ({"fraction": True}, "fraction: given True"),
+    "a rate that is true": ({"rates": {"0.weight": True}}, "0.weight: given True"),
+    "one density": ({"fraction": None, "rounds": None, "densities": 0.1}, "densities: given 0.1"),
+    "densities once": (
+        {"fraction": None, "rounds": None, "densities": (d for d in (0.5, 0.1))},
+        "densities: given <generator.*list",
+    ),
+    "rates in a row": ({"rates": [0.1, 0.2]}, r"rates: given \[0.1, 0.2\], expected a dictionary"),
+    "no trainer": ({"train": None}, "train: given None, expected a Trainer"),
+    "a network for a trainer": ({"train": net(1)}, "train: given Sequential"),
+    "a trainer of one round": (
+        {"train": lambda model, mask: None}, r"train: .*'round'.*train\(model, mask, round=",
+    ),
+    "a trainer without a stop": (
+        {"train": lambda model, mask, round, start=0: None, "rewind_step": 3}, "train: .*'stop'",
+    ),
     "a scope": ({"scope": "layer"}, "scope: given 'layer'"),
     "rates": ({"rates": {"0.weight": 0.1}}, "Write scope='tensor'"),
     "no data": ({"criterion": saliency.obd}, r"Give data=\(X, y\)"),
@@ -347,7 +363,7 @@ def test_rounds_refuse_at_once_what_cannot_be(wrong):
     settings_, said = WRONG[wrong]
     model = net()
     with pytest.raises((TypeError, ValueError), match=said):
-        iterative_pruning(model, TRAIN, **{"rounds": 2, "fraction": 0.3} | settings_)
+        iterative_pruning(model, **{"train": TRAIN, "rounds": 2, "fraction": 0.3} | settings_)
     assert states_equal(model.state_dict(), net().state_dict())
 
 
@@ -413,13 +429,21 @@ def test_gradual_pruning_does_all_that_it_says_or_says_so():
         ({"end": 13}, "the last cut would never come"),
         ({"begin": 9}, "begin < end"),
         ({"every": 0}, "every: given 0"),
+        ({"every": "2"}, "every: given '2'"),
+        ({"every": 2.5}, "every: given 2.5"),
+        ({"begin": None}, "begin: given None, expected a number"),
+        ({"density": None}, "density: given None, expected a number"),
+        ({"density": True}, "density: given True"),
+        ({"mask": {}}, "mask: given a dict, expected a Mask"),
+        ({"train": None}, "train: given None"),
+        ({"train": lambda model, mask: None}, "train: .*'on_step'"),
         ({"density": 1.5}, "a share"),
         ({"mask": Mask({n: w > 9 for n, w in prunable(net()).items()})}, "do not come back"),
         ({"criterion": saliency.snip}, r"Give data=\(X, y\)"),
     ):
         model = net()
         with pytest.raises((TypeError, ValueError), match=said):
-            gradual_pruning(model, TRAIN, **settings_ | wrong)
+            gradual_pruning(model, **{"train": TRAIN} | settings_ | wrong)
         assert states_equal(model.state_dict(), net().state_dict())
 
     def deaf(model, mask=None, *, on_step=None, **rest):

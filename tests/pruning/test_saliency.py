@@ -284,6 +284,34 @@ def test_errors_for_people():
         saliency.inverse_hessian(small(activation=nn.Tanh), data, damping=0)
 
 
+SETTINGS = {
+    "half a probe": (saliency.obd, {"diagonal": "hutchinson", "probes": 2.5}, "probes: given 2.5"),
+    "half a weight": (saliency.obs, {"block": 2.5}, "block: given 2.5"),
+    "damping in words": (saliency.obs, {"damping": "a"}, "damping: given 'a'"),
+    "damping below zero": (saliency.obs, {"damping": -1.0, "block": 4}, "damping: given -1"),
+    "damping nowhere": (saliency.obs, {"damping": math.nan}, "damping: given nan"),
+    "no damping": (saliency.obs, {"damping": 0, "block": 9}, r"damping: given 0.*singular"),
+    "half a cut": (saliency.brain_surgery, {"k": 2.0}, "k: given 2.0"),
+    "a seed of halves": (saliency.random, {"seed": 1.5}, "seed: given 1.5"),
+    "no seed": (saliency.random, {"seed": None}, "seed: given None"),
+    "a probe's seed": (saliency.obd, {"diagonal": "hutchinson", "seed": None}, "seed: given None"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_settings_that_are_none_are_told_so(kind):
+    criterion, wrong, said = SETTINGS[kind]
+    model = small()
+    model[0].bias.data.fill_(-100)  # its units are dead
+    with pytest.raises((TypeError, ValueError), match=said):
+        criterion(model, batch(), **wrong)
+
+
+def test_a_seed_may_be_numpys():
+    for scores in (saliency.random(small(), seed=seed)["0.weight"] for seed in (3, np.int64(3))):
+        assert torch.equal(scores, saliency.random(small(), seed=3)["0.weight"])
+
+
 def test_estimates_rank_as_the_truth_on_digits():
     data = digits()
     model = mlp((64, 12, 10), 0)

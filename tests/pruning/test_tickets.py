@@ -3,11 +3,13 @@
 import copy
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from course_lib.masks import Mask, prunable
 from course_lib.pruning import tickets
@@ -242,3 +244,37 @@ def test_mask_and_values_must_belong_together():
     broken["2.weight"][0, 0] = float("nan")
     with pytest.raises(ValueError, match=r"2\.weight.*finite"):
         Ticket(ticket.mask, broken)
+
+
+def test_seeds_may_be_numpys_and_what_is_none_is_told_so(tmp_path):
+    one = mlp((5, 4, 3), 0)
+    mask = Mask({n: w > 0 for n, w in prunable(one).items()})
+    assert tickets.random_mask(one, mask, np.int64(3)) == tickets.random_mask(one, mask, 3)
+    for wrong in (None, 1.5, "1", True):
+        with pytest.raises(TypeError, match="seed: given"):
+            tickets.random_mask(one, mask, wrong)
+        for seed in (wrong, (wrong,)):
+            with pytest.raises(TypeError, match="seed: given"):
+                tickets.find(one, None, rounds=1, fraction=0.5, seed=seed)
+    train = Trainer((torch.randn(9, 5), torch.arange(9) % 3), Recipe(steps=2, batch=3))
+    how = {"rounds": 1, "fraction": np.float32(0.25), "rewind_step": np.int64(1)}
+    *_, (_, ticket) = tickets.find(one, train, seed=(np.int64(3),), **how)
+    ticket.save(tmp_path / "one.ticket")
+    assert Ticket.load(tmp_path / "one.ticket").seed == (3,)
+
+
+def test_tickets_are_told_what_they_cannot_be_held_against_or_say(tmp_path):
+    one = mlp((5, 4, 3), 0)
+    ticket = Ticket(Mask.ones_like(one), one.state_dict(), provenance={"rate": np.float32(1)})
+    for other in (mlp((5, 6, 3), 1), mlp((5, 4, 4, 3), 1), nn.Linear(5, 3)):
+        with pytest.raises(ValueError, match="fresh: differs from the ticket in the shapes of"):
+            tickets.reinitialised(ticket, other)
+    with pytest.raises(TypeError, match=r"provenance.*expected what JSON can say"):
+        ticket.save(tmp_path / "one.ticket")
+    with pytest.raises(TypeError, match="start: given a OrderedDict, expected the network"):
+        ticket.verify(one.state_dict())
+    kept = Ticket(ticket.mask, {**one.state_dict(), "_extra_state": {"batches": 0}})
+    with pytest.raises(TypeError, match=r"initial: .*_extra_state.*are no tensors"):
+        kept.save(tmp_path / "one.ticket")
+    with pytest.raises(ValueError, match="_extra_state"):
+        kept.verify(one)

@@ -142,17 +142,28 @@ def ready(purpose: str, chosen: bool = False) -> None:
             f"At most {download} MB are downloaded (less if pip has some of it already), "
             f"and {disk / 1000:.1f} GB stay on the disk."
         )
-    # Who sets up the book builds it; what others use, who may not write here, is compiled.
     quick = ["--no-compile"] if purpose == "book" else []
     count, loaded = pip([*quick, *requirements(extras, alone=purpose == "book"), *BUILD])
     pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], bar="off")
-    if purpose != "book":  # makes its list of fonts now, not in a chapter
+    if purpose != "book":
+        compile_all()
+        # makes its list of fonts now, not in a chapter
         subprocess.call([str(PYTHON), "-I", "-c", "import matplotlib.font_manager"])
     stamp(purpose).write_text(state())
     say(
         f"Ready after {time.monotonic() - begun:.0f} s: {count} packages installed, "
         f"{loaded / MB:.0f} MB downloaded; .venv takes {size(VENV) / MB:.0f} MB of the disk."
     )
+
+
+def compile_all() -> None:
+    """Compile what is not yet: a jail and the users of a hub may not write here.
+
+    Each would compile it anew, which takes time, and memory that a notebook is short of. (Some
+    packages carry files that no Python of today reads: they are passed over.)
+    """
+    words = ["-I", "-m", "compileall", "-q", "-q", "-j", "0", str(VENV / "lib")]
+    subprocess.call([str(PYTHON), *words])
 
 
 def environment() -> tuple[int, ...] | None:

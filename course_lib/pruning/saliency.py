@@ -262,8 +262,8 @@ def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_e
     if 0 < len(dry) < len(scores):
         warnings.warn(
             f"synflow: nothing flows through {dry}, all of whose scores are 0, so that a global "
-            "selection removes these layers whole. A LayerNorm makes zeros of an input of ones; "
-            "give scope='tensor', or take another criterion.",
+            "selection removes these layers whole. If they are in use, a LayerNorm "
+            "may have made zeros of an input of ones: give scope='tensor' or another criterion.",
             stacklevel=2,
         )
     return scores

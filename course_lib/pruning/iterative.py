@@ -300,9 +300,11 @@ def iterative_pruning(
         loss: what the criterion takes for the loss; training has its own.
         folder: where to store each round. If rounds are there already of the same experiment, they
             are read instead of done again, so a run that was interrupted continues; what it yields
-            is the same, bit for bit. Another experiment is refused: whatever decides the result
-            counts, the network and its values, trainer, criterion, data, loss and settings, each by
-            its code and its contents.
+            is the same, bit for bit, where seeds decide all. (What draws from torch's own global
+            numbers, as nn.Dropout and a DataLoader that shuffles without a generator do, draws
+            others after an interruption.) Another experiment is refused: whatever decides the
+            result counts, the network and its values, trainer, criterion, data, loss and settings,
+            each by its code and its contents.
         key: a name of your own for network, trainer, criterion, data and loss, where the library
             cannot tell two of them apart by what is in them. You then answer for it that they are
             the same whenever the key is; the network's values and the settings count all the same.

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
+from course_lib.cli import STOPPED
 from course_lib.cli.place import course_root
-
-STOPPED = 130  # the exit code of what was ended by Ctrl-C
 
 
 @click.command()

@@ -39,6 +39,28 @@ def test_whatever_a_command_does(monkeypatch, name):
     assert result.output.split() == ["Stopped."]
 
 
+ANSWERING = """
+import time
+import anyio
+from jupyter_server.serverapp import ServerApp
+from course_lib.cli.ports import until_ctrl_c
+async def answer():
+    server.io_loop.call_later(0.1, server.stop)
+    await anyio.to_thread.run_sync(time.sleep, 1)
+server = ServerApp()
+server.initialize(["--ip=127.0.0.1", "--no-browser", "--allow-root", "--port=0"])
+server.io_loop.add_callback(answer)
+until_ctrl_c(server)
+"""
+
+
+@pytest.mark.slow
+def test_a_server_ends_though_it_still_answers(tmp_path):
+    """Its threads once waited for the end of a request, and Python for them, without end."""
+    command = [sys.executable, "-c", ANSWERING]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | {"HOME": str(tmp_path)}, check=True)
+
+
 @pytest.fixture
 def began(course):
     """What appears when the slow part of a command has begun, in a course that waits."""

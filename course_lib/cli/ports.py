@@ -67,17 +67,17 @@ def until_ctrl_c(server: ServerApp) -> None:
 
     signal.signal(signal.SIGINT, end)
     server.start()
-    end_requests(server.io_loop.asyncio_loop)
+    server.io_loop.run_sync(end_requests)
     if heard:
         raise KeyboardInterrupt
 
 
-def end_requests(loop: asyncio.AbstractEventLoop) -> None:
+async def end_requests() -> None:
     """End what a stopped loop was still answering, as `asyncio.run` does.
 
     The threads of a request wait for its end, and Python, before it ends, waits for them.
     """
-    pending = asyncio.all_tasks(loop)
+    pending = asyncio.all_tasks() - {asyncio.current_task()}
     for task in pending:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    await asyncio.gather(*pending, return_exceptions=True)

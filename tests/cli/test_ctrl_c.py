@@ -94,7 +94,7 @@ def test_what_is_under_way_ends_with_it(course, began, write_notebook, tmp_path,
     with log.open("w") as file:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("course"), name, *options.get(name, [])],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own, as a shell gives to a command

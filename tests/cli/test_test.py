@@ -63,8 +63,9 @@ def test_what_is_run_and_the_heaviest_file_first(small, monkeypatch, asked, ran)
     assert result.exit_code == 0, result.output
     (command,) = commands
     assert command[command.index("-n") + 1] == str(processes())
+    plain = os.environ | {"PYTEST_ADDOPTS": ""}
     one = [*command, "-n0", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    told = subprocess.run(one, capture_output=True, text=True, cwd=small).stdout
+    told = subprocess.run(one, capture_output=True, text=True, cwd=small, env=plain).stdout
     found = [line.partition("::")[2] for line in told.splitlines() if "::" in line]
     assert found == ran, told
     if not asked:

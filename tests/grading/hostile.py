@@ -44,18 +44,24 @@ def good(first: str) -> str:
     )
 
 
+def copied(one):
+    """A copy of a cell with an id of its own, as JupyterLab makes it."""
+    copy = nbformat.from_dict(json.loads(json.dumps(one)))
+    if "id" in copy:
+        copy["id"] += "-copy"
+    return copy
+
+
 def duplicate(book):
-    book.cells.insert(
-        cell(book, "keep") + 1,
-        nbformat.from_dict(json.loads(json.dumps(book.cells[cell(book, "keep")]))),
-    )
+    at = cell(book, "keep")
+    book.cells.insert(at + 1, copied(book.cells[at]))
 
 
 def split_cell(book):
     """JupyterLab's Split Cell: both halves keep the metadata."""
     at = cell(book, "split")
     first = book.cells[at]
-    second = nbformat.from_dict(json.loads(json.dumps(first)))
+    second = copied(first)
     first.source = "third = lambda x: x / 3\n"
     second.source = "def split(total):\n    return third(total), total - third(total)\n"
     book.cells.insert(at + 1, second)

@@ -186,7 +186,8 @@ def test_a_kernel_that_does_not_start_leaves_the_submission_ungraded(
     grader = Grader(assignment, tmp_path)
     monkeypatch.setattr(worker.time, "sleep", lambda s: None)
     monkeypatch.setattr(jail.sys, "executable", "/bin/false")
-    verdict, _ = grader.verdict("bob", handed_in / "bob.ipynb")
+    with pytest.warns(UserWarning, match="kernels start cold here"):
+        verdict, _ = grader.verdict("bob", handed_in / "bob.ipynb")
     assert verdict["status"] == "ungraded" and verdict["points"] is None
     assert "no kernel started in 3 attempts" in verdict["why"]
 

@@ -270,6 +270,7 @@ def test_what_is_no_mapping_or_no_network_is_refused_in_words():
         mask & {"w": kept}
 
 
+@pytest.mark.filterwarnings("ignore:pruning leaves out")
 def test_computed_biases_and_embeddings_are_refused_where_they_are_asked_for():
     net = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2), nn.BatchNorm1d(2))
     for layer, name in ((net[0], "weight"), (net[1], "bias"), (net[2], "weight")):
@@ -280,6 +281,7 @@ def test_computed_biases_and_embeddings_are_refused_where_they_are_asked_for():
             prunable(net, **{switch: True})
 
 
+@pytest.mark.filterwarnings("ignore:pruning leaves out")
 def test_a_head_tied_to_a_pruned_embedding_is_still_an_embedding():
     net = nn.ModuleDict(
         {"words": nn.Embedding(5, 3), "head": nn.Linear(3, 5), "in": nn.Linear(3, 3)}

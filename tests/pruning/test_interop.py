@@ -21,6 +21,10 @@ from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
 
 SIZES = (5, 8, 6, 3)
+pytestmark = [  # torch's own words on how it exports
+    pytest.mark.filterwarnings(f"ignore:{words}:DeprecationWarning")
+    for words in ("You are using the legacy", "The feature will be removed", "`torch.jit.script")
+]
 
 
 def test_masks_are_those_of_torch_layer_by_layer_and_over_all():
@@ -209,6 +213,8 @@ def test_a_state_is_plain_whatever_computes_the_weights(kind):
     assert torch.equal(_run(model, X), expected)
 
 
+@pytest.mark.filterwarnings("ignore:Exporting a model to ONNX")  # of an LSTM, by torch
+@pytest.mark.filterwarnings("ignore:the network makes plain numbers")  # and by us
 @pytest.mark.parametrize("kind", WAYS)
 def test_networks_are_exported_whatever_computes_their_weights(kind, tmp_path):
     model, _, X = _changed(kind)

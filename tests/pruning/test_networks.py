@@ -247,6 +247,7 @@ CRITERIA = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:synflow. nothing flows")
 @pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: c.__name__)
 def test_criteria_keep_what_all_must_keep(criterion):
     check_criterion(criterion, **HOW.get(criterion, {}))

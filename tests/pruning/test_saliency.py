@@ -485,6 +485,7 @@ def no_fast_attention():
     torch.backends.mha.set_fastpath_enabled(True)
 
 
+@pytest.mark.filterwarnings("ignore:pruning leaves out")
 @pytest.mark.parametrize("kind", kinds())
 def test_slopes_of_networks_of_all_kinds_are_those_of_a_plain_loop(kind, no_fast_attention):
     model, data, loss = kinds()[kind]
@@ -510,6 +511,7 @@ def test_slopes_of_networks_of_all_kinds_are_those_of_a_plain_loop(kind, no_fast
             )
 
 
+@pytest.mark.filterwarnings("ignore:pruning leaves out")
 @pytest.mark.parametrize("kind", ["lstm", "lstm alone", "gru", "attention", "language, tied",
                                   "two inputs", "kept twice", "peeking", "norm"])  # fmt: skip
 def test_curvature_of_networks_of_all_kinds_is_the_slope_of_slopes(kind, no_fast_attention):
@@ -641,6 +643,7 @@ def test_synflow_tells_of_layers_through_which_nothing_flows():
         saliency.synflow(small().to("meta"), batch())
 
 
+@pytest.mark.filterwarnings("ignore:pruning leaves out")
 def test_synflow_starts_at_the_embedded_vectors():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 2, bias=False))
@@ -707,6 +710,7 @@ def test_scores_do_not_depend_on_the_mode_around(way, context):
         same(WAYS[way](reference(), floats()), wanted)
 
 
+@pytest.mark.filterwarnings("ignore:synflow. nothing flows")
 @pytest.mark.parametrize("way", [w for w in WAYS if w not in ("magnitude", "random")])
 def test_an_unused_layer_has_no_slope(way):
     wanted = WAYS[way](reference(), floats())

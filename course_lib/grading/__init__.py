@@ -1,7 +1,7 @@
 """Grading: checks that are data, a jail for students' code, and proofs that the checks are fair.
 
 Students need `check` only. Authors of assignments use `Check`, `Task` and the expressions in specs,
-`mutant` and `alternative` in mutants. This room imports no science.
+`mutant`, `slip` and `alternative` in mutants. This room imports no science.
 """
 
 from course_lib.grading.marking import check
@@ -15,6 +15,7 @@ from course_lib.grading.tasks import (
     module,
     mutant,
     name,
+    slip,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "module",
     "mutant",
     "name",
+    "slip",
 ]

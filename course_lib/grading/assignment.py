@@ -23,7 +23,7 @@ from nbformat.v4 import new_markdown_cell
 from course_lib.grading.jail import Limits
 from course_lib.grading.names import notebook
 from course_lib.grading.submission import CHECK, OPEN
-from course_lib.grading.tasks import Refusal, Task, Variant, material
+from course_lib.grading.tasks import Refusal, Slip, Task, Variant, material
 
 
 def assignments(exercises: Path) -> list[str]:
@@ -123,33 +123,68 @@ class Assignment:
                 yield f"{v['key']} is a version of {v['task']}, which is no task"
             elif missing := set(v.get("loses", ())) - checks[v["task"]]:
                 yield f"{v['key']} loses checks that {v['task']} has not: {sorted(missing)}"
+            elif "slip" in v:
+                try:
+                    self._with(v["slip"])
+                except Refusal as refusal:
+                    yield f"{v['key']}: {refusal}"
         for path in self.data:
             if path.suffix in (".py", ".ipynb") or path.name.endswith(".check.json"):
                 yield f"{path.name} lies beside the notebook: it would be given to students"
 
     def _variants(self) -> list[dict[str, Any]]:
-        """Read the decorated functions of the mutants file, each as source with its task's name."""
+        """Read the mutants file: versions of tasks, each a function as source, or a slip."""
         text = self.mutants_path.read_text(encoding="utf-8")
         names: dict[str, Any] = {"__name__": "mutants"}
         try:
             exec(compile(text, str(self.mutants_path), "exec"), names)
         except Exception as error:
             raise Refusal(f"{self.mutants_path} fails: {type(error).__name__}: {error}") from error
-        found: list[dict[str, Any]] = []
-        for node in ast.parse(text).body:
-            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+        tree, found = ast.parse(text), dict[str, dict[str, Any]]()
+        slips = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _name(n.func) == "slip"]
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                key = node.name
+            elif isinstance(node, ast.Assign) and _name(node.targets[0]):
+                key = _name(node.targets[0])
+                slips = [call for call in slips if call is not node.value]
+            else:
                 continue
-            what, old = getattr(names[node.name], "variant", None), node.name
+            what = getattr(names[key], "variant", None)
             if what is None:
                 continue
-            if any(v["key"] == old for v in found):
-                raise Refusal(f"{self.mutants_path} defines {old} twice")
-            node.decorator_list, node.name = [], what["task"]
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Name) and inner.id == old:
-                    inner.id = what["task"]
-            found.append({**what, "key": old, "source": ast.unparse(node) + "\n"})
-        return found
+            if key in found:
+                raise Refusal(f"{self.mutants_path} defines {key} twice")
+            found[key] = {**what, "key": key}
+            if not isinstance(node, ast.Assign):
+                found[key]["source"] = _renamed(node, what["task"])
+        for call in slips:
+            raise Refusal(
+                f"{self.mutants_path}, line {call.lineno}: this slip has no name. "
+                "Write NAME = slip(...), each by itself"
+            )
+        return list(found.values())
+
+    def _with(self, slip: Slip) -> str:
+        """Return the solution cell of a slip's task with the slip in it.
+
+        Raises:
+            Refusal: a swap does not match, or what comes out is no Python or no other function.
+        """
+        cells = (c.source for c in self.source.cells if _mark(c).get("grade_id") == slip.task)
+        cell: str = next(cells, "")
+        head, begin, rest = cell.partition("### BEGIN SOLUTION")
+        solution, end, tail = rest.rpartition("### END SOLUTION")
+        text = head + begin + slip.made_in(solution) + end + tail
+        try:
+            compile(text, slip.task, "exec")
+        except SyntaxError as error:
+            wrong = text.splitlines()[(error.lineno or 1) - 1].strip()
+            raise Refusal(f"its swap makes no Python: {error.msg}, in {wrong!r}") from None
+        source = ast.unparse(ast.parse(text))
+        if source == ast.unparse(ast.parse(cell)):
+            raise Refusal(f"its swap changes nothing in the reference solution of {slip.task}")
+        return source + "\n"
 
     @cached_property
     def reference(self) -> dict[str, Any]:
@@ -178,6 +213,8 @@ class Assignment:
         found = []
         for v in self._variants():
             names = dict(self.reference)
+            if edit := v.pop("slip", None):
+                v["source"] = self._with(edit)
             exec(compile(v["source"], f"mutant {v['key']}", "exec"), names)
             found.append(Variant(function=names[v["task"]], **v))
         return found
@@ -267,6 +304,19 @@ class Assignment:
             text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
             found[f"{name}.check.json"] = text.encode()
         return found
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _renamed(node: ast.FunctionDef | ast.ClassDef, new: str) -> str:
+    """Return the source of a function under another name, without its decorators."""
+    old, node.decorator_list, node.name = node.name, [], new
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and inner.id == old:
+            inner.id = new
+    return ast.unparse(node) + "\n"
 
 
 def defined(source: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -119,9 +120,71 @@ def mutant(task: str, message: str, loses: Iterable[str]) -> Callable[..., Any]:
 
     The message completes "This looks like a known slip: ..." and says what the function does wrong.
     The function stands alone, like a student's: it may use what the notebook imports, and no other
-    function of its file.
+    function of its file. What is the reference solution but for an expression or two is a `slip`.
     """
     return lambda function: _tag(function, task=task, message=message, loses=tuple(loses))
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mutant that is told by what it changes in the reference solution; see `slip`."""
+
+    task: str
+    message: str
+    loses: tuple[str, ...]
+    swaps: tuple[tuple[str, str], ...]
+
+    @property
+    def variant(self) -> dict[str, Any]:
+        """What a decorated function has too."""
+        return {"task": self.task, "message": self.message, "loses": self.loses, "slip": self}
+
+    def made_in(self, solution: str) -> str:
+        """Return a reference solution with this mistake in it.
+
+        Raises:
+            Refusal: what is to be swapped does not stand there exactly once, or two swaps overlap.
+        """
+        places = []
+        for old, new in self.swaps:
+            # How lines are broken in the notebook is no part of the mistake.
+            pattern = r"\s+".join(map(re.escape, old.split()))
+            found = [match.span(1) for match in re.finditer(f"(?=({pattern}))", solution)]
+            if len(found) != 1:
+                raise Refusal(
+                    f"it swaps {old!r}, which the reference solution of {self.task} has "
+                    f"{len(found)} times; it must have it exactly once. "
+                    + ("Say more of what stands about it" if found else "Copy what stands there")
+                )
+            places.append((*found[0], new))
+        rest = len(solution)
+        for start, end, new in sorted(places, reverse=True):
+            if end > rest:
+                raise Refusal("two of its swaps overlap. Make them one")
+            solution, rest = solution[:start] + new + solution[end:], start
+        return solution
+
+
+def slip(
+    task: str,
+    message: str,
+    *,
+    swap: tuple[str, str] | None = None,
+    swaps: Iterable[tuple[str, str]] = (),
+    loses: Iterable[str],
+) -> Slip:
+    """Return a wrong version of a task that is its reference solution but for one swap, or several.
+
+    In the solution, as it stands in the source notebook, the first part of each swap is replaced by
+    the second; it must stand there exactly once. White space within it may be any. The version is
+    called as the variable that this is assigned to; the rest is as for `mutant`:
+
+        signed = slip("sizes", "it keeps the sign", swap=("np.abs(w)", "w"), loses=["negative"])
+    """
+    if (swap is None) == (not swaps):
+        raise TypeError(f"a slip of {task} has one swap=(old, new) or some swaps=[(old, new), ...]")
+    pairs = tuple(swaps) if swap is None else (swap,)
+    return Slip(task, message, tuple(loses), pairs)
 
 
 def alternative(task: str) -> Callable[..., Any]:

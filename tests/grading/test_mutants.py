@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from course_lib.cli.mutants import mutants as command
 from course_lib.grading import mutants
 from course_lib.grading.assignment import Assignment, assignments
-from course_lib.grading.tasks import Variant
+from course_lib.grading.tasks import Refusal, Variant, prove, slip
 from tests.grading import trial
 from tests.grading.trial import MUTANTS, NAME, SPEC
 
@@ -64,8 +64,6 @@ BROKEN = MUTANTS.replace("return [total / 4, total - total / 4]", "return [total
     ],
 )
 def test_deviations_are_found_without_a_jail(parts, words, tmp_path):
-    from course_lib.grading.tasks import Refusal, prove
-
     a = Assignment(trial.make(tmp_path, **parts), NAME)
     try:
         found = [
@@ -213,3 +211,82 @@ def test_versions_share_a_notebook_unless_one_uses_another():
     assert sorted(k for ks in keys for k in ks) == ["a1", "a2", "b1", "b2", "c1"]
     assert not any({"b1"} & ks and {"a1", "a2"} & ks for ks in keys)
     assert len(packed) == 3
+
+
+def edited(root, *slips):
+    """Return the assignment with these lines in place of its mutants of `split`."""
+    head = MUTANTS[: MUTANTS.index('@mutant("split"')].replace("mutant\n", "mutant, slip\n", 1)
+    return Assignment(trial.make(root, mutants="\n".join([head, *slips])), NAME)
+
+
+def halves(swap):
+    return f'halves = slip("split", "it halves the total", {swap}, loses=["sum"])'
+
+
+@pytest.mark.parametrize(
+    "swap, answer",
+    [
+        ('swap=("total / 3, 2 * total / 3", "total / 2, total / 2")', (3.0, 3.0)),
+        ('swap=("return total / 3,\\n      2 *", "return total,")', (6.0, 2.0)),
+        ('swaps=[("2 * total", "total"), ("total / 3,", "total,")]', (6.0, 2.0)),
+    ],
+)
+def test_a_slip_is_the_reference_but_for_its_swaps(swap, answer, tmp_path):
+    assignment = edited(tmp_path, halves(swap))
+    (found,) = assignment.mutants("split")
+    assert (found.key, found.message, found.loses) == ("halves", "it halves the total", ("sum",))
+    assert found.function(6.0) == answer
+    assert assignment.reference["split"](6.0) == (2.0, 4.0)
+    names = {}
+    exec(found.source, names)  # as it is put into a notebook, behind the right answer
+    assert names["split"](6.0) == answer
+    task = assignment.tasks[1]
+    assert prove(task, assignment.reference["split"], [found], [], range(3)) == []
+
+
+@pytest.mark.parametrize(
+    "swap, words",
+    [
+        ('swap=("total / 3", "total")', "split has 2 times; it must have it exactly once. Say"),
+        ('swap=("total / 4", "total")', "'total / 4', which the reference solution of split has 0"),
+        ('swap=("def split", "def part")', "has 0 times"),  # the solution alone is looked at
+        ('swap=("", "total")', "it must have it exactly once"),
+        ('swap=("total / 3,", "(total,")', "makes no Python: '(' was never closed, in 'return ("),
+        ('swap=("return total / 3,", "x = total / 3; break;")', "no Python: 'break' outside loop"),
+        ('swap=("total / 3,", "(total / 3),")', "changes nothing in the reference solution"),
+        ('swaps=[("2 * total", "total"), ("total / 3, 2", "2")]', "two of its swaps overlap"),
+    ],
+)
+def test_a_swap_that_does_not_fit_is_refused_by_name(swap, words, tmp_path):
+    with pytest.raises(Refusal) as refusal:
+        edited(tmp_path, halves(swap))
+    assert "- halves: it" in str(refusal.value).replace("two of its", "it: two of its")
+    assert words in str(refusal.value)
+
+
+def test_all_slips_that_do_not_fit_are_told_at_once(tmp_path):
+    wrong = halves('swap=("none", "")')
+    with pytest.raises(Refusal, match=r"(?s)halves: it swaps.*other: it swaps"):
+        edited(tmp_path, wrong, wrong.replace("halves =", "other ="))
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("{}", ": this slip has no name"),
+        ("both = [{}]", "this slip has no name. Write NAME = slip(...)"),
+        ("signed = {}", "defines signed twice"),
+        ("x = {}\nx = {}", "defines x twice"),
+    ],
+)
+def test_no_slip_is_passed_over(line, words, tmp_path):
+    call = halves('swap=("2 * total", "total")').partition(" = ")[2]
+    with pytest.raises(Refusal) as refusal:
+        edited(tmp_path, line.format(call, call))
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("swaps", [{}, {"swap": ("a", "b"), "swaps": [("c", "d")]}])
+def test_a_slip_has_one_swap_or_a_list_of_them(swaps):
+    with pytest.raises(TypeError, match="a slip of split has one swap="):
+        slip("split", "it halves", loses=["sum"], **swaps)

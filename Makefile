@@ -5,7 +5,7 @@ VENV := .venv
 COURSE := $(VENV)/bin/course
 PORT_OPTION := $(if $(PORT),--port $(PORT))
 
-.PHONY: help book lab setup test check constraints picture clean
+.PHONY: help book lab setup test check format constraints picture clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -44,6 +44,10 @@ test: ## set up everything, run the tests (LONG=1: also what is long and rarely 
 check: ## set up everything, run the quick checks (two minutes)
 	$(SETUP) test $(CHOSEN)
 	@$(COURSE) test --fast
+
+format: ## put the style of all files right (sets up ruff alone, if nothing is there)
+	$(SETUP) style $(CHOSEN)
+	@$(VENV)/bin/ruff check --fix --quiet; found=$$?; $(VENV)/bin/ruff format && exit $$found
 
 # The pins, made from pyproject.toml for all its Pythons and systems at once. The CUDA packages that
 # one build of torch pins by itself are taken out.

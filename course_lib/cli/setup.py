@@ -24,12 +24,13 @@ PYTHON = VENV / "bin" / "python"
 MB = 10**6
 
 # purpose: (what it is for, extras of course_lib, MB to download, MB on the disk, what it covers).
-# "book" takes its extra alone: nothing is computed while the book is built.
 PURPOSES = {
+    "style": ("the tool for style", ["style"], 20, 80, []),
     "book": ("the book", ["book"], 120, 600, []),
     "lab": ("chapters, assignments and grading", ["lab"], 600, 2100, []),
-    "test": ("everything", ["all"], 800, 2500, ["book", "lab"]),
+    "test": ("everything", ["all"], 800, 2500, ["book", "lab", "style"]),
 }
+ALONE = ("style", "book")  # these extras need nothing of the course's own: nothing is computed
 CUDA = (2600, 4000)  # MB more of both where torch asks for CUDA's packages
 BUILD = ["hatchling", "editables"]  # install the course itself, with nothing fetched for it
 PATIENCE = 20.0  # seconds between two lines of progress where there is no terminal
@@ -123,7 +124,7 @@ def ready(purpose: str, chosen: bool = False) -> None:
         make_environment()
     say(f"Setting up {what} in .venv with Python {'.'.join(map(str, environment() or ()))} ...")
     pip(["pip"], bar="off")
-    if purpose != "book" and brings_cuda():
+    if purpose not in ALONE and brings_cuda():
         download, disk = download + CUDA[0], disk + CUDA[1]
         say(
             f"PyTorch brings NVIDIA's CUDA libraries here, some {CUDA[1] / 1000:.0f} GB that the "
@@ -142,10 +143,10 @@ def ready(purpose: str, chosen: bool = False) -> None:
             f"At most {download} MB are downloaded (less if pip has some of it already), "
             f"and {disk / 1000:.1f} GB stay on the disk."
         )
-    quick = ["--no-compile"] if purpose == "book" else []
-    count, loaded = pip([*quick, *requirements(extras, alone=purpose == "book"), *BUILD])
+    quick = ["--no-compile"] if purpose in ALONE else []
+    count, loaded = pip([*quick, *requirements(extras, alone=purpose in ALONE), *BUILD])
     pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], bar="off")
-    if purpose != "book":
+    if purpose not in ALONE:
         compile_all()
         # makes its list of fonts now, not in a chapter
         subprocess.call([str(PYTHON), "-I", "-c", "import matplotlib.font_manager"])

@@ -34,7 +34,7 @@ GIVEN = (
     "course_lib/**/* notebooks/**/* book/**/* exercises/release/**/*"
 ).split()
 INSTRUCTORS = ("book/instructor",)
-WORKSHOP = ("test", "check", "constraints", "picture")  # targets of the Makefile
+WORKSHOP = ("test", "check", "format", "constraints", "picture")  # targets of the Makefile
 SECRET = ("exercises/source", "exercises/specs", "exercises/mutants", "tests")
 FOLDER = "statue-within"  # the folder that the archive unpacks to
 

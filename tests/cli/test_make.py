@@ -14,7 +14,14 @@ from course_lib.cli.doctor import asked
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("sh", "rm", "cat", "grep", "sed", "expand", "printf", "mkdir", "touch", "cmp", "cp")
-READY = {"book": "book", "lab": "lab", "setup": "lab book", "test": "test", "check": "test"}
+READY = {
+    "book": "book",
+    "lab": "lab",
+    "setup": "lab book",
+    "test": "test",
+    "check": "test",
+    "format": "style",
+}
 
 
 @pytest.fixture
@@ -203,8 +210,13 @@ def test_requirements_are_those_of_the_purpose():
     assert {line.partition(">")[0] for line in book} >= {"jupyter-book", "matplotlib", "scipy"}
     assert not any(line.startswith(("torch", "numba", "jupyterlab")) for line in book)
     everything = setup.requirements(["all"], alone=False)
-    assert {"torch>=2.6", *book} <= {*everything} and not any("course_lib" in e for e in everything)
-    assert setup.PURPOSES.keys() == {"book", "lab", "test"} and asked("book", alone=True)[0]
+    (style,) = setup.requirements(["style"], alone=True)
+    assert style.startswith("ruff>")
+    assert {"torch>=2.6", style, *book} <= {*everything}
+    assert not any("course_lib" in line for line in everything)
+    assert (
+        setup.PURPOSES.keys() == {"style", "book", "lab", "test"} and asked("book", alone=True)[0]
+    )
 
 
 def test_an_environment_is_ready_for_what_it_covers(bare):
@@ -253,6 +265,24 @@ def test_a_ready_environment_is_used_at_once(make, bare):
     assert said("setup") == ""
     assert said("test") == "called: doctor --need test --install\ncalled: test\n"
     assert said("check") == "called: test --fast\n"
+
+
+def test_make_format_mends_what_it_can_and_tells_of_the_rest(make, bare):
+    """With the ruff of the environment, by the rules of pyproject.toml."""
+    (bare / ".venv" / "bin").mkdir(parents=True)
+    (bare / ".venv" / "bin" / "ruff").symlink_to(Path(sys.executable).with_name("ruff"))
+    setup.stamp("test").write_text(setup.state())
+    untidy = bare / "untidy.py"
+    untidy.write_text('"About."\nimport sys\nimport os\nprint( os.name,sys.path )\n')
+    result = make("format", python3=REAL)
+    assert result.returncode == 0, result.stderr
+    assert untidy.read_text() == (
+        '"""About."""\n\nimport os\nimport sys\n\nprint(os.name, sys.path)\n'
+    )
+    untidy.write_text('"""About."""\n\nprint( nothing )\n')
+    result = make("format", python3=REAL)
+    assert result.returncode != 0 and "Undefined name `nothing`" in result.stdout
+    assert untidy.read_text().endswith("print(nothing)\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root's umask alone is set aside")

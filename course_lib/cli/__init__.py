@@ -10,6 +10,7 @@ from importlib import import_module
 
 import click
 
+from course_lib import __version__
 from course_lib.cli.place import NO_PLACE, a_home, here, no_place
 
 # command: (module, one line for the help page)
@@ -85,6 +86,6 @@ def _lacking(error: ModuleNotFoundError, what: str) -> click.ClickException:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="course_lib", prog_name="course")
+@click.version_option(__version__, prog_name="course")
 def main() -> None:
     """The Statue Within: a hands-on course on magnitude pruning."""

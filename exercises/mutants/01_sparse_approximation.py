@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import torch
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- keep_largest
 
@@ -53,20 +53,16 @@ def keep_largest_by_threshold(weights, k):
     return mask.reshape(weights.shape)
 
 
-@mutant("keep_largest", "it compares signed values, not magnitudes", loses=["largest"])
-def signed(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
+signed = slip(
+    "keep_largest",
+    "it compares signed values, not magnitudes",
+    swap=("weights.abs()", "weights"),
+    loses=["largest"],
+)
 
 
 @mutant(
-    "keep_largest",
-    "it keeps every entry that ties with the k-th",
-    loses=["ties", "order", "zeros"],
+    "keep_largest", "it keeps every entry that ties with the k-th", loses=["ties", "order", "zeros"]
 )
 def keeps_ties(weights, k):
     if not 0 <= k <= weights.numel():
@@ -101,65 +97,45 @@ def one_too_few(weights, k):
     return size > size.flatten().sort(descending=True).values[k - 1]
 
 
-@mutant(
+later = slip(
     "keep_largest",
     "among entries that tie it keeps the later ones",
+    swaps=[
+        ("descending=True, stable=True", "stable=True"),
+        ("order[:k]", "order[weights.numel() - k :]"),
+    ],
     loses=["ties", "order", "zeros"],
 )
-def later(weights, k):
-    n = weights.numel()
-    if not 0 <= k <= n:
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(stable=True).indices
-    mask = torch.zeros(n, dtype=torch.bool)
-    mask[order[n - k :]] = True
-    return mask.reshape(weights.shape)
-
-
-@mutant(
+share = slip(
     "keep_largest",
     "it takes k for the share of entries to keep; k is their number",
+    swaps=[
+        ("not 0 <= k <= weights.numel()", "False"),
+        ("order[:k]", "order[: round(k * weights.numel())]"),
+    ],
     loses=[check for check in EVERY if check != "ends"],
 )
-def share(weights, k):
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[: round(k * weights.numel())]] = True
-    return mask.reshape(weights.shape)
-
-
-@mutant("keep_largest", "its True marks the entries to drop, not those to keep", loses=EVERY)
-def inverted(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.ones(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = False
-    return mask.reshape(weights.shape)
-
-
-@mutant("keep_largest", "it returns the pruned weights; asked for is the mask", loses=EVERY)
-def pruned_weights(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return weights * mask.reshape(weights.shape)
-
-
-@mutant(
+inverted = slip(
+    "keep_largest",
+    "its True marks the entries to drop, not those to keep",
+    swaps=[("torch.zeros", "torch.ones"), ("mask[order[:k]] = True", "mask[order[:k]] = False")],
+    loses=EVERY,
+)
+pruned_weights = slip(
+    "keep_largest",
+    "it returns the pruned weights; asked for is the mask",
+    swap=("return mask.reshape(weights.shape)", "return weights * mask.reshape(weights.shape)"),
+    loses=EVERY,
+)
+not_zero = slip(
     "keep_largest",
     "its mask is True where the pruned weights are not zero, so a zero that is kept gets lost",
+    swap=(
+        "return mask.reshape(weights.shape)",
+        "return weights * mask.reshape(weights.shape) != 0",
+    ),
     loses=["zeros"],
 )
-def not_zero(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    pruned = torch.zeros_like(weights).flatten()
-    pruned[order[:k]] = weights.flatten()[order[:k]]
-    return pruned.reshape(weights.shape) != 0
 
 
 @mutant("keep_largest", "it keeps k entries in every row, not k in all", loses=["shapes", "order"])
@@ -171,43 +147,25 @@ def row_by_row(weights, k):
     return mask.scatter(-1, order[..., :k], True)
 
 
-@mutant("keep_largest", "for a matrix it returns a flat mask", loses=["shapes", "order"])
-def flat(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask
-
-
-@mutant(
+flat = slip(
+    "keep_largest",
+    "for a matrix it returns a flat mask",
+    swap=("mask.reshape(weights.shape)", "mask"),
+    loses=["shapes", "order"],
+)
+by_view = slip(
     "keep_largest",
     "it needs a tensor whose rows lie one after the other in memory, as view does; "
     "flatten works for every tensor, a transposed one too",
+    swap=("weights.abs().flatten()", "weights.view(-1).abs()"),
     loses=["shapes"],
 )
-def by_view(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.view(-1).abs().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.view(weights.shape)
-
-
-@mutant(
+whole_magnitudes = slip(
     "keep_largest",
     "it rounds magnitudes to whole numbers before it compares them",
+    swap=("weights.abs()", "weights.abs().long()"),
     loses=["largest"],
 )
-def whole_magnitudes(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().long().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
 
 
 @mutant(
@@ -226,46 +184,30 @@ def column_by_column(weights, k):
     return torch.from_numpy(mask.reshape(weights.shape, order="F").copy())
 
 
-@mutant("keep_largest", "it returns a list, not a tensor", loses=["tensor"])
-def as_list(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape).tolist()
-
-
-@mutant("keep_largest", "its mask holds the numbers 0 and 1, not True and False", loses=["tensor"])
-def zeros_and_ones(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel())
-    mask[order[:k]] = 1
-    return mask.reshape(weights.shape)
-
-
-@mutant("keep_largest", "it lets a k pass that is out of range", loses=["refuses"])
-def unchecked(weights, k):
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
-
-
-@mutant(
+as_list = slip(
+    "keep_largest",
+    "it returns a list, not a tensor",
+    swap=("mask.reshape(weights.shape)", "mask.reshape(weights.shape).tolist()"),
+    loses=["tensor"],
+)
+zeros_and_ones = slip(
+    "keep_largest",
+    "its mask holds the numbers 0 and 1, not True and False",
+    swap=("torch.zeros(weights.numel(), dtype=torch.bool)", "torch.zeros(weights.numel())"),
+    loses=["tensor"],
+)
+unchecked = slip(
+    "keep_largest",
+    "it lets a k pass that is out of range",
+    swap=("not 0 <= k <= weights.numel()", "False"),
+    loses=["refuses"],
+)
+in_place = slip(
     "keep_largest",
     "it takes absolute values in place: the caller's weights lose their signs",
+    swap=("weights.abs()", "weights.abs_()"),
     loses=["unchanged"],
 )
-def in_place(weights, k):
-    if not 0 <= k <= weights.numel():
-        raise ValueError(k)
-    order = weights.abs_().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
 
 
 # --- squared_error
@@ -289,46 +231,54 @@ def error_by_hand(weights, mask):
     return total
 
 
-@mutant("squared_error", "it adds up what is kept; the error is what is dropped", loses=ALL)
-def of_the_kept(weights, mask):
-    return float(weights[mask].square().sum())
-
-
-@mutant("squared_error", "it adds sizes, not squares", loses=ALL)
-def not_squared(weights, mask):
-    return float(weights[~mask].abs().sum())
-
-
-@mutant("squared_error", "it takes the square root; the squared error is asked for", loses=ALL)
-def root(weights, mask):
-    return float(weights[~mask].square().sum()) ** 0.5
-
-
-@mutant("squared_error", "it squares the sum; the squares are to be summed", loses=ALL)
-def square_of_the_sum(weights, mask):
-    return float(weights[~mask].sum()) ** 2
-
-
-@mutant("squared_error", "it takes the mean over all entries; the sum is asked for", loses=ALL)
-def mean_of_all(weights, mask):
-    return float(weights[~mask].square().sum()) / weights.numel()
-
-
-@mutant(
-    "squared_error", "it takes the mean over the dropped entries; the sum is asked for", loses=ALL
+of_the_kept = slip(
+    "squared_error",
+    "it adds up what is kept; the error is what is dropped",
+    swap=("weights[~mask]", "weights[mask]"),
+    loses=ALL,
 )
-def mean_of_dropped(weights, mask):
-    return float(weights[~mask].double().square().mean())
-
-
-@mutant("squared_error", "it returns a tensor, not a float", loses=["float"])
-def zero_dimensional(weights, mask):
-    return weights[~mask].square().sum()
-
-
-@mutant("squared_error", "for whole weights it returns an int, not a float", loses=["float"])
-def whole_number(weights, mask):
-    return weights[~mask].square().sum().item()
+not_squared = slip(
+    "squared_error", "it adds sizes, not squares", swap=("square()", "abs()"), loses=ALL
+)
+root = slip(
+    "squared_error",
+    "it takes the square root; the squared error is asked for",
+    swap=("float(weights[~mask].square().sum())", "float(weights[~mask].square().sum()) ** 0.5"),
+    loses=ALL,
+)
+square_of_the_sum = slip(
+    "squared_error",
+    "it squares the sum; the squares are to be summed",
+    swap=("float(weights[~mask].square().sum())", "float(weights[~mask].sum()) ** 2"),
+    loses=ALL,
+)
+mean_of_all = slip(
+    "squared_error",
+    "it takes the mean over all entries; the sum is asked for",
+    swap=(
+        "float(weights[~mask].square().sum())",
+        "float(weights[~mask].square().sum()) / weights.numel()",
+    ),
+    loses=ALL,
+)
+mean_of_dropped = slip(
+    "squared_error",
+    "it takes the mean over the dropped entries; the sum is asked for",
+    swap=("square().sum()", "double().square().mean()"),
+    loses=ALL,
+)
+zero_dimensional = slip(
+    "squared_error",
+    "it returns a tensor, not a float",
+    swap=("float(weights[~mask].square().sum())", "weights[~mask].square().sum()"),
+    loses=["float"],
+)
+whole_number = slip(
+    "squared_error",
+    "for whole weights it returns an int, not a float",
+    swap=("float(weights[~mask].square().sum())", "weights[~mask].square().sum().item()"),
+    loses=["float"],
+)
 
 
 @mutant("squared_error", "it works row by row and returns one number for each", loses=["shapes"])
@@ -369,41 +319,25 @@ def nonnegative_zeroing(weights, k):
     return out
 
 
-@mutant(
+positive_part_last = slip(
     "nonnegative_keep",
     "it selects the largest magnitudes first and drops negative entries afterwards: "
     "they have used up places of the budget",
+    swap=("keep_largest(positive_part, k)", "keep_largest(weights, k)"),
     loses=["closest", "room"],
 )
-def positive_part_last(weights, k):
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    out = torch.zeros_like(weights).flatten()
-    out[order[:k]] = weights.flatten()[order[:k]].clamp(min=0)
-    return out.reshape(weights.shape)
-
-
-@mutant(
+absolute = slip(
     "nonnegative_keep",
     "it turns negative entries into positive ones; the closest allowed value to -3 is 0, not 3",
+    swap=("weights.clamp(min=0)", "weights.abs()"),
     loses=["closest", "room", "ends"],
 )
-def absolute(weights, k):
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    out = torch.zeros_like(weights).flatten()
-    out[order[:k]] = weights.flatten()[order[:k]].abs()
-    return out.reshape(weights.shape)
-
-
-@mutant(
+plain_rule = slip(
     "nonnegative_keep",
     "it is the plain rule: negative entries stay in the answer",
+    swap=("weights.clamp(min=0)", "weights"),
     loses=["closest", "room", "ends"],
 )
-def plain_rule(weights, k):
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    out = torch.zeros_like(weights).flatten()
-    out[order[:k]] = weights.flatten()[order[:k]]
-    return out.reshape(weights.shape)
 
 
 @mutant(
@@ -418,39 +352,36 @@ def fills_the_budget(weights, k):
     return out.reshape(weights.shape)
 
 
-@mutant(
+no_budget = slip(
     "nonnegative_keep",
     "it forgets the budget and keeps every positive entry",
+    swap=("torch.where(keep_largest(positive_part, k), positive_part, 0)", "positive_part"),
     loses=["closest", "tensor", "shapes", "ends", "ties", "unchanged"],
 )
-def no_budget(weights, k):
-    return weights.clamp(min=0)
-
-
-@mutant("nonnegative_keep", "it returns a mask; asked for is the vector", loses=SEVEN)
-def only_a_mask(weights, k):
-    positive = weights.clamp(min=0).flatten()
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[positive.sort(descending=True, stable=True).indices[:k]] = True
-    return mask.reshape(weights.shape) & (weights > 0)
-
-
-@mutant(
+only_a_mask = slip(
     "nonnegative_keep",
-    "it returns the survivors alone; the answer has the shape of the weights, with zeros elsewhere",
+    "it returns a mask; asked for is the vector",
+    swap=(
+        "torch.where(keep_largest(positive_part, k), positive_part, 0)",
+        "keep_largest(positive_part, k) & (weights > 0)",
+    ),
     loses=SEVEN,
 )
-def survivors_alone(weights, k):
-    return weights.clamp(min=0).flatten().sort(descending=True).values[:k]
-
-
-@mutant("nonnegative_keep", "for a matrix it returns a vector", loses=["shapes"])
-def flattened(weights, k):
-    positive = weights.clamp(min=0).flatten()
-    order = positive.sort(descending=True, stable=True).indices
-    out = torch.zeros_like(positive)
-    out[order[:k]] = positive[order[:k]]
-    return out
+survivors_alone = slip(
+    "nonnegative_keep",
+    "it returns the survivors alone; the answer has the shape of the weights, with zeros elsewhere",
+    swap=(
+        "torch.where(keep_largest(positive_part, k), positive_part, 0)",
+        "positive_part.flatten().sort(descending=True).values[:k]",
+    ),
+    loses=SEVEN,
+)
+flattened = slip(
+    "nonnegative_keep",
+    "for a matrix it returns a vector",
+    swap=("positive_part, 0)", "positive_part, 0).flatten()"),
+    loses=["shapes"],
+)
 
 
 @mutant("nonnegative_keep", "it keeps k entries in every row, not k in all", loses=["shapes"])
@@ -460,33 +391,21 @@ def k_in_every_row(weights, k):
     return torch.zeros_like(weights).scatter(-1, order, positive.gather(-1, order))
 
 
-@mutant("nonnegative_keep", "it changes the dtype to float32", loses=["tensor"])
-def always_float(weights, k):
-    positive = weights.clamp(min=0).flatten().float()
-    order = positive.sort(descending=True, stable=True).indices
-    out = torch.zeros_like(positive)
-    out[order[:k]] = positive[order[:k]]
-    return out.reshape(weights.shape)
-
-
-@mutant(
+always_float = slip(
+    "nonnegative_keep",
+    "it changes the dtype to float32",
+    swap=("weights.clamp(min=0)", "weights.clamp(min=0).float()"),
+    loses=["tensor"],
+)
+clamped_in_place = slip(
     "nonnegative_keep",
     "it sets negative entries of the caller's weights to zero",
+    swap=("weights.clamp(min=0)", "weights.clamp_(min=0)"),
     loses=["unchanged"],
 )
-def clamped_in_place(weights, k):
-    positive = weights.clamp_(min=0).flatten()
-    order = positive.sort(descending=True, stable=True).indices
-    out = torch.zeros_like(positive)
-    out[order[:k]] = positive[order[:k]]
-    return out.reshape(weights.shape)
 
 
-@mutant(
-    "nonnegative_keep",
-    "it keeps every positive entry that ties with the k-th",
-    loses=["ties"],
-)
+@mutant("nonnegative_keep", "it keeps every positive entry that ties with the k-th", loses=["ties"])
 def keeps_positive_ties(weights, k):
     positive = weights.clamp(min=0)
     if k == 0:
@@ -535,77 +454,60 @@ def nearly_equal(factor):
     return weights, torch.tensor([1.1 * factor, 1.0])
 
 
-@mutant(
+wrong_axis = slip(
     "counter_example",
     "it stretches the axis of the number that the rule keeps; stretch the other one",
+    swap=("[1.0, 2.5 * factor]", "[9 / 4 * factor, 1.0]"),
     loses=["twice", "any"],
 )
-def wrong_axis(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([9 / 4 * factor, 1.0])
-
-
-@mutant(
+sizes_not_squares = slip(
     "counter_example",
     "it balances the sizes of the two numbers, not their squares",
+    swap=("2.5 * factor", "3 / 2 * factor"),
     loses=["twice", "any"],
 )
-def sizes_not_squares(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([1.0, 3 / 2 * factor])
-
-
-@mutant(
+factor_alone = slip(
     "counter_example",
     "it stretches by the factor alone; first the stretch must make up for the difference in size",
+    swap=("2.5 * factor", "factor"),
     loses=["twice", "any"],
 )
-def factor_alone(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([1.0, factor])
-
-
-@mutant(
+balance = slip(
     "counter_example",
     "at this stretch (9/4 for 3 and 2) both choices cost the same; the factor comes on top",
+    swap=("2.5 * factor", "9 / 4"),
     loses=["twice", "any"],
 )
-def balance(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([1.0, 9 / 4])
-
-
-@mutant(
+one_answer = slip(
     "counter_example",
     "its answer is the same whatever the factor",
+    swap=("2.5 * factor", "9.0"),
     loses=["any"],
 )
-def one_answer(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([1.0, 9.0])
-
-
-@mutant("counter_example", "it returns a first and the weights second", loses=["twice", "any"])
-def other_order(factor):
-    return torch.tensor([1.0, 9 / 4 * factor]), torch.tensor([3.0, 2.0])
-
-
-@mutant(
+other_order = slip(
+    "counter_example",
+    "it returns a first and the weights second",
+    swaps=[("2.5 * factor", "9 / 4 * factor"), ("return weights, a", "return a, weights")],
+    loses=["twice", "any"],
+)
+free_axis = slip(
     "counter_example",
     "it makes an error in one coordinate free; a must be positive",
+    swap=("[1.0, 2.5 * factor]", "[0.0, 1.0]"),
     loses=["twice", "any"],
 )
-def free_axis(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([0.0, 1.0])
-
-
-@mutant("counter_example", "it uses infinity; ordinary numbers suffice", loses=["twice", "any"])
-def infinite(factor):
-    return torch.tensor([3.0, 2.0]), torch.tensor([1.0, float("inf")])
-
-
-@mutant(
+infinite = slip(
+    "counter_example",
+    "it uses infinity; ordinary numbers suffice",
+    swap=("2.5 * factor", 'float("inf")'),
+    loses=["twice", "any"],
+)
+tie = slip(
     "counter_example",
     "it lives on a tie: where both sizes are equal the rule has no larger number to keep",
+    swaps=[("[3.0, 2.0]", "[1.0, 1.0]"), ("2.5 * factor", "1.5 * factor")],
     loses=["twice", "any"],
 )
-def tie(factor):
-    return torch.tensor([1.0, 1.0]), torch.tensor([1.0, 1.5 * factor])
 
 
 # --- keep_weighted
@@ -631,49 +533,31 @@ def weighted_by_hand(weights, a, k):
     return torch.tensor([i in kept for i in range(len(costs))]).reshape(weights.shape)
 
 
-@mutant("keep_weighted", "it ignores a", loses=["cheapest", "many"])
-def ignores_a(weights, a, k):
-    order = weights.abs().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
-
-
-@mutant(
+ignores_a = slip(
+    "keep_weighted",
+    "it ignores a",
+    swap=("a.sqrt() * weights", "weights"),
+    loses=["cheapest", "many"],
+)
+no_root = slip(
     "keep_weighted",
     "it ranks by a times size; an error enters squared, so a belongs under a root "
     "(or the size squared)",
+    swap=("a.sqrt() * weights", "a * weights"),
     loses=["cheapest", "many"],
 )
-def no_root(weights, a, k):
-    order = (a * weights.abs()).flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
-
-
-@mutant(
+divides = slip(
     "keep_weighted",
     "it divides by a stretch where it should multiply: what hurts more should be kept sooner",
+    swap=("a.sqrt() * weights", "weights / a.sqrt()"),
     loses=["cheapest", "many"],
 )
-def divides(weights, a, k):
-    order = (weights.abs() / a.sqrt()).flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
-
-
-@mutant(
+by_a_alone = slip(
     "keep_weighted",
     "it ranks by a alone and ignores the weights",
+    swap=("a.sqrt() * weights", "a"),
     loses=["cheapest", "many", "even", "ties"],
 )
-def by_a_alone(weights, a, k):
-    order = a.flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
 
 
 @mutant(
@@ -686,36 +570,30 @@ def signed_and_weighted(weights, a, k):
     return mask.reshape(weights.shape)
 
 
-@mutant("keep_weighted", "it keeps the entries that would cost least to drop", loses=ALL_SEVEN)
-def keeps_the_cheapest(weights, a, k):
-    order = (a * weights.square()).flatten().sort(descending=True, stable=True).indices
-    mask = torch.ones(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = False
-    return mask.reshape(weights.shape)
-
-
-@mutant("keep_weighted", "it returns the pruned weights; asked for is the mask", loses=ALL_SEVEN)
-def pruned_and_weighted(weights, a, k):
-    order = (a * weights.square()).flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return weights * mask.reshape(weights.shape)
-
-
-@mutant("keep_weighted", "it returns a list, not a tensor", loses=["tensor"])
-def list_of_kept(weights, a, k):
-    order = (a * weights.square()).flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape).tolist()
-
-
-@mutant("keep_weighted", "it changes the caller's a in place", loses=["unchanged"])
-def root_in_place(weights, a, k):
-    order = (a.sqrt_() * weights.abs()).flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)
+keeps_the_cheapest = slip(
+    "keep_weighted",
+    "it keeps the entries that would cost least to drop",
+    swap=("keep_largest(a.sqrt() * weights, k)", "~keep_largest(a.sqrt() * weights, k)"),
+    loses=ALL_SEVEN,
+)
+pruned_and_weighted = slip(
+    "keep_weighted",
+    "it returns the pruned weights; asked for is the mask",
+    swap=("keep_largest(a.sqrt() * weights, k)", "weights * keep_largest(a.sqrt() * weights, k)"),
+    loses=ALL_SEVEN,
+)
+list_of_kept = slip(
+    "keep_weighted",
+    "it returns a list, not a tensor",
+    swap=("keep_largest(a.sqrt() * weights, k)", "keep_largest(a.sqrt() * weights, k).tolist()"),
+    loses=["tensor"],
+)
+root_in_place = slip(
+    "keep_weighted",
+    "it changes the caller's a in place",
+    swap=("a.sqrt()", "a.sqrt_()"),
+    loses=["unchanged"],
+)
 
 
 @mutant("keep_weighted", "it keeps every entry whose cost ties with the k-th", loses=["ties"])
@@ -726,25 +604,18 @@ def keeps_equal_costs(weights, a, k):
     return cost >= cost.flatten().sort(descending=True).values[k - 1]
 
 
-@mutant(
+costs_something = slip(
     "keep_weighted",
     "its mask is True where the pruned weights are not zero, so a zero that is kept gets lost",
+    swap=(
+        "keep_largest(a.sqrt() * weights, k)",
+        "weights * keep_largest(a.sqrt() * weights, k) != 0",
+    ),
     loses=["ties"],
 )
-def costs_something(weights, a, k):
-    order = (a * weights.square()).flatten().sort(descending=True, stable=True).indices
-    pruned = torch.zeros_like(weights).flatten()
-    pruned[order[:k]] = weights.flatten()[order[:k]]
-    return pruned.reshape(weights.shape) != 0
-
-
-@mutant(
+whole_costs = slip(
     "keep_weighted",
     "it rounds costs to whole numbers before it compares them",
+    swap=("a.sqrt() * weights", "(a * weights.square()).long()"),
     loses=["cheapest", "many"],
 )
-def whole_costs(weights, a, k):
-    order = (a * weights.square()).long().flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
-    mask[order[:k]] = True
-    return mask.reshape(weights.shape)

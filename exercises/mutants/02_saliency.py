@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- first_order
 
@@ -36,57 +36,39 @@ def by_differences(X, y, w):
     return found
 
 
-@mutant("first_order", "it keeps the sign of g w", loses=["sizes"])
-def signed(X, y, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return X.T @ (p - y) / len(y) * w
-
-
-@mutant(
+signed = slip(
+    "first_order", "it keeps the sign of g w", swap=("np.abs(g * w)", "g * w"), loses=["sizes"]
+)
+summed = slip(
     "first_order",
     "it adds up over examples instead of averaging",
+    swap=("X.T @ (p - y) / len(y)", "X.T @ (p - y)"),
     loses=["slope", "sizes", "mean", "unchanged"],
 )
-def summed(X, y, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.abs(X.T @ (p - y) * w)
-
-
-@mutant(
+slope_alone = slip(
     "first_order",
     "it is the slope alone, not multiplied by the weight",
+    swap=("np.abs(g * w)", "np.abs(g)"),
     loses=["slope", "sizes", "mean", "unchanged"],
 )
-def slope_alone(X, y, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.abs(X.T @ (p - y) / len(y))
-
-
-@mutant(
+each_by_itself = slip(
     "first_order",
     "it takes the size before averaging, so that nothing can cancel (useful, but another saliency)",
+    swap=("X.T @ (p - y) / len(y)", "np.mean(np.abs((p - y)[:, None] * X), axis=0)"),
     loses=["slope", "sizes", "mean", "unchanged"],
 )
-def each_by_itself(X, y, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.mean(np.abs((p - y)[:, None] * X), axis=0) * np.abs(w)
-
-
-@mutant(
+squared_errors = slip(
     "first_order",
     "its slope is that of squared errors",
+    swap=("(p - y)", "((p - y) * p * (1 - p))"),
     loses=["slope", "sizes", "mean", "unchanged"],
 )
-def squared_errors(X, y, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.abs(X.T @ ((p - y) * p * (1 - p)) / len(y) * w)
-
-
-@mutant("first_order", "it writes into the weights it was given", loses=["unchanged"])
-def in_place(X, y, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    w[...] = np.abs(X.T @ (p - y) / len(y) * w)
-    return w
+in_place = slip(
+    "first_order",
+    "it writes into the weights it was given",
+    swap=("np.abs(g * w)", "np.abs(g * w, out=w)"),
+    loses=["unchanged"],
+)
 
 
 # --- optimal_damage
@@ -111,39 +93,39 @@ def from_the_whole_hessian(X, w):
     return 0.5 * np.diag(H) * w * w
 
 
-@mutant("optimal_damage", "the half is missing", loses=["one", "mean", "wide"])
-def no_half(X, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.mean((p * (1 - p))[:, None] * X**2, axis=0) * w**2
-
-
-@mutant("optimal_damage", "the weight is not squared", loses=["one", "mean", "wide"])
-def weight_not_squared(X, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.mean((p * (1 - p))[:, None] * X**2, axis=0) * np.abs(w) / 2
-
-
-@mutant("optimal_damage", "it adds up over examples instead of averaging", loses=["mean", "wide"])
-def damage_summed(X, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.sum((p * (1 - p))[:, None] * X**2, axis=0) * w**2 / 2
-
-
-@mutant("optimal_damage", "p (1 - p) is missing", loses=["one", "mean", "wide"])
-def no_spread(X, w):
-    return np.mean(X**2, axis=0) * w**2 / 2
-
-
-@mutant("optimal_damage", "x is not squared", loses=["one", "mean", "wide"])
-def x_not_squared(X, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.mean((p * (1 - p))[:, None] * X, axis=0) * w**2 / 2
-
-
-@mutant("optimal_damage", "it is the curvature alone", loses=["one", "mean", "wide"])
-def curvature_alone(X, w):
-    p = 1 / (1 + np.exp(-X @ w))
-    return np.mean((p * (1 - p))[:, None] * X**2, axis=0)
+no_half = slip(
+    "optimal_damage",
+    "the half is missing",
+    swap=("H * w**2 / 2", "H * w**2"),
+    loses=["one", "mean", "wide"],
+)
+weight_not_squared = slip(
+    "optimal_damage",
+    "the weight is not squared",
+    swap=("H * w**2", "H * np.abs(w)"),
+    loses=["one", "mean", "wide"],
+)
+damage_summed = slip(
+    "optimal_damage",
+    "it adds up over examples instead of averaging",
+    swap=("np.mean", "np.sum"),
+    loses=["mean", "wide"],
+)
+no_spread = slip(
+    "optimal_damage",
+    "p (1 - p) is missing",
+    swap=("(p * (1 - p))[:, None] * X**2", "X**2"),
+    loses=["one", "mean", "wide"],
+)
+x_not_squared = slip(
+    "optimal_damage", "x is not squared", swap=("X**2", "X"), loses=["one", "mean", "wide"]
+)
+curvature_alone = slip(
+    "optimal_damage",
+    "it is the curvature alone",
+    swap=("H * w**2 / 2", "H"),
+    loses=["one", "mean", "wide"],
+)
 
 
 # --- surgeon
@@ -175,40 +157,36 @@ def only_cuts(w, H, i):
     return new
 
 
-@mutant("surgeon", "it uses H where it should use its inverse", loses=["pair", "many"])
-def hessian_for_inverse(w, H, i):
-    return w - w[i] / H[i, i] * H[:, i]
-
-
-@mutant(
+hessian_for_inverse = slip(
+    "surgeon",
+    "it uses H where it should use its inverse",
+    swap=("np.linalg.inv(H)[:, i]", "H[:, i]"),
+    loses=["pair", "many"],
+)
+wrong_way = slip(
     "surgeon",
     "it moves the other way, so the weight is doubled instead of cut",
+    swap=("w - w[i]", "w + w[i]"),
     loses=["alone", "pair", "many", "unchanged"],
 )
-def wrong_way(w, H, i):
-    column = np.linalg.inv(H)[:, i]
-    return w + w[i] / column[i] * column
-
-
-@mutant("surgeon", "it divides by 1 / H_ii, which is not [H^-1]_ii", loses=["pair", "many"])
-def inverse_of_the_diagonal(w, H, i):
-    return w - w[i] * H[i, i] * np.linalg.inv(H)[:, i]
-
-
-@mutant("surgeon", "it writes into the weights it was given", loses=["unchanged"])
-def surgeon_in_place(w, H, i):
-    column = np.linalg.inv(H)[:, i]
-    w -= w[i] / column[i] * column
-    return w
-
-
-@mutant(
+inverse_of_the_diagonal = slip(
+    "surgeon",
+    "it divides by 1 / H_ii, which is not [H^-1]_ii",
+    swap=("w[i] / column[i]", "w[i] * H[i, i]"),
+    loses=["pair", "many"],
+)
+surgeon_in_place = slip(
+    "surgeon",
+    "it writes into the weights it was given",
+    swap=("return w - w[i] / column[i] * column", "w -= w[i] / column[i] * column; return w"),
+    loses=["unchanged"],
+)
+not_divided = slip(
     "surgeon",
     "it forgets to divide by [H^-1]_ii",
+    swap=("w[i] / column[i]", "w[i]"),
     loses=["alone", "pair", "many", "unchanged"],
 )
-def not_divided(w, H, i):
-    return w - w[i] * np.linalg.inv(H)[:, i]
 
 
 @mutant(
@@ -242,32 +220,33 @@ def as_a_sort(w, H):
     return min(range(len(w)), key=lambda i: w[i] ** 2 / (2 * inverse[i, i]))
 
 
-@mutant(
-    "cheapest", "it cuts the smallest weight, whatever the curvature", loses=["curvature", "adapt"]
-)
-def smallest(w, H):
-    return int(np.argmin(np.abs(w)))
-
-
-@mutant("cheapest", "it is brain damage: the others are held fixed", loses=["adapt"])
-def brain_damage(w, H):
-    return int(np.argmin(w**2 * np.diag(H)))
-
-
-@mutant(
+smallest = slip(
     "cheapest",
-    "it multiplies by [H^-1]_ii, where the price divides by it",
+    "it cuts the smallest weight, whatever the curvature",
+    swap=("w**2 / np.diag(np.linalg.inv(H))", "np.abs(w)"),
     loses=["curvature", "adapt"],
 )
-def multiplied(w, H):
-    return int(np.argmin(w**2 * np.diag(np.linalg.inv(H))))
-
-
-@mutant("cheapest", "it does not square the weight", loses=["curvature", "adapt"])
-def size_not_squared(w, H):
-    return int(np.argmin(np.abs(w) / np.diag(np.linalg.inv(H))))
-
-
-@mutant("cheapest", "it cuts the dearest weight", loses=["curvature", "adapt"])
-def dearest(w, H):
-    return int(np.argmax(w**2 / np.diag(np.linalg.inv(H))))
+brain_damage = slip(
+    "cheapest",
+    "it is brain damage: the others are held fixed",
+    swap=("w**2 / np.diag(np.linalg.inv(H))", "w**2 * np.diag(H)"),
+    loses=["adapt"],
+)
+multiplied = slip(
+    "cheapest",
+    "it multiplies by [H^-1]_ii, where the price divides by it",
+    swap=("w**2 / np.diag", "w**2 * np.diag"),
+    loses=["curvature", "adapt"],
+)
+size_not_squared = slip(
+    "cheapest",
+    "it does not square the weight",
+    swap=("w**2", "np.abs(w)"),
+    loses=["curvature", "adapt"],
+)
+dearest = slip(
+    "cheapest",
+    "it cuts the dearest weight",
+    swap=("np.argmin", "np.argmax"),
+    loses=["curvature", "adapt"],
+)

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- prune_round
 
@@ -29,35 +29,27 @@ def sorted_pairs(w, mask, fraction):
     return new.reshape(mask.shape)
 
 
-@mutant(
-    "prune_round", "it takes the fraction of all weights, not of those left", loses=["remaining"]
+of_the_original = slip(
+    "prune_round",
+    "it takes the fraction of all weights, not of those left",
+    swap=("round(fraction * len(left))", "min(round(fraction * w.size), len(left))"),
+    loses=["remaining"],
 )
-def of_the_original(w, mask, fraction):
-    left = np.flatnonzero(mask)
-    gone = min(round(fraction * w.size), len(left))
-    order = np.argsort(-np.abs(w.ravel()[left]), kind="stable")
-    new = np.zeros(w.size, dtype=bool)
-    new[left[order[: len(left) - gone]]] = True
-    return new.reshape(w.shape)
-
-
-@mutant("prune_round", "it removes the lowest values, signs and all", loses=["signs"])
-def signed(w, mask, fraction):
-    left = np.flatnonzero(mask)
-    gone = round(fraction * len(left))
-    order = np.argsort(-w.ravel()[left], kind="stable")
-    new = np.zeros(w.size, dtype=bool)
-    new[left[order[: len(left) - gone]]] = True
-    return new.reshape(w.shape)
-
-
-@mutant("prune_round", "it lets weights return that were removed before", loses=["remaining"])
-def forgets_the_mask(w, mask, fraction):
-    kept = int(mask.sum()) - round(fraction * int(mask.sum()))
-    order = np.argsort(-np.abs(w.ravel()), kind="stable")
-    new = np.zeros(w.size, dtype=bool)
-    new[order[:kept]] = True
-    return new.reshape(w.shape)
+signed = slip(
+    "prune_round",
+    "it removes the lowest values, signs and all",
+    swap=("np.abs(w.ravel()[left])", "w.ravel()[left]"),
+    loses=["signs"],
+)
+forgets_the_mask = slip(
+    "prune_round",
+    "it lets weights return that were removed before",
+    swaps=[
+        ("w.ravel()[left]", "w.ravel()"),
+        ("left[order[: len(left) - gone]]", "order[: len(left) - gone]"),
+    ],
+    loses=["remaining"],
+)
 
 
 @mutant("prune_round", "it removes all weights that tie with the last one to go", loses=["ties"])
@@ -71,41 +63,24 @@ def all_of_a_tie(w, mask, fraction):
     return new
 
 
-@mutant(
+keeps_the_fraction = slip(
     "prune_round",
     "it keeps the fraction instead of removing it",
+    swap=("len(left) - gone", "gone"),
     loses=["first", "signs", "remaining", "ties", "tables", "unchanged"],
 )
-def keeps_the_fraction(w, mask, fraction):
-    left = np.flatnonzero(mask)
-    order = np.argsort(-np.abs(w.ravel()[left]), kind="stable")
-    new = np.zeros(w.size, dtype=bool)
-    new[left[order[: round(fraction * len(left))]]] = True
-    return new.reshape(w.shape)
-
-
-@mutant("prune_round", "it writes into the mask it was given", loses=["unchanged"])
-def in_place(w, mask, fraction):
-    left = np.flatnonzero(mask)
-    gone = round(fraction * len(left))
-    order = left[np.argsort(-np.abs(w.ravel()[left]), kind="stable")]
-    for i in order[len(left) - gone :]:
-        mask[np.unravel_index(i, mask.shape)] = False
-    return mask
-
-
-@mutant(
+in_place = slip(
+    "prune_round",
+    "it writes into the mask it was given",
+    swap=("return new.reshape(w.shape)", "mask[...] = new.reshape(w.shape); return mask"),
+    loses=["unchanged"],
+)
+zero_is_gone = slip(
     "prune_round",
     "it takes a weight that is 0 for one that was removed",
+    swap=("np.flatnonzero(mask)", "np.flatnonzero(mask & (w != 0))"),
     loses=["first", "signs", "remaining", "tables", "unchanged"],
 )
-def zero_is_gone(w, mask, fraction):
-    left = np.flatnonzero(mask & (w != 0))
-    gone = round(fraction * len(left))
-    order = np.argsort(-np.abs(w.ravel()[left]), kind="stable")
-    new = np.zeros(w.size, dtype=bool)
-    new[left[order[: len(left) - gone]]] = True
-    return new.reshape(w.shape)
 
 
 # --- rounds_needed
@@ -121,34 +96,30 @@ def by_trying(density, fraction):
     return next(t for t in range(10_000) if (1 - fraction) ** t <= density + 1e-12)
 
 
-@mutant("rounds_needed", "it rounds down: one round more is needed", loses=["between", "one"])
-def rounds_down(density, fraction):
-    return int(np.log(density) / np.log(1 - fraction) + 1e-9)
-
-
-@mutant(
-    "rounds_needed", "it goes one round too far where the density is met exactly", loses=["exact"]
-)
-def below(density, fraction):
-    return int(np.log(density) / np.log(1 - fraction) + 1e-9) + 1
-
-
-@mutant(
+rounds_down = slip(
     "rounds_needed",
-    "it removes the fraction of the original in every round",
-    loses=["between", "exact"],
-)
-def of_the_original_each_time(density, fraction):
-    return int(np.ceil((1 - density) / fraction - 1e-9))
-
-
-@mutant(
-    "rounds_needed",
-    "it lets every round keep the fraction instead of removing it",
+    "it rounds down: one round more is needed",
+    swap=("left > density * (1 + 1e-12)", "left * (1 - fraction) > density * (1 - 1e-12)"),
     loses=["between", "one"],
 )
-def keeps_it(density, fraction):
-    return int(np.ceil(np.log(density) / np.log(fraction) - 1e-9))
+below = slip(
+    "rounds_needed",
+    "it goes one round too far where the density is met exactly",
+    swap=("left > density * (1 + 1e-12)", "left > density * (1 - 1e-12)"),
+    loses=["exact"],
+)
+of_the_original_each_time = slip(
+    "rounds_needed",
+    "it removes the fraction of the original in every round",
+    swap=("left * (1 - fraction)", "left - fraction"),
+    loses=["between", "exact"],
+)
+keeps_it = slip(
+    "rounds_needed",
+    "it lets every round keep the fraction instead of removing it",
+    swap=("left * (1 - fraction)", "left * fraction"),
+    loses=["between", "one"],
+)
 
 
 # --- momentum_step
@@ -170,59 +141,51 @@ def by_factors(w, velocity, gradient, mask, lr, momentum):
     return mask * w - lr * velocity, velocity
 
 
-@mutant(
+gradient_alone = slip(
     "momentum_step",
     "it masks the gradient alone, and momentum carries removed weights along",
+    swaps=[
+        (
+            "np.where(mask, momentum * velocity + gradient, 0.0)",
+            "momentum * velocity + gradient * mask",
+        ),
+        ("np.where(mask, w - lr * velocity, 0.0)", "w * mask - lr * velocity"),
+    ],
     loses=["zero", "memory", "unchanged"],
 )
-def gradient_alone(w, velocity, gradient, mask, lr, momentum):
-    velocity = momentum * velocity + gradient * mask
-    return w * mask - lr * velocity, velocity
-
-
-@mutant(
+memory_lives_on = slip(
     "momentum_step",
     "it masks the weights and lets the memory of removed ones live on",
+    swap=("np.where(mask, momentum * velocity + gradient, 0.0)", "momentum * velocity + gradient"),
     loses=["memory", "unchanged"],
 )
-def memory_lives_on(w, velocity, gradient, mask, lr, momentum):
-    velocity = momentum * velocity + gradient
-    return (w - lr * velocity) * mask, velocity
-
-
-@mutant("momentum_step", "it does the step without the mask", loses=["zero", "memory", "unchanged"])
-def without_the_mask(w, velocity, gradient, mask, lr, momentum):
-    velocity = momentum * velocity + gradient
-    return w - lr * velocity, velocity
-
-
-@mutant(
+without_the_mask = slip(
+    "momentum_step",
+    "it does the step without the mask",
+    swaps=[
+        ("np.where(mask, momentum * velocity + gradient, 0.0)", "momentum * velocity + gradient"),
+        ("np.where(mask, w - lr * velocity, 0.0)", "w - lr * velocity"),
+    ],
+    loses=["zero", "memory", "unchanged"],
+)
+frozen_not_zero = slip(
     "momentum_step",
     "it leaves removed weights where they were instead of at zero",
+    swap=("np.where(mask, w - lr * velocity, 0.0)", "w - lr * velocity"),
     loses=["zero", "unchanged"],
 )
-def frozen_not_zero(w, velocity, gradient, mask, lr, momentum):
-    velocity = (momentum * velocity + gradient) * mask
-    return w - lr * velocity, velocity
-
-
-@mutant(
+old_velocity = slip(
     "momentum_step",
     "it takes the step along the old velocity",
+    swaps=[("velocity = np.where(", "new = np.where("), ("0.0), velocity", "0.0), new")],
     loses=["dense", "zero", "unchanged"],
 )
-def old_velocity(w, velocity, gradient, mask, lr, momentum):
-    return (w - lr * velocity) * mask, (momentum * velocity + gradient) * mask
-
-
-@mutant(
+averaged = slip(
     "momentum_step",
     "it weighs the gradient with one minus the momentum",
+    swap=("+ gradient", "+ (1 - momentum) * gradient"),
     loses=["dense", "velocity", "zero", "memory", "unchanged"],
 )
-def averaged(w, velocity, gradient, mask, lr, momentum):
-    velocity = (momentum * velocity + (1 - momentum) * gradient) * mask
-    return (w - lr * velocity) * mask, velocity
 
 
 @mutant("momentum_step", "it writes into the arrays it was given", loses=["unchanged"])
@@ -264,77 +227,45 @@ def columns_zeroed(X, y, fraction, rounds):
     return w
 
 
-@mutant("prune_and_refit", "it does not refit what is left", loses=["refit", "rounds"])
-def no_refit(X, y, fraction, rounds):
-    w = np.linalg.lstsq(X, y, rcond=None)[0]
-    kept = np.arange(len(w))
-    for _ in range(rounds):
-        kept = kept[np.argsort(np.abs(w[kept]))[round(fraction * len(kept)) :]]
-    new = np.zeros(len(w))
-    new[kept] = w[kept]
-    return new
-
-
-@mutant(
+no_refit = slip(
+    "prune_and_refit",
+    "it does not refit what is left",
+    swap=(
+        "np.linalg.lstsq(X[:, kept], y, rcond=None)[0]",
+        "np.linalg.lstsq(X, y, rcond=None)[0][kept]",
+    ),
+    loses=["refit", "rounds"],
+)
+one_cut_in_disguise = slip(
     "prune_and_refit",
     "it ranks by the first fit in every round: one cut in disguise",
+    swap=("np.abs(w[kept])", "np.abs(np.linalg.lstsq(X, y, rcond=None)[0][kept])"),
     loses=["rounds"],
 )
-def one_cut_in_disguise(X, y, fraction, rounds):
-    first = np.linalg.lstsq(X, y, rcond=None)[0]
-    kept = np.arange(len(first))
-    for _ in range(rounds):
-        kept = kept[np.argsort(np.abs(first[kept]))[round(fraction * len(kept)) :]]
-    w = np.zeros(len(first))
-    w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
-    return w
-
-
-@mutant("prune_and_refit", "it takes the fraction of all weights in every round", loses=["rounds"])
-def of_all_weights(X, y, fraction, rounds):
-    kept = np.arange(X.shape[1])
-    w = np.linalg.lstsq(X, y, rcond=None)[0]
-    for _ in range(rounds):
-        gone = min(round(fraction * X.shape[1]), len(kept) - 1)
-        kept = kept[np.argsort(np.abs(w[kept]))[gone:]]
-        w = np.zeros(X.shape[1])
-        w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
-    return w
-
-
-@mutant("prune_and_refit", "it removes the lowest values, signs and all", loses=["refit", "rounds"])
-def signed_values(X, y, fraction, rounds):
-    kept = np.arange(X.shape[1])
-    w = np.linalg.lstsq(X, y, rcond=None)[0]
-    for _ in range(rounds):
-        kept = kept[np.argsort(w[kept])[round(fraction * len(kept)) :]]
-        w = np.zeros(X.shape[1])
-        w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
-    return w
-
-
-@mutant(
+of_all_weights = slip(
+    "prune_and_refit",
+    "it takes the fraction of all weights in every round",
+    swap=("round(fraction * len(kept))", "min(round(fraction * X.shape[1]), len(kept) - 1)"),
+    loses=["rounds"],
+)
+signed_values = slip(
+    "prune_and_refit",
+    "it removes the lowest values, signs and all",
+    swap=("np.abs(w[kept])", "w[kept]"),
+    loses=["refit", "rounds"],
+)
+centred = slip(
     "prune_and_refit",
     "it subtracts the means first, as if there were a constant to fit",
+    swap=(
+        "kept = np.arange(X.shape[1])",
+        "X, y = X - X.mean(0), y - y.mean(); kept = np.arange(X.shape[1])",
+    ),
     loses=["none", "refit", "rounds", "nothing"],
 )
-def centred(X, y, fraction, rounds):
-    X, y = X - X.mean(0), y - y.mean()
-    kept = np.arange(X.shape[1])
-    w = np.linalg.lstsq(X, y, rcond=None)[0]
-    for _ in range(rounds):
-        kept = kept[np.argsort(np.abs(w[kept]))[round(fraction * len(kept)) :]]
-        w = np.zeros(X.shape[1])
-        w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
-    return w
-
-
-@mutant("prune_and_refit", "it removes one weight at least in every round", loses=["nothing"])
-def one_at_least(X, y, fraction, rounds):
-    kept = np.arange(X.shape[1])
-    for number in range(rounds + 1):
-        w = np.zeros(X.shape[1])
-        w[kept] = np.linalg.lstsq(X[:, kept], y, rcond=None)[0]
-        if number < rounds:
-            kept = kept[np.argsort(np.abs(w[kept]))[max(1, round(fraction * len(kept))) :]]
-    return w
+one_at_least = slip(
+    "prune_and_refit",
+    "it removes one weight at least in every round",
+    swap=("round(fraction * len(kept))", "max(1, round(fraction * len(kept)))"),
+    loses=["nothing"],
+)

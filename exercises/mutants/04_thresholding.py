@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- soft_threshold
 
@@ -29,56 +29,51 @@ def with_loops(v, tau):
     return new
 
 
-@mutant(
+hard = slip(
     "soft_threshold",
     "it cuts but does not shrink: that is the hard threshold",
+    swap=("np.sign(v) * np.maximum(np.abs(v) - tau, 0)", "np.where(np.abs(v) > tau, v, 0)"),
     loses=["positive", "signs", "tables", "unchanged"],
 )
-def hard(v, tau):
-    return np.where(np.abs(v) > tau, v, 0)
-
-
-@mutant("soft_threshold", "it shrinks signed values, so negative ones are lost", loses=["signs"])
-def only_upwards(v, tau):
-    return np.maximum(v - tau, 0)
-
-
-@mutant(
+only_upwards = slip(
+    "soft_threshold",
+    "it shrinks signed values, so negative ones are lost",
+    swap=("np.sign(v) * np.maximum(np.abs(v) - tau, 0)", "np.maximum(v - tau, 0)"),
+    loses=["signs"],
+)
+past_zero = slip(
     "soft_threshold",
     "it shrinks past zero, so small numbers change their sign",
+    swap=("np.maximum(np.abs(v) - tau, 0)", "(np.abs(v) - tau)"),
     loses=["positive", "signs", "tables", "unchanged"],
 )
-def past_zero(v, tau):
-    return np.sign(v) * (np.abs(v) - tau)
-
-
-@mutant("soft_threshold", "it loses the sign of negative numbers", loses=["signs"])
-def unsigned(v, tau):
-    return np.maximum(np.abs(v) - tau, 0)
-
-
-@mutant("soft_threshold", "it writes into the array it was given", loses=["unchanged"])
-def in_place(v, tau):
-    v[...] = np.sign(v) * np.maximum(np.abs(v) - tau, 0)
-    return v
-
-
-@mutant(
+unsigned = slip(
     "soft_threshold",
-    "where tau is 0 it hands back the array it was given, not a new one",
+    "it loses the sign of negative numbers",
+    swap=("np.sign(v) * np.maximum(np.abs(v) - tau, 0)", "np.maximum(np.abs(v) - tau, 0)"),
+    loses=["signs"],
+)
+in_place = slip(
+    "soft_threshold",
+    "it writes into the array it was given",
+    swap=(
+        "return np.sign(v) * np.maximum(np.abs(v) - tau, 0)",
+        "v[...] = np.sign(v) * np.maximum(np.abs(v) - tau, 0); return v",
+    ),
     loses=["unchanged"],
 )
-def handed_back(v, tau):
-    return v if tau == 0 else np.sign(v) * np.maximum(np.abs(v) - tau, 0)
-
-
-@mutant(
+handed_back = slip(
+    "soft_threshold",
+    "where tau is 0 it hands back the array it was given, not a new one",
+    swap=("return np.sign(v)", "return v if tau == 0 else np.sign(v)"),
+    loses=["unchanged"],
+)
+half = slip(
     "soft_threshold",
     "it shrinks by half of tau: the price has no half, only the square",
+    swap=("np.abs(v) - tau", "np.abs(v) - tau / 2"),
     loses=["positive", "signs", "tables", "unchanged"],
 )
-def half(v, tau):
-    return np.sign(v) * np.maximum(np.abs(v) - tau / 2, 0)
 
 
 # --- ista_step
@@ -106,95 +101,63 @@ def by_singular_values_and_loops(A, y, x, tau):
     return new
 
 
-@mutant(
+not_scaled = slip(
     "ista_step",
     "its threshold is tau; it has to be tau / L",
+    swap=("np.abs(moved) - tau / L", "np.abs(moved) - tau"),
     loses=["threshold", "onward", "wide", "unchanged"],
 )
-def not_scaled(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    moved = x + A.T @ (y - A @ x) / L
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau, 0)
-
-
-@mutant(
+no_length = slip(
     "ista_step",
     "its step has length 1; it has to be 1 / L, or the method may grow without bound",
+    swap=("A.T @ (y - A @ x) / L", "A.T @ (y - A @ x)"),
     loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
-def no_length(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    moved = x + A.T @ (y - A @ x)
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
-
-
-@mutant(
+singular_value = slip(
     "ista_step",
     "its L is the largest singular value of A; the eigenvalue of A'A is the square of that",
+    swap=("np.linalg.norm(A, 2) ** 2", "np.linalg.norm(A, 2)"),
     loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
-def singular_value(A, y, x, tau):
-    L = np.linalg.norm(A, 2)
-    moved = x + A.T @ (y - A @ x) / L
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
-
-
-@mutant(
+frobenius = slip(
     "ista_step",
     "its L is the sum of all squares of A (Frobenius); the largest eigenvalue of A'A is smaller",
+    swap=("np.linalg.norm(A, 2) ** 2", "np.sum(A * A)"),
     loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
-def frobenius(A, y, x, tau):
-    L = np.sum(A * A)
-    moved = x + A.T @ (y - A @ x) / L
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
-
-
-@mutant(
+uphill = slip(
     "ista_step",
     "it walks up the gradient instead of down",
+    swap=("x + A.T", "x - A.T"),
     loses=["step", "threshold", "onward", "wide", "unchanged"],
 )
-def uphill(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    moved = x - A.T @ (y - A @ x) / L
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
-
-
-@mutant(
+cuts = slip(
     "ista_step",
     "it cuts where it should shrink",
+    swap=(
+        "np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)",
+        "np.where(np.abs(moved) > tau / L, moved, 0)",
+    ),
     loses=["threshold", "onward", "wide", "unchanged"],
 )
-def cuts(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    moved = x + A.T @ (y - A @ x) / L
-    return np.where(np.abs(moved) > tau / L, moved, 0)
-
-
-@mutant("ista_step", "it starts from zero, wherever x is", loses=["onward", "wide", "unchanged"])
-def from_zero(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    moved = A.T @ y / L
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
-
-
-@mutant(
+from_zero = slip(
     "ista_step",
-    "it takes the gradient at x, but the step from zero",
+    "it starts from zero, wherever x is",
+    swap=("x + A.T @ (y - A @ x) / L", "A.T @ y / L"),
     loses=["onward", "wide", "unchanged"],
 )
-def forgets_x(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    moved = A.T @ (y - A @ x) / L
-    return np.sign(moved) * np.maximum(np.abs(moved) - tau / L, 0)
-
-
-@mutant("ista_step", "it makes the step in the x it was given", loses=["unchanged"])
-def step_in_place(A, y, x, tau):
-    L = np.linalg.norm(A, 2) ** 2
-    x += A.T @ (y - A @ x) / L
-    return np.sign(x) * np.maximum(np.abs(x) - tau / L, 0)
+forgets_x = slip(
+    "ista_step",
+    "it takes the gradient at x, but the step from zero",
+    swap=("x + A.T", "A.T"),
+    loses=["onward", "wide", "unchanged"],
+)
+step_in_place = slip(
+    "ista_step",
+    "it makes the step in the x it was given",
+    swap=("moved = x + A.T @ (y - A @ x) / L", "x += A.T @ (y - A @ x) / L; moved = x"),
+    loses=["unchanged"],
+)
 
 
 # --- iht
@@ -235,15 +198,12 @@ def never_returns(A, y, k, rounds, step):
     return x
 
 
-@mutant("iht", "it keeps the largest values, signs and all", loses=["signs", "return"])
-def signed(A, y, k, rounds, step):
-    x = np.zeros(A.shape[1])
-    for _ in range(rounds):
-        moved = x + step * A.T @ (y - A @ x)
-        kept = np.argsort(-moved)[:k]
-        x = np.zeros(A.shape[1])
-        x[kept] = moved[kept]
-    return x
+signed = slip(
+    "iht",
+    "it keeps the largest values, signs and all",
+    swap=("-np.abs(moved)", "-moved"),
+    loses=["signs", "return"],
+)
 
 
 @mutant("iht", "it thresholds once, after all the rounds", loses=["return"])
@@ -257,15 +217,12 @@ def once_at_the_end(A, y, k, rounds, step):
     return new
 
 
-@mutant("iht", "it makes one round too many", loses=["first", "signs", "none", "return"])
-def one_more(A, y, k, rounds, step):
-    x = np.zeros(A.shape[1])
-    for _ in range(rounds + 1):
-        moved = x + step * A.T @ (y - A @ x)
-        kept = np.argsort(-np.abs(moved))[:k]
-        x = np.zeros(A.shape[1])
-        x[kept] = moved[kept]
-    return x
+one_more = slip(
+    "iht",
+    "it makes one round too many",
+    swap=("range(rounds)", "range(rounds + 1)"),
+    loses=["first", "signs", "none", "return"],
+)
 
 
 @mutant(
@@ -281,29 +238,18 @@ def above_the_next(A, y, k, rounds, step):
     return x
 
 
-@mutant(
+drops_the_largest = slip(
     "iht",
     "it drops the k largest instead of keeping them",
+    swap=("np.argsort(-np.abs(moved))[:k]", "np.argsort(-np.abs(moved))[k:]"),
     loses=["first", "signs", "none", "return"],
 )
-def drops_the_largest(A, y, k, rounds, step):
-    x = np.zeros(A.shape[1])
-    for _ in range(rounds):
-        moved = x + step * A.T @ (y - A @ x)
-        moved[np.argsort(-np.abs(moved))[:k]] = 0
-        x = moved
-    return x
-
-
-@mutant("iht", "it forgets the step", loses=["first", "signs", "none", "return"])
-def no_step(A, y, k, rounds, step):
-    x = np.zeros(A.shape[1])
-    for _ in range(rounds):
-        moved = x + A.T @ (y - A @ x)
-        kept = np.argsort(-np.abs(moved))[:k]
-        x = np.zeros(A.shape[1])
-        x[kept] = moved[kept]
-    return x
+no_step = slip(
+    "iht",
+    "it forgets the step",
+    swap=("step * A.T", "A.T"),
+    loses=["first", "signs", "none", "return"],
+)
 
 
 @mutant("iht", "it shrinks the survivors too", loses=["first", "signs", "return"])
@@ -338,63 +284,69 @@ def mean_first(estimates, truth):
     return float(np.mean(np.abs(truth[on]) - read))
 
 
-@mutant("toll", "it averages over places without truth too", loses=["places", "larger"])
-def all_places(estimates, truth):
-    return np.mean((truth - estimates) * np.where(truth < 0, -1, 1))
-
-
-@mutant(
+all_places = slip(
+    "toll",
+    "it averages over places without truth too",
+    swap=(
+        "((truth - estimates) * np.sign(truth))[:, places]",
+        "(truth - estimates) * np.where(truth < 0, -1, 1)",
+    ),
+    loses=["places", "larger"],
+)
+signed_differences = slip(
     "toll",
     "it takes signed differences, so that negative entries count the wrong way",
+    swap=("((truth - estimates) * np.sign(truth))", "(truth - estimates)"),
     loses=["signs"],
 )
-def signed_differences(estimates, truth):
-    return np.mean((truth - estimates)[:, truth != 0])
-
-
-@mutant("toll", "it averages the size of the errors, in whichever direction", loses=["larger"])
-def size_of_errors(estimates, truth):
-    return np.mean(np.abs(truth - estimates)[:, truth != 0])
-
-
-@mutant(
+size_of_errors = slip(
     "toll",
-    "it says how much too large, not how much too small",
-    loses=["positive", "signs", "places", "larger"],
-)
-def too_large_instead(estimates, truth):
-    return np.mean(((estimates - truth) * np.sign(truth))[:, truth != 0])
-
-
-@mutant(
-    "toll",
-    "it adds up over estimates, where it should average",
-    loses=["signs", "places", "larger"],
-)
-def summed(estimates, truth):
-    return np.sum(((truth - estimates) * np.sign(truth))[:, truth != 0]) / np.sum(truth != 0)
-
-
-@mutant("toll", "it compares sizes, so a wrong sign looks right", loses=["larger"])
-def sizes_only(estimates, truth):
-    return np.mean((np.abs(truth) - np.abs(estimates))[:, truth != 0])
-
-
-@mutant("toll", "it takes places from the estimate instead of from the truth", loses=["places"])
-def places_of_the_estimate(estimates, truth):
-    return np.mean(((truth - estimates) * np.where(truth < 0, -1, 1))[estimates != 0])
-
-
-@mutant("toll", "it leaves out true entries that were read as 0", loses=["places"])
-def found_entries_only(estimates, truth):
-    found = (estimates != 0) & (truth != 0)
-    return np.mean(((truth - estimates) * np.where(truth < 0, -1, 1))[found])
-
-
-@mutant(
-    "toll",
-    "it takes the size of the mean estimate, so a wrong sign looks right where it prevails",
+    "it averages the size of the errors, in whichever direction",
+    swap=("((truth - estimates) * np.sign(truth))", "np.abs(truth - estimates)"),
     loses=["larger"],
 )
-def size_of_the_mean(estimates, truth):
-    return np.mean((np.abs(truth) - np.abs(np.mean(estimates, axis=0)))[truth != 0])
+too_large_instead = slip(
+    "toll",
+    "it says how much too large, not how much too small",
+    swap=("truth - estimates", "estimates - truth"),
+    loses=["positive", "signs", "places", "larger"],
+)
+summed = slip(
+    "toll",
+    "it adds up over estimates, where it should average",
+    swap=(
+        "np.mean(((truth - estimates) * np.sign(truth))[:, places])",
+        "np.sum(((truth - estimates) * np.sign(truth))[:, places]) / np.sum(places)",
+    ),
+    loses=["signs", "places", "larger"],
+)
+sizes_only = slip(
+    "toll",
+    "it compares sizes, so a wrong sign looks right",
+    swap=("((truth - estimates) * np.sign(truth))", "(np.abs(truth) - np.abs(estimates))"),
+    loses=["larger"],
+)
+places_of_the_estimate = slip(
+    "toll",
+    "it takes places from the estimate instead of from the truth",
+    swap=(
+        "((truth - estimates) * np.sign(truth))[:, places]",
+        "((truth - estimates) * np.where(truth < 0, -1, 1))[estimates != 0]",
+    ),
+    loses=["places"],
+)
+found_entries_only = slip(
+    "toll",
+    "it leaves out true entries that were read as 0",
+    swap=("[:, places]", "[places & (estimates != 0)]"),
+    loses=["places"],
+)
+size_of_the_mean = slip(
+    "toll",
+    "it takes the size of the mean estimate, so a wrong sign looks right where it prevails",
+    swap=(
+        "((truth - estimates) * np.sign(truth))[:, places]",
+        "(np.abs(truth) - np.abs(np.mean(estimates, axis=0)))[places]",
+    ),
+    loses=["larger"],
+)

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- rewind
 
@@ -29,39 +29,34 @@ def by_places(history, mask, rewind_step):
     return ticket
 
 
-@mutant(
+trained = slip(
     "rewind",
     "it keeps the trained values: that is pruning without rewinding",
+    swap=("history[rewind_step]", "history[max(history)]"),
     loses=["start", "later", "rest"],
 )
-def trained(history, mask, rewind_step):
-    return {name: w * mask.get(name, 1) for name, w in history[max(history)].items()}
-
-
-@mutant("rewind", "it goes back to step 0, whatever the rewind step is", loses=["later", "rest"])
-def always_to_the_start(history, mask, rewind_step):
-    return {name: w * mask.get(name, 1) for name, w in history[0].items()}
-
-
-@mutant("rewind", "it rewinds and forgets the mask", loses=["start", "later"])
-def unmasked(history, mask, rewind_step):
-    return {name: w.copy() for name, w in history[rewind_step].items()}
-
-
-@mutant(
-    "rewind", "it keeps what the mask removes and removes what it keeps", loses=["start", "later"]
-)
-def inside_out(history, mask, rewind_step):
-    return {
-        name: np.where(mask[name], 0, w) if name in mask else w.copy()
-        for name, w in history[rewind_step].items()
-    }
-
-
-@mutant(
+always_to_the_start = slip(
     "rewind",
-    "it masks what the mask does not name: biases and whole layers are 0",
-    loses=["rest"],
+    "it goes back to step 0, whatever the rewind step is",
+    swap=("history[rewind_step]", "history[0]"),
+    loses=["later", "rest"],
+)
+unmasked = slip(
+    "rewind",
+    "it rewinds and forgets the mask",
+    swap=("start[name][~kept] = 0", "pass"),
+    loses=["start", "later"],
+)
+inside_out = slip(
+    "rewind",
+    "it keeps what the mask removes and removes what it keeps",
+    swap=("start[name][~kept]", "start[name][kept]"),
+    loses=["start", "later"],
+)
+
+
+@mutant(
+    "rewind", "it masks what the mask does not name: biases and whole layers are 0", loses=["rest"]
 )
 def biases_masked(history, mask, rewind_step):
     return {name: w * mask.get(name, 0) for name, w in history[rewind_step].items()}
@@ -79,29 +74,33 @@ def biases_trained(history, mask, rewind_step):
     }
 
 
-@mutant("rewind", "it returns the pruned weights alone, without the rest", loses=["rest"])
-def pruned_alone(history, mask, rewind_step):
-    return {name: history[rewind_step][name] * kept for name, kept in mask.items()}
-
-
-@mutant("rewind", "it sets weights of the history itself to 0", loses=["unchanged", "own"])
-def into_the_history(history, mask, rewind_step):
-    ticket = history[rewind_step]
-    for name, kept in mask.items():
-        ticket[name][~kept] = 0
-    return ticket
-
-
-@mutant(
+pruned_alone = slip(
+    "rewind",
+    "it returns the pruned weights alone, without the rest",
+    swap=("in history[rewind_step].items()", "in history[rewind_step].items() if name in mask"),
+    loses=["rest"],
+)
+into_the_history = slip(
+    "rewind",
+    "it sets weights of the history itself to 0",
+    swap=(
+        "{name: values.copy() for name, values in history[rewind_step].items()}",
+        "history[rewind_step]",
+    ),
+    loses=["unchanged", "own"],
+)
+lent = slip(
     "rewind",
     "it hands out arrays of the history for biases and other layers: training overwrites them",
+    swaps=[
+        (
+            "{name: values.copy() for name, values in history[rewind_step].items()}",
+            "dict(history[rewind_step])",
+        ),
+        ("start[name][~kept] = 0", "start[name] = np.where(kept, start[name], 0)"),
+    ],
     loses=["own"],
 )
-def lent(history, mask, rewind_step):
-    ticket = dict(history[rewind_step])
-    for name, kept in mask.items():
-        ticket[name] = np.where(kept, ticket[name], 0)
-    return ticket
 
 
 # --- find_ticket
@@ -136,92 +135,57 @@ def by_a_threshold(X, y, initial, fraction, rounds, steps, lr):
     return mask == 1, initial * mask
 
 
-@mutant(
+scores_the_start = slip(
     "find_ticket",
     "it scores the initial values instead of the trained ones: that is pruning at initialisation",
+    swap=("np.abs(w[left])", "np.abs(initial[left])"),
     loses=["mask", "values", "rounds", "counts"],
 )
-def scores_the_start(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(initial[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant("find_ticket", "it goes on from the trained values in every round", loses=["rounds"])
-def goes_on(X, y, initial, fraction, rounds, steps, lr):
-    mask, w = np.ones(len(initial), dtype=bool), initial
-    for _ in range(rounds):
-        w = np.where(mask, w, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant("find_ticket", "it returns the trained values, not those to begin with", loses=["values"])
-def returns_the_trained(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, w, 0.0)
-
-
-@mutant("find_ticket", "it returns all the initial values, unmasked", loses=["values"])
-def returns_all_values(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, initial.copy()
-
-
-@mutant(
+goes_on = slip(
     "find_ticket",
-    "it returns the mask that the last training had, not the one that was cut from it",
-    loses=["mask", "values", "rounds", "counts"],
-)
-def mask_of_the_round_before(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        before = mask.copy()
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return before, np.where(before, initial, 0.0)
-
-
-@mutant(
-    "find_ticket",
-    "it masks the values before training and lets the steps revive what was removed",
+    "it goes on from the trained values in every round",
+    swaps=[
+        (
+            "mask = np.ones(len(initial), dtype=bool)",
+            "mask, w = np.ones(len(initial), dtype=bool), initial",
+        ),
+        ("w = np.where(mask, initial, 0.0)", "w = np.where(mask, w, 0.0)"),
+    ],
     loses=["rounds"],
 )
-def revives(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
+returns_the_trained = slip(
+    "find_ticket",
+    "it returns the trained values, not those to begin with",
+    swap=("return mask, np.where(mask, initial, 0.0)", "return mask, np.where(mask, w, 0.0)"),
+    loses=["values"],
+)
+returns_all_values = slip(
+    "find_ticket",
+    "it returns all the initial values, unmasked",
+    swap=("return mask, np.where(mask, initial, 0.0)", "return mask, initial.copy()"),
+    loses=["values"],
+)
+mask_of_the_round_before = slip(
+    "find_ticket",
+    "it returns the mask that the last training had, not the one that was cut from it",
+    swaps=[
+        (
+            "w = np.where(mask, initial, 0.0)",
+            "before, w = mask.copy(), np.where(mask, initial, 0.0)",
+        ),
+        (
+            "return mask, np.where(mask, initial, 0.0)",
+            "return before, np.where(before, initial, 0.0)",
+        ),
+    ],
+    loses=["mask", "values", "rounds", "counts"],
+)
+revives = slip(
+    "find_ticket",
+    "it masks the values before training and lets the steps revive what was removed",
+    swap=("lr * mask * (", "lr * ("),
+    loses=["rounds"],
+)
 
 
 @mutant(
@@ -240,120 +204,60 @@ def trains_once(X, y, initial, fraction, rounds, steps, lr):
     return mask, np.where(mask, initial, 0.0)
 
 
-@mutant(
+lowest = slip(
     "find_ticket",
     "it removes the lowest values, signs and all",
+    swap=("np.abs(w[left])", "w[left]"),
     loses=["mask", "values", "rounds", "counts"],
 )
-def lowest(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(w[left])[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant("find_ticket", "it takes the fraction of all weights, not of those left", loses=["rounds"])
-def of_all(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = min(round(fraction * len(mask)), len(left) - 1)
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant(
+of_all = slip(
     "find_ticket",
-    "it trains the array of the initial values itself, so there is nothing left to rewind to",
-    loses=["values", "rounds", "unchanged"],
-)
-def overwrites_the_start(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = initial
-        w *= mask
-        for _ in range(steps):
-            w -= lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant(
-    "find_ticket",
-    "it begins each round with all weights: what was removed still has its part in the first step",
+    "it takes the fraction of all weights, not of those left",
+    swap=("round(fraction * len(left))", "min(round(fraction * len(mask)), len(left) - 1)"),
     loses=["rounds"],
 )
-def begins_with_all(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = initial
-        for _ in range(steps):
-            w = (w - lr * (X.T @ (X @ w - y)) / len(y)) * mask
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant(
+overwrites_the_start = slip(
+    "find_ticket",
+    "it trains the array of the initial values itself, so there is nothing left to rewind to",
+    swaps=[
+        ("w = np.where(mask, initial, 0.0)", "w = initial; w *= mask"),
+        ("w = w - lr", "w -= lr"),
+    ],
+    loses=["values", "rounds", "unchanged"],
+)
+begins_with_all = slip(
+    "find_ticket",
+    "it begins each round with all weights: what was removed still has its part in the first step",
+    swaps=[
+        ("w = np.where(mask, initial, 0.0)", "w = initial"),
+        (
+            "w - lr * mask * (X.T @ (X @ w - y)) / len(y)",
+            "(w - lr * (X.T @ (X @ w - y)) / len(y)) * mask",
+        ),
+    ],
+    loses=["rounds"],
+)
+keeps_the_fraction = slip(
     "find_ticket",
     "it keeps the fraction that it should remove",
+    swap=("round(fraction * len(left))", "len(left) - max(1, round(fraction * len(left)))"),
     loses=["rounds", "counts"],
 )
-def keeps_the_fraction(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = len(left) - max(1, round(fraction * len(left)))
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant(
+halves_up = slip(
     "find_ticket",
     "it rounds halves up; Python's round takes the even number",
+    swap=("round(fraction * len(left))", "int(fraction * len(left) + 0.5)"),
     loses=["counts"],
 )
-def halves_up(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = int(fraction * len(left) + 0.5)
-        mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False
-    return mask, np.where(mask, initial, 0.0)
-
-
-@mutant(
+threshold_of_none = slip(
     "find_ticket",
     "where no weight is to be removed it removes all: its threshold is sizes[-1], the largest",
+    swap=(
+        "mask[left[np.argsort(np.abs(w[left]))[:gone]]] = False",
+        "mask = mask & (np.abs(w) > np.sort(np.abs(w[left]))[gone - 1])",
+    ),
     loses=["counts"],
 )
-def threshold_of_none(X, y, initial, fraction, rounds, steps, lr):
-    mask = np.ones(len(initial), dtype=bool)
-    for _ in range(rounds):
-        w = np.where(mask, initial, 0.0)
-        for _ in range(steps):
-            w = w - lr * mask * (X.T @ (X @ w - y)) / len(y)
-        left = np.flatnonzero(mask)
-        gone = round(fraction * len(left))
-        mask = mask & (np.abs(w) > np.sort(np.abs(w[left]))[gone - 1])
-    return mask, np.where(mask, initial, 0.0)
 
 
 # --- reinitialised
@@ -417,18 +321,12 @@ def same_seed(initial, mask, seed):
     return control
 
 
-@mutant(
+a_multiple_of_the_seed = slip(
     "reinitialised",
     "for seed 0 its generator is the ticket's own",
+    swap=("np.random.default_rng([seed, 1])", "np.random.default_rng(1000 * seed)"),
     loses=["fresh"],
 )
-def a_multiple_of_the_seed(initial, mask, seed):
-    rng = np.random.default_rng(1000 * seed)
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
-        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
-    return control
 
 
 @mutant(
@@ -449,142 +347,72 @@ def same_seed_moved(initial, mask, seed):
     return control
 
 
-@mutant(
+dealt_again = slip(
     "reinitialised",
     "it deals the ticket's values out at other places instead of drawing new ones",
+    swap=("rng.uniform(-b, b, old.shape)", "rng.permutation(old.ravel()).reshape(old.shape)"),
     loses=["fresh", "strangers"],
 )
-def dealt_again(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        new = rng.permutation(old.ravel()).reshape(old.shape)
-        control[name] = new * mask.get(name, 1)
-    return control
-
-
-@mutant(
+masked_layers_only = slip(
     "reinitialised",
     "it leaves a layer that the mask does not name at the ticket's values",
+    swap=(
+        "rng.uniform(-b, b, old.shape) * mask.get(name, 1)",
+        "rng.uniform(-b, b, old.shape) * mask[name] if name in mask else old.copy()",
+    ),
     loses=["outside"],
 )
-def masked_layers_only(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        if name in mask:
-            b = 1 / np.sqrt(old.shape[1])
-            control[name] = rng.uniform(-b, b, old.shape) * mask[name]
-        else:
-            control[name] = old.copy()
-    return control
-
-
-@mutant("reinitialised", "it draws biases too; the law has them begin at 0", loses=["outside"])
-def biases_drawn(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[-1])
-        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
-    return control
-
-
-@mutant(
+biases_drawn = slip(
+    "reinitialised",
+    "it draws biases too; the law has them begin at 0",
+    swap=("1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0", "1 / np.sqrt(old.shape[-1])"),
+    loses=["outside"],
+)
+dense = slip(
     "reinitialised",
     "it draws fresh values and forgets the mask: that is a dense network",
+    swap=(" * mask.get(name, 1)", ""),
     loses=["zeros"],
 )
-def dense(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
-        control[name] = rng.uniform(-b, b, old.shape)
-    return control
-
-
-@mutant(
+by_outputs = slip(
     "reinitialised",
     "it takes the bound from the outputs of a layer, not from its inputs",
+    swap=("old.shape[1]", "old.shape[0]"),
     loses=["law"],
 )
-def by_outputs(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[0]) if old.ndim == 2 else 0.0
-        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
-    return control
-
-
-@mutant(
+by_kept_inputs = slip(
     "reinitialised",
     "it takes the bound from the inputs that are kept, so the control begins with larger values",
+    swap=("np.sqrt(old.shape[1])", "np.sqrt(old.shape[1] * np.mean(mask.get(name, 1)))"),
     loses=["law"],
 )
-def by_kept_inputs(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        b = 0.0
-        if old.ndim == 2:
-            b = 1 / np.sqrt(old.shape[1] * np.mean(mask.get(name, 1)))
-        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
-    return control
-
-
-@mutant("reinitialised", "it draws positive values only", loses=["law"])
-def positive(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
-        control[name] = b * rng.random(old.shape) * mask.get(name, 1)
-    return control
-
-
-@mutant(
+positive = slip(
+    "reinitialised",
+    "it draws positive values only",
+    swap=("rng.uniform(-b, b, old.shape)", "b * rng.random(old.shape)"),
+    loses=["law"],
+)
+noise_on_top = slip(
     "reinitialised",
     "it adds noise to the ticket's values, which shine through",
+    swap=(
+        "rng.uniform(-b, b, old.shape)",
+        "np.clip(old + rng.uniform(-b, b, old.shape) / 2, -b, b)",
+    ),
     loses=["law"],
 )
-def noise_on_top(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
-        noisy = np.clip(old + rng.uniform(-b, b, old.shape) / 2, -b, b)
-        control[name] = noisy * mask.get(name, 1)
-    return control
-
-
-@mutant(
+one_control_for_all = slip(
     "reinitialised",
     "its seed is fixed: all networks of a study get the same control",
+    swap=("np.random.default_rng([seed, 1])", "np.random.default_rng(2**20 + 7)"),
     loses=["strangers"],
 )
-def one_control_for_all(initial, mask, seed):
-    rng = np.random.default_rng(2**20 + 7)
-    control = {}
-    for name, old in initial.items():
-        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
-        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
-    return control
-
-
-@mutant(
+same_in_every_layer = slip(
     "reinitialised",
     "it makes the generator anew for every layer, and all layers get the same numbers",
+    swap=("rng.uniform", "np.random.default_rng([seed, 1]).uniform"),
     loses=["strangers"],
 )
-def same_in_every_layer(initial, mask, seed):
-    control = {}
-    for name, old in initial.items():
-        rng = np.random.default_rng([seed, 1])
-        b = 1 / np.sqrt(old.shape[1]) if old.ndim == 2 else 0.0
-        control[name] = rng.uniform(-b, b, old.shape) * mask.get(name, 1)
-    return control
 
 
 @mutant(
@@ -603,13 +431,12 @@ def one_row_for_all(initial, mask, seed):
     return control
 
 
-@mutant("reinitialised", "it writes over the ticket's own network", loses=["unchanged"])
-def over_the_ticket(initial, mask, seed):
-    rng = np.random.default_rng([seed, 1])
-    for name, values in initial.items():
-        b = 1 / np.sqrt(values.shape[1]) if values.ndim == 2 else 0.0
-        values[...] = rng.uniform(-b, b, values.shape) * mask.get(name, 1)
-    return initial
+over_the_ticket = slip(
+    "reinitialised",
+    "it writes over the ticket's own network",
+    swaps=[("fresh = {}", "fresh = initial"), ("fresh[name] = rng", "fresh[name][...] = rng")],
+    loses=["unchanged"],
+)
 
 
 # --- shuffled
@@ -664,14 +491,15 @@ def across_layers(masks, t, seed):
     return control
 
 
-@mutant(
+coins = slip(
     "shuffled",
     "it tosses a coin for every place: the count is right on average only",
+    swap=(
+        "rng.permutation(kept.ravel()).reshape(kept.shape)",
+        "rng.random(kept.shape) < kept.mean()",
+    ),
     loses=["counts", "round"],
 )
-def coins(masks, t, seed):
-    rng = np.random.default_rng(seed)
-    return {name: rng.random(k.shape) < k.mean() for name, k in masks[t].items()}
 
 
 @mutant(
@@ -689,58 +517,39 @@ def with_replacement(masks, t, seed):
     return control
 
 
-@mutant(
+last_round = slip(
     "shuffled",
     "it takes the mask of the last round, whichever was asked for",
+    swap=("masks[t]", "masks[-1]"),
     loses=["round"],
 )
-def last_round(masks, t, seed):
-    rng = np.random.default_rng(seed)
-    return {n: rng.permutation(k.ravel()).reshape(k.shape) for n, k in masks[-1].items()}
-
-
-@mutant(
+round_before = slip(
     "shuffled",
     "it takes the mask of the round before, from which the ticket was still to be cut",
+    swap=("masks[t]", "masks[t - 1]"),
     loses=["counts", "spread", "round"],
 )
-def round_before(masks, t, seed):
-    rng = np.random.default_rng(seed)
-    return {n: rng.permutation(k.ravel()).reshape(k.shape) for n, k in masks[t - 1].items()}
-
-
-@mutant(
+whole_rows = slip(
     "shuffled",
     "it shuffles whole rows, so every column keeps its count",
+    swap=("rng.permutation(kept.ravel()).reshape(kept.shape)", "rng.permutation(kept)"),
     loses=["spread"],
 )
-def whole_rows(masks, t, seed):
-    rng = np.random.default_rng(seed)
-    return {name: rng.permutation(kept) for name, kept in masks[t].items()}
-
-
-@mutant(
+within_rows = slip(
     "shuffled",
     "it shuffles within each row, so every row keeps its count",
+    swap=("rng.permutation(kept.ravel()).reshape(kept.shape)", "rng.permuted(kept, axis=1)"),
     loses=["spread"],
 )
-def within_rows(masks, t, seed):
-    rng = np.random.default_rng(seed)
-    return {name: rng.permuted(kept, axis=1) for name, kept in masks[t].items()}
-
-
-@mutant(
+rows_and_columns = slip(
     "shuffled",
     "it permutes rows and columns: what stood in one row or column stays together",
+    swap=(
+        "rng.permutation(kept.ravel()).reshape(kept.shape)",
+        "kept[rng.permutation(len(kept))][:, rng.permutation(kept.shape[1])]",
+    ),
     loses=["spread"],
 )
-def rows_and_columns(masks, t, seed):
-    rng = np.random.default_rng(seed)
-    control = {}
-    for name, kept in masks[t].items():
-        rows, columns = (rng.permutation(n) for n in kept.shape)
-        control[name] = kept[rows][:, columns]
-    return control
 
 
 @mutant(
@@ -775,26 +584,18 @@ def evenly_over_rows(masks, t, seed):
     return control
 
 
-@mutant(
+fixed_seed = slip(
     "shuffled",
     "its seed is fixed: every run gets the same places",
+    swap=("default_rng(seed)", "default_rng(0)"),
     loses=["twins"],
 )
-def fixed_seed(masks, t, seed):
-    rng = np.random.default_rng(0)
-    return {n: rng.permutation(k.ravel()).reshape(k.shape) for n, k in masks[t].items()}
-
-
-@mutant(
+same_places_in_every_layer = slip(
     "shuffled",
     "it makes the generator anew for every layer: layers of one shape get the same places",
+    swap=("rng.permutation", "np.random.default_rng(seed).permutation"),
     loses=["twins"],
 )
-def same_places_in_every_layer(masks, t, seed):
-    return {
-        name: np.random.default_rng(seed).permutation(kept.ravel()).reshape(kept.shape)
-        for name, kept in masks[t].items()
-    }
 
 
 @mutant("shuffled", "it shuffles the ticket's own mask", loses=["unchanged"])
@@ -833,194 +634,87 @@ def by_floats(weights, fraction, rounds, steps, batch, skips_zeros):
     return cost.sum(), cost[-1], after
 
 
-@mutant(
+one_training_short = slip(
     "ledger",
     "it counts as many trainings as cuts; the one that shows that the ticket wins is missing",
+    swap=("sum(trainings)", "sum(trainings[:-1])"),
     loses=["mask", "sparse", "after", "exact", "never"],
 )
-def one_training_short(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    *before, later = [6 * steps * batch * w for w in worked]
-    search, saved = sum(before), before[0] - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant(
+masks_are_cheap = slip(
     "ledger",
     "it believes that a mask makes training cheap: software multiplies by zeros too",
+    swap=("left if skips_zeros else [weights] * len(left)", "left"),
     loses=["mask", "later", "never"],
 )
-def masks_are_cheap(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    dense, *_, later = trainings = [6 * steps * batch * w for w in left]
-    search, saved = sum(trainings), dense - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant(
+dense_search = slip(
     "ledger",
     "it counts every training of the search at the dense price, even where zeros are skipped",
+    swap=("sum(trainings)", "len(trainings) * dense"),
     loses=["sparse", "after", "exact", "never"],
 )
-def dense_search(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = weights
-    for _ in range(rounds):
-        left -= round(fraction * left)
-    dense = 6 * steps * batch * weights
-    later = 6 * steps * batch * left if skips_zeros else dense
-    search, saved = (rounds + 1) * dense, dense - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant(
+cheap_search = slip(
     "ledger",
     "it counts the whole search at the price of the last ticket",
+    swap=("sum(trainings)", "len(trainings) * later"),
     loses=["sparse", "after", "exact", "never"],
 )
-def cheap_search(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = weights
-    for _ in range(rounds):
-        left -= round(fraction * left)
-    dense = 6 * steps * batch * weights
-    later = 6 * steps * batch * left if skips_zeros else dense
-    search, saved = (rounds + 1) * later, dense - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant(
+dense_for_nothing = slip(
     "ledger",
     "it leaves out the first training, as if the dense network had come for nothing",
+    swap=("sum(trainings)", "sum(trainings[1:])"),
     loses=["mask", "sparse", "after", "exact", "never"],
 )
-def dense_for_nothing(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *others = [6 * steps * batch * w for w in worked]
-    search, saved = sum(others), dense - others[-1]
-    return search, others[-1], -(-search // saved) if saved else np.inf
-
-
-@mutant(
+forward_only = slip(
     "ledger",
     "it counts the way forward and forgets the way back",
+    swap=("6 * steps", "2 * steps"),
     loses=["mask", "sparse", "later"],
 )
-def forward_only(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [2 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant(
+forgets_the_later_cost = slip(
     "ledger",
     "it divides the search by the cost of a dense training: what is saved is the difference",
+    swap=("-(-search // saved)", "-(-search // dense)"),
     loses=["after", "exact", "never"],
 )
-def forgets_the_later_cost(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search = sum(trainings)
-    return search, later, -(-search // dense) if later < dense else np.inf
-
-
-@mutant("ledger", "it rounds down: the search has not paid yet", loses=["after", "never"])
-def not_yet(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, search // saved if saved else np.inf
-
-
-@mutant(
+not_yet = slip(
     "ledger",
-    "it rounds to the nearest number of trainings, which may be one too early",
+    "it rounds down: the search has not paid yet",
+    swap=("-(-search // saved)", "search // saved"),
     loses=["after", "never"],
 )
-def to_the_nearest(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, round(search / saved) if saved else np.inf
-
-
-@mutant("ledger", "it waits for one training more where the bills are equal", loses=["exact"])
-def one_more(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, search // saved + 1 if saved else np.inf
-
-
-@mutant(
+to_the_nearest = slip(
+    "ledger",
+    "it rounds to the nearest number of trainings, which may be one too early",
+    swap=("-(-search // saved)", "round(search / saved)"),
+    loses=["after", "never"],
+)
+one_more = slip(
+    "ledger",
+    "it waits for one training more where the bills are equal",
+    swap=("-(-search // saved)", "search // saved + 1"),
+    loses=["exact"],
+)
+always_in_the_end = slip(
     "ledger",
     "where the search never pays it returns a number as if it did",
+    swap=("-(-search // saved) if saved else np.inf", "-(-search // max(saved, 1))"),
     loses=["never"],
 )
-def always_in_the_end(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - round(fraction * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, -(-search // max(saved, 1))
-
-
-@mutant(
+of_the_original_network = slip(
     "ledger",
     "it removes the fraction of the original network in every round",
+    swap=("left[-1] - round(fraction * left[-1])", "max(left[-1] - round(fraction * weights), 0)"),
     loses=["sparse", "later", "after", "never"],
 )
-def of_the_original_network(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(max(left[-1] - round(fraction * weights), 0))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant("ledger", "it rounds halves up; Python's round takes the even number", loses=["later"])
-def cuts_halves_up(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(left[-1] - int(fraction * left[-1] + 0.5))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, -(-search // saved) if saved else np.inf
-
-
-@mutant("ledger", "it rounds what is kept, not what is removed", loses=["later"])
-def rounds_what_is_kept(weights, fraction, rounds, steps, batch, skips_zeros):
-    left = [weights]
-    for _ in range(rounds):
-        left.append(round((1 - fraction) * left[-1]))
-    worked = left if skips_zeros else [weights] * len(left)
-    dense, *_, later = trainings = [6 * steps * batch * w for w in worked]
-    search, saved = sum(trainings), dense - later
-    return search, later, -(-search // saved) if saved else np.inf
+cuts_halves_up = slip(
+    "ledger",
+    "it rounds halves up; Python's round takes the even number",
+    swap=("round(fraction * left[-1])", "int(fraction * left[-1] + 0.5)"),
+    loses=["later"],
+)
+rounds_what_is_kept = slip(
+    "ledger",
+    "it rounds what is kept, not what is removed",
+    swap=("left[-1] - round(fraction * left[-1])", "round((1 - fraction) * left[-1])"),
+    loses=["later"],
+)

@@ -9,7 +9,7 @@ import statistics
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- threshold_odds
 
@@ -26,69 +26,48 @@ def by_an_array(N, s, tau, sigma):
     return np.prod(np.where(np.arange(N) < s, q, 1 - q))
 
 
-@mutant(
+others_may_pass = slip(
     "threshold_odds",
     "it asks only that the true ones pass, and lets any others pass too",
+    swap=("q**s * (1 - q) ** (N - s)", "q**s"),
     loses=["stays", "spread", "edges"],
 )
-def others_may_pass(N, s, tau, sigma):
-    return math.erfc(tau / (sigma * math.sqrt(2))) ** s
-
-
-@mutant(
+one_tail = slip(
     "threshold_odds",
     "it counts one end of the bell curve; a large negative weight passes as well",
+    swap=("math.erfc(tau / (sigma * math.sqrt(2)))", "math.erfc(tau / (sigma * math.sqrt(2))) / 2"),
     loses=["passes", "stays", "spread", "edges"],
 )
-def one_tail(N, s, tau, sigma):
-    q = math.erfc(tau / (sigma * math.sqrt(2))) / 2
-    return q**s * (1 - q) ** (N - s)
-
-
-@mutant(
+any_of_that_number = slip(
     "threshold_odds",
     "it counts every set of s weights, true or not",
+    swap=("q**s", "math.comb(N, s) * q**s"),
     loses=["stays", "spread"],
 )
-def any_of_that_number(N, s, tau, sigma):
-    q = math.erfc(tau / (sigma * math.sqrt(2)))
-    return math.comb(N, s) * q**s * (1 - q) ** (N - s)
-
-
-@mutant("threshold_odds", "it takes all bell curves for standard ones", loses=["spread"])
-def without_the_spread(N, s, tau, sigma):
-    q = math.erfc(tau / math.sqrt(2))
-    return q**s * (1 - q) ** (N - s)
-
-
-@mutant(
+without_the_spread = slip(
     "threshold_odds",
-    "it divides by the variance instead of the standard deviation",
+    "it takes all bell curves for standard ones",
+    swap=("sigma * math.sqrt(2)", "math.sqrt(2)"),
     loses=["spread"],
 )
-def by_the_variance(N, s, tau, sigma):
-    q = math.erfc(tau / (sigma**2 * math.sqrt(2)))
-    return q**s * (1 - q) ** (N - s)
-
-
-@mutant(
+by_the_variance = slip(
+    "threshold_odds",
+    "it divides by the variance instead of the standard deviation",
+    swap=("sigma * math.sqrt(2)", "sigma**2 * math.sqrt(2)"),
+    loses=["spread"],
+)
+without_the_root = slip(
     "threshold_odds",
     "it leaves out the root of two",
+    swap=("sigma * math.sqrt(2)", "sigma"),
     loses=["passes", "stays", "spread", "edges"],
 )
-def without_the_root(N, s, tau, sigma):
-    q = math.erfc(tau / sigma)
-    return q**s * (1 - q) ** (N - s)
-
-
-@mutant(
+all_stay_behind = slip(
     "threshold_odds",
     "it wants all N to stay behind, the true ones too",
+    swap=("(1 - q) ** (N - s)", "(1 - q) ** N"),
     loses=["passes", "stays", "spread", "edges"],
 )
-def all_stay_behind(N, s, tau, sigma):
-    q = math.erfc(tau / (sigma * math.sqrt(2)))
-    return q**s * (1 - q) ** N
 
 
 # --- best_threshold
@@ -115,48 +94,42 @@ def by_newton(N, s, sigma):
     return sigma * x
 
 
-@mutant(
+whole_share_above = slip(
     "best_threshold",
     "it puts the whole share s/N beyond one end of the bell curve",
+    swap=("s / (2 * N)", "s / N"),
     loses=["tails", "spread", "rare"],
 )
-def whole_share_above(N, s, sigma):
-    return sigma * statistics.NormalDist().inv_cdf(1 - s / N)
-
-
-@mutant("best_threshold", "it takes all bell curves for standard ones", loses=["spread"])
-def standard_only(N, s, sigma):
-    return statistics.NormalDist().inv_cdf(1 - s / (2 * N))
-
-
-@mutant("best_threshold", "it multiplies by the variance", loses=["spread"])
-def times_the_variance(N, s, sigma):
-    return sigma**2 * statistics.NormalDist().inv_cdf(1 - s / (2 * N))
-
-
-@mutant(
+standard_only = slip(
+    "best_threshold",
+    "it takes all bell curves for standard ones",
+    swap=("-sigma * statistics", "-statistics"),
+    loses=["spread"],
+)
+times_the_variance = slip(
+    "best_threshold",
+    "it multiplies by the variance",
+    swap=("-sigma *", "-(sigma**2) *"),
+    loses=["spread"],
+)
+share_stays_behind = slip(
     "best_threshold",
     "it lets the share s/N stay behind instead of pass",
+    swap=(
+        "-sigma * statistics.NormalDist().inv_cdf(s / (2 * N))",
+        "sigma * statistics.NormalDist().inv_cdf(0.5 + s / (2 * N))",
+    ),
     loses=["tails", "spread", "rare"],
 )
-def share_stays_behind(N, s, sigma):
-    return sigma * statistics.NormalDist().inv_cdf(0.5 + s / (2 * N))
-
-
-@mutant(
+the_chance_itself = slip(
     "best_threshold",
     "it returns the chance to pass, not the threshold",
+    swap=("-sigma * statistics.NormalDist().inv_cdf(s / (2 * N))", "s / N"),
     loses=["tails", "spread", "rare"],
 )
-def the_chance_itself(N, s, sigma):
-    return s / N
 
 
-@mutant(
-    "best_threshold",
-    "it looks no further than three standard deviations",
-    loses=["rare"],
-)
+@mutant("best_threshold", "it looks no further than three standard deviations", loses=["rare"])
 def on_a_grid_to_three(N, s, sigma):
     q = s / N
     low, high = 0.0, 3.0 * sigma
@@ -205,11 +178,12 @@ def by_ranks(values, true):
     return won.mean(), won.std() / np.sqrt(len(won))
 
 
-@mutant("estimate", "it compares values, signs and all, instead of sizes", loses=["signs"])
-def signed(values, true):
-    won = values[:, true].min(axis=1) > values[:, ~true].max(axis=1)
-    p = won.mean()
-    return p, math.sqrt(p * (1 - p) / len(won))
+signed = slip(
+    "estimate",
+    "it compares values, signs and all, instead of sizes",
+    swap=("np.abs(values)", "values"),
+    loses=["signs"],
+)
 
 
 @mutant(
@@ -223,49 +197,33 @@ def one_is_enough(values, true):
     return p, math.sqrt(p * (1 - p) / len(values))
 
 
-@mutant(
+first_places = slip(
     "estimate",
     "it takes the first places for the true ones",
+    swap=(
+        "size[:, true].min(axis=1) > size[:, ~true].max(axis=1)",
+        "size[:, : true.sum()].min(axis=1) > size[:, true.sum() :].max(axis=1)",
+    ),
     loses=["share", "signs", "error", "many", "extremes"],
 )
-def first_places(values, true):
-    size, s = np.abs(values), int(true.sum())
-    won = size[:, :s].min(axis=1) > size[:, s:].max(axis=1)
-    p = won.mean()
-    return p, math.sqrt(p * (1 - p) / len(won))
-
-
-@mutant(
+error_of_one = slip(
     "estimate",
     "its error is that of a single deal: it does not shrink with their number",
+    swap=("math.sqrt(p * (1 - p) / len(won))", "math.sqrt(p * (1 - p))"),
     loses=["error", "many"],
 )
-def error_of_one(values, true):
-    size = np.abs(values)
-    p = (size[:, true].min(axis=1) > size[:, ~true].max(axis=1)).mean()
-    return p, math.sqrt(p * (1 - p))
-
-
-@mutant(
+no_root = slip(
     "estimate",
     "it returns the variance of the share, without the root",
+    swap=("math.sqrt(p * (1 - p) / len(won))", "p * (1 - p) / len(won)"),
     loses=["error", "many"],
 )
-def no_root(values, true):
-    size = np.abs(values)
-    p = (size[:, true].min(axis=1) > size[:, ~true].max(axis=1)).mean()
-    return p, p * (1 - p) / len(values)
-
-
-@mutant(
+every_value_a_deal = slip(
     "estimate",
     "it divides by the number of values instead of the number of deals",
+    swap=("len(won)", "values.size"),
     loses=["error", "many"],
 )
-def every_value_a_deal(values, true):
-    size = np.abs(values)
-    p = (size[:, true].min(axis=1) > size[:, ~true].max(axis=1)).mean()
-    return p, math.sqrt(p * (1 - p) / values.size)
 
 
 @mutant(
@@ -300,64 +258,45 @@ def by_unique(seeds, wins, deals):
     return np.array([p, np.sqrt(p * (1 - p) / n)])
 
 
-@mutant("pool", "it counts copies as if they were news", loses=["copies", "copies_error"])
-def counts_copies(seeds, wins, deals):
-    n = sum(deals)
-    p = sum(wins) / n
-    return p, math.sqrt(p * (1 - p) / n)
-
-
-@mutant(
+counts_copies = slip(
     "pool",
-    "it averages the shares of batches, large or small",
-    loses=["share", "copies", "error", "twins", "copies_error"],
-)
-def mean_of_shares(seeds, wins, deals):
-    batches = {seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}
-    p = sum(w / d for w, d in batches.values()) / len(batches)
-    return p, math.sqrt(p * (1 - p) / sum(d for _, d in batches.values()))
-
-
-@mutant("pool", "it takes batches with the same numbers for copies", loses=["twins"])
-def same_numbers(seeds, wins, deals):
-    batches = set(zip(wins, deals, strict=True))
-    won, n = sum(w for w, _ in batches), sum(d for _, d in batches)
-    p = won / n
-    return p, math.sqrt(p * (1 - p) / n)
-
-
-@mutant(
-    "pool",
-    "its error counts batches where it should count deals",
-    loses=["error", "copies_error"],
-)
-def error_by_batches(seeds, wins, deals):
-    batches = {seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}
-    won, n = sum(w for w, _ in batches.values()), sum(d for _, d in batches.values())
-    p = won / n
-    return p, math.sqrt(p * (1 - p) / len(batches))
-
-
-@mutant(
-    "pool",
-    "it leaves copies out of the wins and not out of the deals",
+    "it counts copies as if they were news",
+    swap=(
+        "{seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}",
+        "dict(enumerate(zip(wins, deals, strict=True)))",
+    ),
     loses=["copies", "copies_error"],
 )
-def copies_in_the_deals(seeds, wins, deals):
-    won, n = sum(dict(zip(seeds, wins, strict=True)).values()), sum(deals)
-    p = won / n
-    return p, math.sqrt(p * (1 - p) / n)
-
-
-@mutant(
+mean_of_shares = slip(
+    "pool",
+    "it averages the shares of batches, large or small",
+    swap=("p = won / n", "p = sum(w / d for w, d in batches.values()) / len(batches)"),
+    loses=["share", "copies", "error", "twins", "copies_error"],
+)
+same_numbers = slip(
+    "pool",
+    "it takes batches with the same numbers for copies",
+    swap=("{seed: (w, d) for", "{(w, d): (w, d) for"),
+    loses=["twins"],
+)
+error_by_batches = slip(
+    "pool",
+    "its error counts batches where it should count deals",
+    swap=("p * (1 - p) / n", "p * (1 - p) / len(batches)"),
+    loses=["error", "copies_error"],
+)
+copies_in_the_deals = slip(
+    "pool",
+    "it leaves copies out of the wins and not out of the deals",
+    swap=("p = won / n", "n = sum(deals); p = won / n"),
+    loses=["copies", "copies_error"],
+)
+copies_in_the_error = slip(
     "pool",
     "it leaves copies out of the share and counts them in the error",
+    swap=("p * (1 - p) / n", "p * (1 - p) / sum(deals)"),
     loses=["copies_error"],
 )
-def copies_in_the_error(seeds, wins, deals):
-    batches = {seed: (w, d) for seed, w, d in zip(seeds, wins, deals, strict=True)}
-    p = sum(w for w, _ in batches.values()) / sum(d for _, d in batches.values())
-    return p, math.sqrt(p * (1 - p) / sum(deals))
 
 
 @mutant(
@@ -372,11 +311,7 @@ def neighbours_only(seeds, wins, deals):
     return p, math.sqrt(p * (1 - p) / n)
 
 
-@mutant(
-    "pool",
-    "it drops a seed that comes twice altogether",
-    loses=["copies", "copies_error"],
-)
+@mutant("pool", "it drops a seed that comes twice altogether", loses=["copies", "copies_error"])
 def drops_both(seeds, wins, deals):
     kept = [i for i, seed in enumerate(seeds) if seeds.count(seed) == 1] or [0]
     won, n = sum(wins[i] for i in kept), sum(deals[i] for i in kept)
@@ -400,35 +335,30 @@ def by_whole_numbers(N, s, k):
     return math.log10(math.comb(N - s, k - s)) - math.log10(math.comb(N, k))
 
 
-@mutant(
+odds_first = slip(
     "log10_odds",
     "it works out the odds first, and they underflow to zero before the logarithm is taken",
+    swap=(
+        "sum(math.log10((k - i) / (N - i)) for i in range(s))",
+        "math.log10(math.prod((k - i) / (N - i) for i in range(s)))",
+    ),
     loses=["large"],
 )
-def odds_first(N, s, k):
-    odds = 1.0
-    for i in range(s):
-        odds *= (k - i) / (N - i)
-    return math.log10(odds)
-
-
-@mutant(
+propped_up = slip(
     "log10_odds",
     "it puts a smallest number in the place of odds that underflow",
+    swap=(
+        "sum(math.log10((k - i) / (N - i)) for i in range(s))",
+        "math.log10(max(math.prod((k - i) / (N - i) for i in range(s)), 1e-300))",
+    ),
     loses=["large"],
 )
-def propped_up(N, s, k):
-    odds = float(np.prod([(k - i) / (N - i) for i in range(s)]))
-    return math.log10(max(odds, 1e-300))
-
-
-@mutant(
+natural = slip(
     "log10_odds",
     "it is the natural logarithm, not that to the base 10",
+    swap=("math.log10", "math.log"),
     loses=["exact", "more", "large", "edges"],
 )
-def natural(N, s, k):
-    return sum(math.log((k - i) / (N - i)) for i in range(s))
 
 
 @mutant(
@@ -440,13 +370,12 @@ def in_every_order(N, s, k):
     return math.log10(math.comb(k, s)) - math.log10(math.perm(N, s))
 
 
-@mutant(
+with_putting_back = slip(
     "log10_odds",
     "it draws with putting back, (k/N) to the power s, which is only a bound",
+    swap=("(k - i) / (N - i)", "k / N"),
     loses=["exact", "more", "large"],
 )
-def with_putting_back(N, s, k):
-    return s * math.log10(k / N)
 
 
 @mutant(

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- constant_accuracy
 
@@ -34,9 +34,7 @@ def of_the_test(y_train, y_test):
 
 
 @mutant(
-    "constant_accuracy",
-    "it reports the accuracy in training",
-    loses=["common", "ties", "gaps"],
+    "constant_accuracy", "it reports the accuracy in training", loses=["common", "ties", "gaps"]
 )
 def train_for_test(y_train, y_test):
     return np.bincount(y_train).max() / len(y_train)
@@ -63,11 +61,7 @@ def first_of_a_tie(y_train, y_test):
     return np.mean(y_test == max(heard, key=heard.count))
 
 
-@mutant(
-    "constant_accuracy",
-    "it takes a place in the list of counts for a class",
-    loses=["gaps"],
-)
+@mutant("constant_accuracy", "it takes a place in the list of counts for a class", loses=["gaps"])
 def place_for_class(y_train, y_test):
     return np.mean(y_test == np.unique(y_train, return_counts=True)[1].argmax())
 
@@ -97,22 +91,18 @@ def the_constant(chances, leak):
     return leak + (1 - leak) * max(chances)
 
 
-@mutant(
+one_over_c = slip(
     "memoriser_accuracy",
     "it takes the classes for equally likely",
+    swap=("np.sum(np.square(chances))", "1 / len(chances)"),
     loses=["two", "many", "leak"],
 )
-def one_over_c(chances, leak):
-    return leak + (1 - leak) / len(chances)
-
-
-@mutant(
+all_by_heart = slip(
     "memoriser_accuracy",
     "it counts on the memory where labels are fresh: training accuracy reported as test accuracy",
+    swap=("leak + (1 - leak) * fresh", "1.0"),
     loses=["two", "many", "leak"],
 )
-def all_by_heart(chances, leak):
-    return 1.0
 
 
 @mutant(
@@ -165,29 +155,21 @@ def same_place(X_train, X_test):
     return found
 
 
-@mutant(
+any_column = slip(
     "find_leak",
     "it is content with rows that agree in one column",
+    swap=("all(axis=2)", "any(axis=2)"),
     loses=["nearly", "twins"],
 )
-def any_column(X_train, X_test):
-    return (X_test[:, None] == X_train).any(axis=2).any(axis=1)
-
-
-@mutant(
+column_by_column = slip(
     "find_leak",
     "it looks for each number in its column, one by one, not for the whole row",
+    swaps=[("all(axis=2)", "any(axis=1)"), ("equal.any(axis=1)", "equal.all(axis=1)")],
     loses=["twins"],
 )
-def column_by_column(X_train, X_test):
-    return (X_test[:, None] == X_train).any(axis=1).all(axis=1)
 
 
-@mutant(
-    "find_leak",
-    "it does not mind the order of the numbers in a row",
-    loses=["nearly"],
-)
+@mutant("find_leak", "it does not mind the order of the numbers in a row", loses=["nearly"])
 def order_forgotten(X_train, X_test):
     known = {tuple(sorted(row)) for row in X_train.tolist()}
     return np.array([tuple(sorted(row)) in known for row in X_test.tolist()])
@@ -203,24 +185,19 @@ def as_text(X_train, X_test):
     return np.array(["".join(map(str, row)) in known for row in X_test.tolist()])
 
 
-@mutant(
-    "find_leak",
-    "it looks for rows that occur twice, wherever they occur",
-    loses=["twins"],
-)
+@mutant("find_leak", "it looks for rows that occur twice, wherever they occur", loses=["twins"])
 def twice_anywhere(X_train, X_test):
     both = np.concatenate([X_train, X_test])
     _, where, counts = np.unique(both, axis=0, return_inverse=True, return_counts=True)
     return counts[where.reshape(-1)][len(X_train) :] > 1
 
 
-@mutant(
+the_other_way = slip(
     "find_leak",
     "it tells which rows of the training are in the test, not the other way round",
+    swap=("equal.any(axis=1)", "equal.any(axis=0)"),
     loses=["planted", "nearly", "twins"],
 )
-def the_other_way(X_train, X_test):
-    return (X_train[:, None] == X_test).all(axis=2).any(axis=1)
 
 
 # --- honest_split
@@ -243,13 +220,15 @@ def by_first_places(X, every):
     return rank[where.reshape(-1)] % every == 0
 
 
-@mutant(
+row_by_row = slip(
     "honest_split",
     "it counts rows, so that copies land on both sides",
+    swap=(
+        "number[tuple(row.tolist())] % every == 0 for row in X",
+        "i % every == 0 for i in range(len(X))",
+    ),
     loses=["copies", "scattered"],
 )
-def row_by_row(X, every):
-    return np.arange(len(X)) % every == 0
 
 
 @mutant(
@@ -286,28 +265,21 @@ def sorted_rows(X, every):
     return where % every == 0
 
 
-@mutant(
+from_one = slip(
     "honest_split",
     "it begins to count at 1",
+    swap=(
+        "number.setdefault(tuple(row.tolist()), len(number))",
+        "number.setdefault(tuple(row.tolist()), len(number) + 1)",
+    ),
     loses=["different", "copies", "scattered"],
 )
-def from_one(X, every):
-    number = {}
-    for row in map(tuple, X.tolist()):
-        number.setdefault(row, len(number) + 1)
-    return np.array([number[row] % every == 0 for row in map(tuple, X.tolist())])
-
-
-@mutant(
+copies_count = slip(
     "honest_split",
     "it lets a copy use up a number",
+    swaps=[("for row in X:", "for i, row in enumerate(X):"), ("len(number)", "i")],
     loses=["copies"],
 )
-def copies_count(X, every):
-    number = {}
-    for place, row in enumerate(map(tuple, X.tolist())):
-        number.setdefault(row, place)
-    return np.array([number[row] % every == 0 for row in map(tuple, X.tolist())])
 
 
 # --- average_accuracy
@@ -367,29 +339,22 @@ def ascending(targets, seen, answers):
 
 
 @mutant(
-    "average_accuracy",
-    "it counts the errors instead of the hits",
-    loses=["one", "worlds", "order"],
+    "average_accuracy", "it counts the errors instead of the hits", loses=["one", "worlds", "order"]
 )
 def errors(targets, seen, answers):
     rows = targets[:, seen] @ (2 ** np.arange(len(seen))[::-1])
     return np.mean(answers[rows] != np.delete(targets, seen, axis=1))
 
 
-@mutant(
+one_half = slip(
     "average_accuracy",
     "it gives one half, which the theorem promises for all targets and for no other list",
+    swap=("np.mean(answers[rows] == targets[:, unseen])", "0.5"),
     loses=["one", "worlds", "order"],
 )
-def one_half(targets, seen, answers):
-    return 0.5
 
 
-@mutant(
-    "average_accuracy",
-    "it lets a target that is listed twice count once",
-    loses=["order"],
-)
+@mutant("average_accuracy", "it lets a target that is listed twice count once", loses=["order"])
 def each_once(targets, seen, answers):
     targets = np.unique(targets, axis=0)
     rows = targets[:, seen] @ (2 ** np.arange(len(seen))[::-1])

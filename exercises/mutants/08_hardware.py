@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- to_csr
 
@@ -31,34 +31,30 @@ def to_csr_scipy(W):
     return W.data, W.indices, W.indptr
 
 
-@mutant(
+lengths_for_pointers = slip(
     "to_csr",
     "its pointers are the lengths of the rows, not where they begin",
+    swap=("np.concatenate([[0], np.cumsum((W != 0).sum(axis=1))])", "(W != 0).sum(axis=1)"),
     loses=["pointers", "empty_rows", "nothing"],
 )
-def lengths_for_pointers(W):
-    rows, columns = np.nonzero(W)
-    return W[rows, columns], columns, (W != 0).sum(1)
-
-
-@mutant(
+no_last_pointer = slip(
     "to_csr",
     "it leaves out the last pointer, the number of entries",
+    swap=(
+        "np.concatenate([[0], np.cumsum((W != 0).sum(axis=1))])",
+        "np.concatenate([[0], np.cumsum((W != 0).sum(axis=1))])[:-1]",
+    ),
     loses=["pointers", "empty_rows", "nothing"],
 )
-def no_last_pointer(W):
-    rows, columns = np.nonzero(W)
-    return W[rows, columns], columns, np.concatenate([[0], np.cumsum((W != 0).sum(1))])[:-1]
-
-
-@mutant(
+ends_for_beginnings = slip(
     "to_csr",
     "its pointers begin with the end of the first row, not with 0",
+    swap=(
+        "np.concatenate([[0], np.cumsum((W != 0).sum(axis=1))])",
+        "np.cumsum((W != 0).sum(axis=1))",
+    ),
     loses=["pointers", "empty_rows", "nothing"],
 )
-def ends_for_beginnings(W):
-    rows, columns = np.nonzero(W)
-    return W[rows, columns], columns, np.cumsum((W != 0).sum(1))
 
 
 @mutant("to_csr", "it leaves out empty rows", loses=["empty_rows", "nothing"])
@@ -68,38 +64,34 @@ def skips_empty_rows(W):
     return W[rows, columns], columns, np.concatenate([[0], np.cumsum(lengths[lengths > 0])])
 
 
-@mutant("to_csr", "it keeps positive entries only", loses=["signs"])
-def positive_only(W):
-    rows, columns = np.nonzero(W > 0)
-    return W[rows, columns], columns, np.concatenate([[0], np.cumsum((W > 0).sum(1))])
-
-
-@mutant(
+positive_only = slip(
+    "to_csr",
+    "it keeps positive entries only",
+    swaps=[("np.nonzero(W)", "np.nonzero(W > 0)"), ("(W != 0)", "(W > 0)")],
+    loses=["signs"],
+)
+by_columns = slip(
     "to_csr",
     "it goes through the matrix column by column",
+    swaps=[
+        ("rows, columns = np.nonzero(W)", "columns, rows = np.nonzero(W.T)"),
+        ("sum(axis=1)", "sum(axis=0)"),
+        ("return W[rows, columns], columns", "return W[rows, columns], rows"),
+    ],
     loses=["values", "columns", "pointers", "empty_rows", "nothing", "signs"],
 )
-def by_columns(W):
-    columns, rows = np.nonzero(W.T)
-    pointers = np.concatenate([[0], np.cumsum((W != 0).sum(0))])
-    return W[rows, columns], rows, pointers
-
-
-@mutant(
+flat_positions = slip(
     "to_csr",
     "its columns count through the whole matrix, not anew in each row",
+    swap=("return W[rows, columns], columns", "return W[rows, columns], np.flatnonzero(W)"),
     loses=["columns"],
 )
-def flat_positions(W):
-    places = np.flatnonzero(W)
-    return W.ravel()[places], places, np.concatenate([[0], np.cumsum((W != 0).sum(1))])
-
-
-@mutant("to_csr", "it takes very small entries for zeros", loses=["signs"])
-def tiny_is_nothing(W):
-    on = ~np.isclose(W, 0)
-    rows, columns = np.nonzero(on)
-    return W[rows, columns], columns, np.concatenate([[0], np.cumsum(on.sum(1))])
+tiny_is_nothing = slip(
+    "to_csr",
+    "it takes very small entries for zeros",
+    swaps=[("np.nonzero(W)", "np.nonzero(~np.isclose(W, 0))"), ("(W != 0)", "(~np.isclose(W, 0))")],
+    loses=["signs"],
+)
 
 
 # --- most_kept
@@ -123,39 +115,39 @@ def most_kept_bytes(rows, columns, value_bits, index_bits):
     return math.ceil(room / ((value_bits + index_bits) / 8)) - 1
 
 
-@mutant("most_kept", "it forgets the column of each kept weight", loses=ALL)
-def indices_forgotten(rows, columns, value_bits, index_bits):
-    return (rows * columns * value_bits - 32 * (rows + 1) - 1) // value_bits
-
-
-@mutant("most_kept", "it forgets the row pointers", loses=ALL)
-def pointers_forgotten(rows, columns, value_bits, index_bits):
-    return (rows * columns * value_bits - 1) // (value_bits + index_bits)
-
-
-@mutant(
+indices_forgotten = slip(
+    "most_kept",
+    "it forgets the column of each kept weight",
+    swap=("value_bits + index_bits", "value_bits"),
+    loses=ALL,
+)
+pointers_forgotten = slip(
+    "most_kept", "it forgets the row pointers", swap=(" - 32 * (rows + 1)", ""), loses=ALL
+)
+one_pointer_short = slip(
     "most_kept",
     "it counts one pointer for each row, but there is one more",
+    swap=("32 * (rows + 1)", "32 * rows"),
     loses=["other", "smaller"],
 )
-def one_pointer_short(rows, columns, value_bits, index_bits):
-    return (rows * columns * value_bits - 32 * rows - 1) // (value_bits + index_bits)
-
-
-@mutant("most_kept", "it takes equal for smaller", loses=["smaller"])
-def equal_for_smaller(rows, columns, value_bits, index_bits):
-    return (rows * columns * value_bits - 32 * (rows + 1)) // (value_bits + index_bits)
-
-
-@mutant("most_kept", "it gives each column as many bits as a value", loses=["other"])
-def index_as_wide_as_value(rows, columns, value_bits, index_bits):
-    return (rows * columns * value_bits - 32 * (rows + 1) - 1) // (2 * value_bits)
-
-
-@mutant("most_kept", "it returns the density, not the number of weights", loses=ALL)
-def density(rows, columns, value_bits, index_bits):
-    kept = (rows * columns * value_bits - 32 * (rows + 1) - 1) // (value_bits + index_bits)
-    return kept / (rows * columns)
+equal_for_smaller = slip(
+    "most_kept", "it takes equal for smaller", swap=("(room - 1)", "room"), loses=["smaller"]
+)
+index_as_wide_as_value = slip(
+    "most_kept",
+    "it gives each column as many bits as a value",
+    swap=("value_bits + index_bits", "2 * value_bits"),
+    loses=["other"],
+)
+density = slip(
+    "most_kept",
+    "it returns the density, not the number of weights",
+    swap=(
+        "(room - 1) // (value_bits + index_bits)",
+        "(room - 1) // (value_bits + index_bits) / (rows * columns)",
+    ),
+    loses=ALL,
+)
 
 
 # --- spmm
@@ -188,40 +180,30 @@ def spmm_add_at(values, columns, pointers, X):
 WRONG = ["product", "shapes", "empty_rows", "unchanged"]
 
 
-@mutant("spmm", "it stops one entry before the end of each row", loses=WRONG)
-def stops_short(values, columns, pointers, X):
-    Y = np.zeros((len(pointers) - 1, X.shape[1]))
-    for row in range(len(Y)):
-        for p in range(pointers[row], pointers[row + 1] - 1):
-            Y[row] += values[p] * X[columns[p]]
-    return Y
-
-
-@mutant("spmm", "each entry replaces the sum of its row and does not add to it", loses=WRONG)
-def overwrites(values, columns, pointers, X):
-    Y = np.zeros((len(pointers) - 1, X.shape[1]))
-    for row in range(len(Y)):
-        for p in range(pointers[row], pointers[row + 1]):
-            Y[row] = values[p] * X[columns[p]]
-    return Y
-
-
-@mutant("spmm", "it multiplies with the transposed matrix", loses=WRONG)
-def transposed(values, columns, pointers, X):
-    Y = np.zeros((len(pointers) - 1, X.shape[1]))
-    for row in range(len(Y)):
-        for p in range(pointers[row], pointers[row + 1]):
-            Y[columns[p]] += values[p] * X[row]
-    return Y
-
-
-@mutant("spmm", "the columns are not used: each row takes its inputs from the top", loses=WRONG)
-def columns_ignored(values, columns, pointers, X):
-    Y = np.zeros((len(pointers) - 1, X.shape[1]))
-    for row in range(len(Y)):
-        for j, p in enumerate(range(pointers[row], pointers[row + 1])):
-            Y[row] += values[p] * X[j]
-    return Y
+stops_short = slip(
+    "spmm",
+    "it stops one entry before the end of each row",
+    swap=("pointers[row + 1]", "pointers[row + 1] - 1"),
+    loses=WRONG,
+)
+overwrites = slip(
+    "spmm",
+    "each entry replaces the sum of its row and does not add to it",
+    swap=("Y[row] += values", "Y[row] = values"),
+    loses=WRONG,
+)
+transposed = slip(
+    "spmm",
+    "it multiplies with the transposed matrix",
+    swap=("Y[row] += values[p] * X[columns[p]]", "Y[columns[p]] += values[p] * X[row]"),
+    loses=WRONG,
+)
+columns_ignored = slip(
+    "spmm",
+    "the columns are not used: each row takes its inputs from the top",
+    swap=("X[columns[p]]", "X[p - pointers[row]]"),
+    loses=WRONG,
+)
 
 
 @mutant(
@@ -232,14 +214,9 @@ def reduceat(values, columns, pointers, X):
     return np.add.reduceat(products, np.minimum(pointers[:-1], len(values) - 1), axis=0)
 
 
-@mutant("spmm", "it writes into X", loses=["unchanged"])
-def writes_into_x(values, columns, pointers, X):
-    Y = np.zeros((len(pointers) - 1, X.shape[1]))
-    for row in range(len(Y)):
-        for p in range(pointers[row], pointers[row + 1]):
-            Y[row] += values[p] * X[columns[p]]
-    X *= 0
-    return Y
+writes_into_x = slip(
+    "spmm", "it writes into X", swap=("return Y", "X *= 0; return Y"), loses=["unchanged"]
+)
 
 
 # --- least_seconds
@@ -261,64 +238,66 @@ def least_seconds_float32(rows, columns, batch, kept, peak, bandwidth):
     return max(arithmetic, (weights + activations) / np.float32(bandwidth)) / np.float32(1e9)
 
 
-@mutant("least_seconds", "it counts the operations of the dense layer", loses=["compute"])
-def dense_operations(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return max(2 * rows * columns * batch / peak, moved / bandwidth) / 1e9
-
-
-@mutant("least_seconds", "it counts a multiplication and an addition as one", loses=["compute"])
-def one_operation(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return max(kept * batch / peak, moved / bandwidth) / 1e9
-
-
-@mutant("least_seconds", "it forgets the bytes of the columns", loses=["memory"])
-def columns_weigh_nothing(rows, columns, batch, kept, peak, bandwidth):
-    moved = 4 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return max(2 * kept * batch / peak, moved / bandwidth) / 1e9
-
-
-@mutant("least_seconds", "it forgets the bytes of the inputs and outputs", loses=["memory"])
-def activations_weigh_nothing(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1)
-    return max(2 * kept * batch / peak, moved / bandwidth) / 1e9
-
-
-@mutant(
+dense_operations = slip(
     "least_seconds",
-    "it counts one pointer for each row, but there is one more",
+    "it counts the operations of the dense layer",
+    swap=("2 * kept * batch", "2 * rows * columns * batch"),
+    loses=["compute"],
+)
+one_operation = slip(
+    "least_seconds",
+    "it counts a multiplication and an addition as one",
+    swap=("2 * kept * batch", "kept * batch"),
+    loses=["compute"],
+)
+columns_weigh_nothing = slip(
+    "least_seconds",
+    "it forgets the bytes of the columns",
+    swap=("8 * kept", "4 * kept"),
     loses=["memory"],
 )
-def a_pointer_short(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * rows + 4 * batch * (rows + columns)
-    return max(2 * kept * batch / peak, moved / bandwidth) / 1e9
-
-
-@mutant("least_seconds", "it takes the bandwidth for bits a second", loses=["memory"])
-def bits(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return max(2 * kept * batch / peak, 8 * moved / bandwidth) / 1e9
-
-
-@mutant("least_seconds", "it takes the shorter of the two times", loses=["compute", "memory"])
-def shorter(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return min(2 * kept * batch / peak, moved / bandwidth) / 1e9
-
-
-@mutant(
-    "least_seconds", "it adds the two times: they can pass together", loses=["compute", "memory"]
+activations_weigh_nothing = slip(
+    "least_seconds",
+    "it forgets the bytes of the inputs and outputs",
+    swap=(" + 4 * batch * (rows + columns)", ""),
+    loses=["memory"],
 )
-def added(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return (2 * kept * batch / peak + moved / bandwidth) / 1e9
-
-
-@mutant("least_seconds", "it forgets the billion in both units", loses=["compute", "memory"])
-def no_billion(rows, columns, batch, kept, peak, bandwidth):
-    moved = 8 * kept + 4 * (rows + 1) + 4 * batch * (rows + columns)
-    return max(2 * kept * batch / peak, moved / bandwidth)
+a_pointer_short = slip(
+    "least_seconds",
+    "it counts one pointer for each row, but there is one more",
+    swap=("4 * (rows + 1)", "4 * rows"),
+    loses=["memory"],
+)
+bits = slip(
+    "least_seconds",
+    "it takes the bandwidth for bits a second",
+    swap=("moved / (bandwidth * 1e9)", "8 * moved / (bandwidth * 1e9)"),
+    loses=["memory"],
+)
+shorter = slip(
+    "least_seconds",
+    "it takes the shorter of the two times",
+    swap=("max(operations", "min(operations"),
+    loses=["compute", "memory"],
+)
+added = slip(
+    "least_seconds",
+    "it adds the two times: they can pass together",
+    swap=(
+        "max(operations / (peak * 1e9), moved / (bandwidth * 1e9))",
+        "operations / (peak * 1e9) + moved / (bandwidth * 1e9)",
+    ),
+    loses=["compute", "memory"],
+)
+no_billion = slip(
+    "least_seconds",
+    "it forgets the billion in both units",
+    swap=(
+        "operations / (peak * 1e9), moved / (bandwidth * 1e9)",
+        "operations / peak, moved / bandwidth",
+    ),
+    loses=["compute", "memory"],
+)
 
 
 # --- pays_below
@@ -352,43 +331,24 @@ def no_line(densities, sparse, dense):
     return max((d for d, t in zip(densities, sparse, strict=True) if t <= dense), default=0.0)
 
 
-@mutant("pays_below", "where sparse never pays it returns the first density", loses=["never"])
-def first_for_never(densities, sparse, dense):
-    last = max((j for j, t in enumerate(sparse) if t <= dense), default=None)
-    if last is None:
-        return densities[0]
-    if last == len(sparse) - 1:
-        return densities[-1]
-    share = (dense - sparse[last]) / (sparse[last + 1] - sparse[last])
-    return densities[last] + share * (densities[last + 1] - densities[last])
-
-
-@mutant(
-    "pays_below", "where sparse always pays it returns 1, which nobody measured", loses=["always"]
+first_for_never = slip(
+    "pays_below",
+    "where sparse never pays it returns the first density",
+    swap=("return 0.0", "return densities[0]"),
+    loses=["never"],
 )
-def one_for_always(densities, sparse, dense):
-    last = max((j for j, t in enumerate(sparse) if t <= dense), default=None)
-    if last is None:
-        return 0.0
-    if last == len(sparse) - 1:
-        return 1.0
-    share = (dense - sparse[last]) / (sparse[last + 1] - sparse[last])
-    return densities[last] + share * (densities[last + 1] - densities[last])
-
-
-@mutant(
+one_for_always = slip(
+    "pays_below",
+    "where sparse always pays it returns 1, which nobody measured",
+    swap=("return densities[-1]", "return 1.0"),
+    loses=["always"],
+)
+backwards = slip(
     "pays_below",
     "it goes the wrong way along the line, from the slower density to the faster",
+    swap=("return densities[last] + share", "return densities[last + 1] - share"),
     loses=["between", "never", "equal"],
 )
-def backwards(densities, sparse, dense):
-    last = max((j for j, t in enumerate(sparse) if t <= dense), default=None)
-    if last is None:
-        return 0.0
-    if last == len(sparse) - 1:
-        return densities[-1]
-    share = (dense - sparse[last]) / (sparse[last + 1] - sparse[last])
-    return densities[last + 1] - share * (densities[last + 1] - densities[last])
 
 
 @mutant("pays_below", "of equal times it takes the first, not the last", loses=["equal"])

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- adamw_step
 
@@ -34,83 +34,61 @@ def decay_first(w, m, v, gradient, t, lr, decay, is_weight):
     return shrunk - rate * m / (np.sqrt(v) + 1e-8 * np.sqrt(1 - 0.999**t)), m, v
 
 
-@mutant(
+in_the_gradient = slip(
     "adamw_step",
     "it adds the decay to the gradient, where Adam divides it away: L2, not decoupled decay",
+    swaps=[
+        ("m = 0.9 * m", "gradient = gradient + decay * w * is_weight; m = 0.9 * m"),
+        ("w - lr * move - lr * decay * w * is_weight", "w - lr * move"),
+    ],
     loses=["weights", "biases", "apart", "unchanged"],
 )
-def in_the_gradient(w, m, v, gradient, t, lr, decay, is_weight):
-    gradient = gradient + decay * w * is_weight
-    m = 0.9 * m + 0.1 * gradient
-    v = 0.999 * v + 0.001 * gradient**2
-    move = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    return w - lr * move, m, v
-
-
-@mutant("adamw_step", "it lets biases decay too", loses=["biases", "unchanged"])
-def biases_too(w, m, v, gradient, t, lr, decay, is_weight):
-    m = 0.9 * m + 0.1 * gradient
-    v = 0.999 * v + 0.001 * gradient**2
-    move = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    return w - lr * move - lr * decay * w, m, v
-
-
-@mutant(
+biases_too = slip(
+    "adamw_step",
+    "it lets biases decay too",
+    swap=("decay * w * is_weight", "decay * w"),
+    loses=["biases", "unchanged"],
+)
+scaled_by_the_gradient = slip(
     "adamw_step",
     "it scales the decay by the gradients, as if it were a part of Adam's move",
+    swaps=[
+        ("(m / (1 - 0.9**t))", "(m / (1 - 0.9**t) + decay * w * is_weight)"),
+        ("w - lr * move - lr * decay * w * is_weight", "w - lr * move"),
+    ],
     loses=["weights", "biases", "unchanged"],
 )
-def scaled_by_the_gradient(w, m, v, gradient, t, lr, decay, is_weight):
-    m = 0.9 * m + 0.1 * gradient
-    v = 0.999 * v + 0.001 * gradient**2
-    root = np.sqrt(v / (1 - 0.999**t)) + 1e-8
-    return w - lr * (m / (1 - 0.9**t) + decay * w * is_weight) / root, m, v
-
-
-@mutant(
+without_the_rate = slip(
     "adamw_step",
     "it takes the decay whole, not times the learning rate",
+    swap=("lr * decay * w", "decay * w"),
     loses=["weights", "biases", "unchanged"],
 )
-def without_the_rate(w, m, v, gradient, t, lr, decay, is_weight):
-    m = 0.9 * m + 0.1 * gradient
-    v = 0.999 * v + 0.001 * gradient**2
-    move = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    return w - lr * move - decay * w * is_weight, m, v
-
-
-@mutant(
+after_the_move = slip(
     "adamw_step",
     "it lets the weights decay after the move, not those before the step",
+    swap=(
+        "w - lr * move - lr * decay * w * is_weight",
+        "(w - lr * move) * (1 - lr * decay * is_weight)",
+    ),
     loses=["weights", "biases", "unchanged"],
 )
-def after_the_move(w, m, v, gradient, t, lr, decay, is_weight):
-    m = 0.9 * m + 0.1 * gradient
-    v = 0.999 * v + 0.001 * gradient**2
-    move = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    return (w - lr * move) * (1 - lr * decay * is_weight), m, v
-
-
-@mutant(
+without_hats = slip(
     "adamw_step",
     "it leaves out the hats, the correction for averages that began at zero",
+    swap=("(m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)", "m / (np.sqrt(v) + 1e-8)"),
     loses=["plain", "weights", "biases", "unchanged"],
 )
-def without_hats(w, m, v, gradient, t, lr, decay, is_weight):
-    m = 0.9 * m + 0.1 * gradient
-    v = 0.999 * v + 0.001 * gradient**2
-    return w - lr * m / (np.sqrt(v) + 1e-8) - lr * decay * w * is_weight, m, v
-
-
-@mutant(
+hats_stored = slip(
     "adamw_step",
     "it stores the averages with their hats, and corrects them again at the next step",
+    swaps=[
+        ("0.9 * m + 0.1 * gradient", "(0.9 * m + 0.1 * gradient) / (1 - 0.9**t)"),
+        ("0.999 * v + 0.001 * gradient**2", "(0.999 * v + 0.001 * gradient**2) / (1 - 0.999**t)"),
+        ("(m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)", "m / (np.sqrt(v) + 1e-8)"),
+    ],
     loses=["averages", "apart", "unchanged"],
 )
-def hats_stored(w, m, v, gradient, t, lr, decay, is_weight):
-    m = (0.9 * m + 0.1 * gradient) / (1 - 0.9**t)
-    v = (0.999 * v + 0.001 * gradient**2) / (1 - 0.999**t)
-    return w - lr * m / (np.sqrt(v) + 1e-8) - lr * decay * w * is_weight, m, v
 
 
 @mutant("adamw_step", "it writes into the arrays it was given", loses=["unchanged"])
@@ -143,56 +121,39 @@ def one_by_one(p, h, u, training):
     return new
 
 
-@mutant("dropout", "it goes on silencing in use", loses=["use"])
-def in_use_as_well(p, h, u, training):
-    return np.where(u < p, 0.0, h / (1 - p))
-
-
-@mutant(
+in_use_as_well = slip(
+    "dropout", "it goes on silencing in use", swap=("if not training:", "if False:"), loses=["use"]
+)
+unscaled = slip(
     "dropout",
     "it does not scale up what is left",
+    swap=("h / (1 - p)", "h"),
     loses=["training", "tables", "unchanged"],
 )
-def unscaled(p, h, u, training):
-    return np.where(u < p, 0.0, h) if training else h
-
-
-@mutant(
+scaled_in_use = slip(
     "dropout",
     "it scales in use instead of in training",
+    swaps=[("return h", "return h * (1 - p)"), ("h / (1 - p)", "h")],
     loses=["training", "use", "tables", "unchanged"],
 )
-def scaled_in_use(p, h, u, training):
-    return np.where(u < p, 0.0, h) if training else h * (1 - p)
-
-
-@mutant(
+p_is_kept = slip(
     "dropout",
     "it takes p for the share that is kept",
+    swap=("0.0, h / (1 - p)", "h / p, 0.0"),
     loses=["training", "tables", "unchanged"],
 )
-def p_is_kept(p, h, u, training):
-    return np.where(u < p, h / p, 0.0) if training else h
-
-
-@mutant(
+by_the_survivors = slip(
     "dropout",
     "it divides by the share that happened to survive, not by the one expected",
+    swap=("h / (1 - p)", "h / max((u >= p).mean(), 1e-9)"),
     loses=["training", "tables", "unchanged"],
 )
-def by_the_survivors(p, h, u, training):
-    if not training:
-        return h
-    kept = u >= p
-    return np.where(kept, h / max(kept.mean(), 1e-9), 0.0)
-
-
-@mutant("dropout", "it silences whole columns, by the first row's numbers", loses=["tables"])
-def whole_columns(p, h, u, training):
-    if not training:
-        return h
-    first = u[0] if u.ndim == 2 else u
-    return np.where(first < p, 0.0, h / (1 - p)) + 0 * h
+whole_columns = slip(
+    "dropout",
+    "it silences whole columns, by the first row's numbers",
+    swap=("np.where(u < p,", "np.where(np.broadcast_to(u[0] if u.ndim == 2 else u, h.shape) < p,"),
+    loses=["tables"],
+)
 
 
 @mutant("dropout", "it writes into the array it was given", loses=["unchanged"])
@@ -223,62 +184,48 @@ def through_the_sparsity(step, begin, end, density):
     return 1 - (gone + (0 - gone) * (1 - u) ** 3)
 
 
-@mutant(
+the_removed = slip(
     "density_at",
     "it returns the share that is removed, not the share that is left",
+    swap=("density + (1 - density) * (1 - u) ** 3", "1 - (density + (1 - density) * (1 - u) ** 3)"),
     loses=["between", "ends", "outside"],
 )
-def the_removed(step, begin, end, density):
-    u = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return 1 - (density + (1 - density) * (1 - u) ** 3)
-
-
-@mutant(
+density_for_sparsity = slip(
     "density_at",
     "it takes the density for the share to remove",
+    swap=("density + (1 - density) * (1 - u) ** 3", "1 - density + density * (1 - u) ** 3"),
     loses=["between", "ends", "outside"],
 )
-def density_for_sparsity(step, begin, end, density):
-    u = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return 1 - density + density * (1 - u) ** 3
-
-
-@mutant("density_at", "it is slow at first and fast at the end", loses=["between"])
-def slow_then_fast(step, begin, end, density):
-    u = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return 1 - (1 - density) * u**3
-
-
-@mutant("density_at", "it falls along a straight line", loses=["between"])
-def straight(step, begin, end, density):
-    u = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return density + (1 - density) * (1 - u)
-
-
-@mutant(
+slow_then_fast = slip(
+    "density_at",
+    "it is slow at first and fast at the end",
+    swap=("density + (1 - density) * (1 - u) ** 3", "1 - (1 - density) * u**3"),
+    loses=["between"],
+)
+straight = slip(
+    "density_at",
+    "it falls along a straight line",
+    swap=("(1 - u) ** 3", "(1 - u)"),
+    loses=["between"],
+)
+from_zero = slip(
     "density_at",
     "it counts from step 0 instead of from the beginning",
+    swap=("(step - begin) / (end - begin)", "step / end"),
     loses=["between", "ends", "outside"],
 )
-def from_zero(step, begin, end, density):
-    u = min(max(step / end, 0.0), 1.0)
-    return density + (1 - density) * (1 - u) ** 3
-
-
-@mutant("density_at", "it goes on past both ends", loses=["outside"])
-def past_the_ends(step, begin, end, density):
-    u = (step - begin) / (end - begin)
-    return density + (1 - density) * (1 - u) ** 3
-
-
-@mutant(
+past_the_ends = slip(
+    "density_at",
+    "it goes on past both ends",
+    swap=("min(max((step - begin) / (end - begin), 0.0), 1.0)", "(step - begin) / (end - begin)"),
+    loses=["outside"],
+)
+to_nothing = slip(
     "density_at",
     "it falls to nothing instead of to the density",
+    swap=("density + (1 - density) * (1 - u) ** 3", "(1 - u) ** 3"),
     loses=["between", "ends", "outside"],
 )
-def to_nothing(step, begin, end, density):
-    u = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return (1 - u) ** 3
 
 
 # --- tune_and_report
@@ -303,11 +250,12 @@ def by_stable_sorting(validation, test):
     return chosen.tolist(), reported.tolist()
 
 
-@mutant("tune_and_report", "it chooses on the test set", loses=["honest"])
-def chosen_on_test(validation, test):
-    means = test.mean(axis=2)
-    chosen = means.argmax(axis=1)
-    return chosen, means[np.arange(len(chosen)), chosen]
+chosen_on_test = slip(
+    "tune_and_report",
+    "it chooses on the test set",
+    swap=("chosen = validation", "chosen = test"),
+    loses=["honest"],
+)
 
 
 @mutant("tune_and_report", "it chooses one rate for all schedules together", loses=["several"])
@@ -316,43 +264,42 @@ def one_for_all(validation, test):
     return [best] * len(test), test[:, best].mean(axis=1)
 
 
-@mutant(
+reports_validation = slip(
     "tune_and_report",
     "it reports the validation accuracy, which the choice has made too good",
+    swap=("test.mean(axis=2)", "validation.mean(axis=2)"),
     loses=["one", "several", "honest", "seeds", "ties"],
 )
-def reports_validation(validation, test):
-    means = validation.mean(axis=2)
-    return means.argmax(axis=1), means.max(axis=1)
-
-
-@mutant("tune_and_report", "it goes by the best seed, not by the mean", loses=["seeds"])
-def best_seed(validation, test):
-    chosen = validation.max(axis=2).argmax(axis=1)
-    return chosen, test.mean(axis=2)[np.arange(len(chosen)), chosen]
-
-
-@mutant(
+best_seed = slip(
+    "tune_and_report",
+    "it goes by the best seed, not by the mean",
+    swap=("validation.mean", "validation.max"),
+    loses=["seeds"],
+)
+reports_best_seed = slip(
     "tune_and_report",
     "it reports the best seed, not the mean",
+    swap=("test.mean", "test.max"),
     loses=["one", "several", "honest", "seeds", "ties"],
 )
-def reports_best_seed(validation, test):
-    chosen = validation.mean(axis=2).argmax(axis=1)
-    return chosen, test.max(axis=2)[np.arange(len(chosen)), chosen]
-
-
-@mutant("tune_and_report", "of equal rates it takes the last", loses=["ties"])
-def last_of_equals(validation, test):
-    means = validation.mean(axis=2)
-    chosen = means.shape[1] - 1 - means[:, ::-1].argmax(axis=1)
-    return chosen, test.mean(axis=2)[np.arange(len(chosen)), chosen]
-
-
-@mutant("tune_and_report", "it goes by the median of the seeds, not by their mean", loses=["seeds"])
-def by_the_median(validation, test):
-    chosen = np.median(validation, axis=2).argmax(axis=1)
-    return chosen, np.median(test, axis=2)[np.arange(len(chosen)), chosen]
+last_of_equals = slip(
+    "tune_and_report",
+    "of equal rates it takes the last",
+    swap=(
+        "validation.mean(axis=2).argmax(axis=1)",
+        "validation.shape[1] - 1 - validation.mean(axis=2)[:, ::-1].argmax(axis=1)",
+    ),
+    loses=["ties"],
+)
+by_the_median = slip(
+    "tune_and_report",
+    "it goes by the median of the seeds, not by their mean",
+    swaps=[
+        ("validation.mean(axis=2)", "np.median(validation, axis=2)"),
+        ("test.mean(axis=2)", "np.median(test, axis=2)"),
+    ],
+    loses=["seeds"],
+)
 
 
 # --- leftover
@@ -372,18 +319,21 @@ def squared_cosine(initial, final):
     return (np.vdot(initial, final) / lengths) ** 2
 
 
-@mutant("leftover", "it forgets to square: that is a cosine", loses=["part", "flipped", "tables"])
-def cosine_only(initial, final):
-    return abs((initial * final).sum()) / np.sqrt((initial**2).sum() * (final**2).sum())
-
-
-@mutant(
+cosine_only = slip(
+    "leftover",
+    "it forgets to square: that is a cosine",
+    swap=(
+        "product**2 / ((initial**2).sum() * (final**2).sum())",
+        "abs(product) / np.sqrt((initial**2).sum() * (final**2).sum())",
+    ),
+    loses=["part", "flipped", "tables"],
+)
+the_learned = slip(
     "leftover",
     "it returns the share that was learned",
+    swap=("product**2 /", "1 - product**2 /"),
     loses=["extremes", "part", "flipped", "tables"],
 )
-def the_learned(initial, final):
-    return 1 - (initial * final).sum() ** 2 / ((initial**2).sum() * (final**2).sum())
 
 
 @mutant(
@@ -396,19 +346,21 @@ def centred(initial, final):
     return (a * b).sum() ** 2 / ((a**2).sum() * (b**2).sum() + 1e-12)
 
 
-@mutant(
+without_the_factor = slip(
     "leftover",
     "it takes the start itself, without the factor c",
+    swap=(
+        "product**2 / ((initial**2).sum() * (final**2).sum())",
+        "(initial**2).sum() / (final**2).sum()",
+    ),
     loses=["extremes", "part", "flipped", "tables"],
 )
-def without_the_factor(initial, final):
-    return (initial**2).sum() / (final**2).sum()
-
-
-@mutant("leftover", "it counts a start whose sign was turned as negative", loses=["flipped"])
-def signed(initial, final):
-    product = (initial * final).sum()
-    return product * abs(product) / ((initial**2).sum() * (final**2).sum())
+signed = slip(
+    "leftover",
+    "it counts a start whose sign was turned as negative",
+    swap=("product**2", "product * abs(product)"),
+    loses=["flipped"],
+)
 
 
 @mutant("leftover", "it takes each row by itself and averages the shares", loses=["tables"])
@@ -418,11 +370,9 @@ def row_by_row(initial, final):
     return shares.mean()
 
 
-@mutant(
+sizes_only = slip(
     "leftover",
     "it compares sizes and ignores signs",
+    swap=("(initial * final)", "np.abs(initial * final)"),
     loses=["extremes", "part", "flipped", "tables"],
 )
-def sizes_only(initial, final):
-    product = np.abs(initial * final).sum()
-    return product**2 / ((initial**2).sum() * (final**2).sum())

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- spectral_norm
 
@@ -56,36 +56,18 @@ def exact(W, start, rounds):
     return np.linalg.norm(W, 2)
 
 
-@mutant(
+no_root = slip(
     "spectral_norm",
     "it forgets the square root, and returns an eigenvalue of the transpose times the matrix",
+    swap=("np.linalg.norm(W @ v)", "v @ (W.T @ (W @ v))"),
     loses=["rounds", "transpose", "start", "shapes", "many", "zero", "unchanged"],
 )
-def no_root(W, start, rounds):
-    v = start / np.linalg.norm(start)
-    for _ in range(rounds):
-        v = W.T @ (W @ v)
-        length = np.linalg.norm(v)
-        if length == 0:
-            return 0.0
-        v = v / length
-    return v @ (W.T @ (W @ v))
-
-
-@mutant(
+no_transpose = slip(
     "spectral_norm",
     "it applies the matrix twice, and its transpose never",
+    swap=("W.T @ (W @ v)", "W @ (W @ v)"),
     loses=["transpose", "shapes", "many"],
 )
-def no_transpose(W, start, rounds):
-    v = start / np.linalg.norm(start)
-    for _ in range(rounds):
-        v = W @ (W @ v)
-        length = np.linalg.norm(v)
-        if length == 0:
-            return 0.0
-        v = v / length
-    return np.linalg.norm(W @ v)
 
 
 @mutant(
@@ -115,32 +97,18 @@ def normalised_at_the_end(W, start, rounds):
         return np.linalg.norm(W @ v) / length if length else 0.0
 
 
-@mutant("spectral_norm", "it does not divide the start by its length", loses=["start"])
-def long_start(W, start, rounds):
-    v = start
-    for _ in range(rounds):
-        v = W.T @ (W @ v)
-        length = np.linalg.norm(v)
-        if length == 0:
-            return 0.0
-        v = v / length
-    return np.linalg.norm(W @ v)
-
-
-@mutant(
+long_start = slip(
+    "spectral_norm",
+    "it does not divide the start by its length",
+    swap=("start / np.linalg.norm(start)", "start"),
+    loses=["start"],
+)
+one_too_many = slip(
     "spectral_norm",
     "it goes one round too many",
+    swap=("range(rounds)", "range(rounds + 1)"),
     loses=["rounds", "transpose", "start", "shapes", "unchanged"],
 )
-def one_too_many(W, start, rounds):
-    v = start / np.linalg.norm(start)
-    for _ in range(rounds + 1):
-        v = W.T @ (W @ v)
-        length = np.linalg.norm(v)
-        if length == 0:
-            return 0.0
-        v = v / length
-    return np.linalg.norm(W @ v)
 
 
 @mutant("spectral_norm", "it divides by a length of zero", loses=["zero"])
@@ -153,17 +121,12 @@ def by_zero(W, start, rounds):
     return np.linalg.norm(W @ v)
 
 
-@mutant("spectral_norm", "it writes into the start it was given", loses=["unchanged"])
-def start_in_place(W, start, rounds):
-    v = start
-    v /= np.linalg.norm(v)
-    for _ in range(rounds):
-        pulled = W.T @ (W @ v)
-        length = np.linalg.norm(pulled)
-        if length == 0:
-            return 0.0
-        v = pulled / length
-    return np.linalg.norm(W @ v)
+start_in_place = slip(
+    "spectral_norm",
+    "it writes into the start it was given",
+    swap=("v = start / np.linalg.norm(start)", "v = start; v /= np.linalg.norm(v)"),
+    loses=["unchanged"],
+)
 
 
 # --- certified_radius
@@ -191,40 +154,33 @@ def all_distances(logits, y, lipschitz):
 EVERY = ["two", "runner", "wrong", "negative", "ties", "unchanged"]
 
 
-@mutant("certified_radius", "it leaves out the square root of two", loses=EVERY)
-def no_root_of_two(logits, y, lipschitz):
-    others = logits.copy()
-    others[np.arange(len(y)), y] = -np.inf
-    margin = logits[np.arange(len(y)), y] - others.max(axis=1)
-    return np.maximum(margin, 0) / lipschitz
-
-
-@mutant("certified_radius", "it divides by 2 in place of the square root of two", loses=EVERY)
-def two_without_root(logits, y, lipschitz):
-    others = logits.copy()
-    others[np.arange(len(y)), y] = -np.inf
-    margin = logits[np.arange(len(y)), y] - others.max(axis=1)
-    return np.maximum(margin, 0) / (2 * lipschitz)
-
-
-@mutant("certified_radius", "it multiplies by L instead of dividing", loses=EVERY)
-def multiplied(logits, y, lipschitz):
-    others = logits.copy()
-    others[np.arange(len(y)), y] = -np.inf
-    margin = logits[np.arange(len(y)), y] - others.max(axis=1)
-    return np.maximum(margin, 0) * lipschitz / np.sqrt(2)
-
-
-@mutant(
+no_root_of_two = slip(
+    "certified_radius",
+    "it leaves out the square root of two",
+    swap=("np.sqrt(2) * lipschitz", "lipschitz"),
+    loses=EVERY,
+)
+two_without_root = slip(
+    "certified_radius",
+    "it divides by 2 in place of the square root of two",
+    swap=("np.sqrt(2) * lipschitz", "2 * lipschitz"),
+    loses=EVERY,
+)
+multiplied = slip(
+    "certified_radius",
+    "it multiplies by L instead of dividing",
+    swap=(
+        "np.maximum(margin, 0) / (np.sqrt(2) * lipschitz)",
+        "np.maximum(margin, 0) * lipschitz / np.sqrt(2)",
+    ),
+    loses=EVERY,
+)
+size_of_the_margin = slip(
     "certified_radius",
     "it certifies wrong predictions, by the size of their margin",
+    swap=("np.maximum(margin, 0)", "np.abs(margin)"),
     loses=["wrong"],
 )
-def size_of_the_margin(logits, y, lipschitz):
-    others = logits.copy()
-    others[np.arange(len(y)), y] = -np.inf
-    margin = logits[np.arange(len(y)), y] - others.max(axis=1)
-    return np.abs(margin) / (np.sqrt(2) * lipschitz)
 
 
 @mutant(
@@ -237,47 +193,30 @@ def best_of_all(logits, y, lipschitz):
     return (ordered[:, -1] - ordered[:, -2]) / (np.sqrt(2) * lipschitz)
 
 
-@mutant(
-    "certified_radius", "it gives wrong predictions a radius below zero, not 0", loses=["wrong"]
+negative_radius = slip(
+    "certified_radius",
+    "it gives wrong predictions a radius below zero, not 0",
+    swap=("np.maximum(margin, 0)", "margin"),
+    loses=["wrong"],
 )
-def negative_radius(logits, y, lipschitz):
-    others = logits.copy()
-    others[np.arange(len(y)), y] = -np.inf
-    margin = logits[np.arange(len(y)), y] - others.max(axis=1)
-    return margin / (np.sqrt(2) * lipschitz)
-
-
-@mutant(
+to_the_mean = slip(
     "certified_radius",
     "it measures the margin to the mean of the other logits",
+    swaps=[("-np.inf", "0"), ("others.max(axis=1)", "others.sum(axis=1) / (logits.shape[1] - 1)")],
     loses=["runner", "wrong", "negative", "ties", "unchanged"],
 )
-def to_the_mean(logits, y, lipschitz):
-    own = logits[np.arange(len(y)), y]
-    mean = (logits.sum(axis=1) - own) / (logits.shape[1] - 1)
-    return np.maximum(own - mean, 0) / (np.sqrt(2) * lipschitz)
-
-
-@mutant(
+to_the_lowest = slip(
     "certified_radius",
     "it measures the margin to the lowest logit",
+    swap=("others.max(axis=1)", "logits.min(axis=1)"),
     loses=["runner", "wrong", "negative", "ties", "unchanged"],
 )
-def to_the_lowest(logits, y, lipschitz):
-    own = logits[np.arange(len(y)), y]
-    return (own - logits.min(axis=1)) / (np.sqrt(2) * lipschitz)
-
-
-@mutant(
+hidden_by_zero = slip(
     "certified_radius",
     "it puts 0 in the place of the right logit, and 0 may be the largest of the others",
+    swap=("-np.inf", "0"),
     loses=["negative"],
 )
-def hidden_by_zero(logits, y, lipschitz):
-    others = logits.copy()
-    others[np.arange(len(y)), y] = 0
-    margin = logits[np.arange(len(y)), y] - others.max(axis=1)
-    return np.maximum(margin, 0) / (np.sqrt(2) * lipschitz)
 
 
 @mutant(
@@ -319,13 +258,15 @@ def every_corner(W, b, low, high):
     return out.min(axis=1), out.max(axis=1)
 
 
-@mutant(
+ends_as_they_are = slip(
     "interval_layer",
     "it takes the lower ends to the lower end even where a weight is negative",
+    swap=(
+        "np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)",
+        "np.maximum(W @ low + b, 0), np.maximum(W @ high + b, 0)",
+    ),
     loses=["signs", "relu"],
 )
-def ends_as_they_are(W, b, low, high):
-    return np.maximum(W @ low + b, 0), np.maximum(W @ high + b, 0)
 
 
 @mutant(
@@ -338,56 +279,51 @@ def two_corners(W, b, low, high):
     return np.maximum(np.minimum(*ends), 0), np.maximum(np.maximum(*ends), 0)
 
 
-@mutant(
+sizes_for_ends = slip(
     "interval_layer",
     "it takes the sizes of the weights for the ends; they are for the radius",
+    swap=(
+        "np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)",
+        "np.maximum(np.abs(W) @ low + b, 0), np.maximum(np.abs(W) @ high + b, 0)",
+    ),
     loses=["signs", "relu"],
 )
-def sizes_for_ends(W, b, low, high):
-    W = np.abs(W)
-    return np.maximum(W @ low + b, 0), np.maximum(W @ high + b, 0)
-
-
-@mutant(
+whole_width = slip(
     "interval_layer",
     "it takes the whole width of the box for its radius",
+    swap=("(high - low) / 2", "high - low"),
     loses=["positive", "bias", "signs", "relu"],
 )
-def whole_width(W, b, low, high):
-    middle, reach = W @ (low + high) / 2 + b, np.abs(W) @ (high - low)
-    return np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)
-
-
-@mutant("interval_layer", "it forgets the bias", loses=["bias", "signs", "relu"])
-def no_bias(W, b, low, high):
-    middle, reach = W @ (low + high) / 2, np.abs(W) @ (high - low) / 2
-    return np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)
-
-
-@mutant(
+no_bias = slip(
     "interval_layer",
-    "it adds the bias to the radius too, as if the bias were uncertain",
+    "it forgets the bias",
+    swap=("W @ centre + b", "W @ centre"),
     loses=["bias", "signs", "relu"],
 )
-def bias_widens(W, b, low, high):
-    middle, reach = W @ (low + high) / 2 + b, np.abs(W) @ (high - low) / 2 + np.abs(b)
-    return np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)
-
-
-@mutant("interval_layer", "it forgets the ReLU", loses=["relu"])
-def no_relu(W, b, low, high):
-    middle, reach = W @ (low + high) / 2 + b, np.abs(W) @ (high - low) / 2
-    return middle - reach, middle + reach
-
-
-@mutant(
+bias_widens = slip(
     "interval_layer",
-    "it sends the centre through the ReLU and leaves the radius as it was",
+    "it adds the bias to the radius too, as if the bias were uncertain",
+    swap=("np.abs(W) @ radius", "np.abs(W) @ radius + np.abs(b)"),
+    loses=["bias", "signs", "relu"],
+)
+no_relu = slip(
+    "interval_layer",
+    "it forgets the ReLU",
+    swap=(
+        "np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)",
+        "middle - reach, middle + reach",
+    ),
     loses=["relu"],
 )
-def relu_of_the_centre(W, b, low, high):
-    middle, reach = W @ (low + high) / 2 + b, np.abs(W) @ (high - low) / 2
-    return np.maximum(middle, 0) - reach, np.maximum(middle, 0) + reach
+relu_of_the_centre = slip(
+    "interval_layer",
+    "it sends the centre through the ReLU and leaves the radius as it was",
+    swap=(
+        "np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)",
+        "np.maximum(middle, 0) - reach, np.maximum(middle, 0) + reach",
+    ),
+    loses=["relu"],
+)
 
 
 @mutant(
@@ -402,12 +338,15 @@ def weights_in_place(W, b, low, high):
     return np.maximum(ends[0], 0), np.maximum(ends[1], 0)
 
 
-@mutant("interval_layer", "it writes into the box it was given", loses=["unchanged"])
-def box_in_place(W, b, low, high):
-    radius = (high - low) / 2
-    low += radius
-    middle, reach = W @ low + b, np.abs(W) @ radius
-    return np.maximum(middle - reach, 0), np.maximum(middle + reach, 0)
+box_in_place = slip(
+    "interval_layer",
+    "it writes into the box it was given",
+    swap=(
+        "centre, radius = (low + high) / 2, (high - low) / 2",
+        "radius = (high - low) / 2; low += radius; centre = low",
+    ),
+    loses=["unchanged"],
+)
 
 
 # --- attack_step
@@ -431,55 +370,42 @@ def by_the_change(x, x0, gradient, eps, rate):
     return np.minimum(np.maximum(x0 + delta, 0), 1)
 
 
-@mutant("attack_step", "it puts the box about x, not about the picture x0", loses=["box"])
-def box_about_x(x, x0, gradient, eps, rate):
-    moved = x - rate * np.sign(gradient)
-    return np.clip(np.clip(moved, x - eps, x + eps), 0, 1)
-
-
-@mutant(
+box_about_x = slip(
+    "attack_step",
+    "it puts the box about x, not about the picture x0",
+    swap=("x0 - eps, x0 + eps", "x - eps, x + eps"),
+    loses=["box"],
+)
+uphill = slip(
     "attack_step",
     "it steps uphill, where the margin grows",
+    swap=("x - rate", "x + rate"),
     loses=["step", "box", "pixels", "still", "unchanged"],
 )
-def uphill(x, x0, gradient, eps, rate):
-    moved = x + rate * np.sign(gradient)
-    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
-
-
-@mutant(
+no_sign = slip(
     "attack_step",
     "it steps by the gradient itself and not by its sign",
+    swap=("np.sign(gradient)", "gradient"),
     loses=["step", "box", "pixels", "still", "unchanged"],
 )
-def no_sign(x, x0, gradient, eps, rate):
-    moved = x - rate * gradient
-    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
-
-
-@mutant(
+unit_gradient = slip(
     "attack_step",
     "it steps by the gradient divided by its length, which is for the other norm",
+    swap=("np.sign(gradient)", "gradient / np.linalg.norm(gradient)"),
     loses=["step", "box", "pixels", "still", "unchanged"],
 )
-def unit_gradient(x, x0, gradient, eps, rate):
-    moved = x - rate * gradient / np.linalg.norm(gradient)
-    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
-
-
-@mutant(
+from_the_beginning = slip(
     "attack_step",
     "it steps from x0, and forgets how far the attack had come",
+    swap=("moved = x - rate", "moved = x0 - rate"),
     loses=["step", "box", "pixels", "still", "unchanged"],
 )
-def from_the_beginning(x, x0, gradient, eps, rate):
-    moved = x0 - rate * np.sign(gradient)
-    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
-
-
-@mutant("attack_step", "it never comes back into the box", loses=["box"])
-def no_box(x, x0, gradient, eps, rate):
-    return np.clip(x - rate * np.sign(gradient), 0, 1)
+no_box = slip(
+    "attack_step",
+    "it never comes back into the box",
+    swap=("np.clip(moved, x0 - eps, x0 + eps)", "moved"),
+    loses=["box"],
+)
 
 
 @mutant(
@@ -493,30 +419,36 @@ def box_scaled(x, x0, gradient, eps, rate):
     return np.clip(x0 + delta, 0, 1)
 
 
-@mutant("attack_step", "it takes eps for the whole width of the box", loses=["box"])
-def half_the_box(x, x0, gradient, eps, rate):
-    moved = x - rate * np.sign(gradient)
-    return np.clip(np.clip(moved, x0 - eps / 2, x0 + eps / 2), 0, 1)
-
-
-@mutant("attack_step", "it leaves pixels below 0 or above 1", loses=["pixels"])
-def no_picture(x, x0, gradient, eps, rate):
-    return np.clip(x - rate * np.sign(gradient), x0 - eps, x0 + eps)
-
-
-@mutant("attack_step", "it takes a small derivative for none", loses=["still"])
-def small_is_nothing(x, x0, gradient, eps, rate):
-    moved = x - rate * np.sign(gradient) * (np.abs(gradient) > 1e-6)
-    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
-
-
-@mutant("attack_step", "it moves pixels whose derivative is 0", loses=["still"])
-def never_still(x, x0, gradient, eps, rate):
-    moved = np.where(gradient > 0, x - rate, x + rate)
-    return np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)
-
-
-@mutant("attack_step", "it writes into the picture it was given", loses=["unchanged"])
-def x_in_place(x, x0, gradient, eps, rate):
-    x -= rate * np.sign(gradient)
-    return np.clip(np.clip(x, x0 - eps, x0 + eps), 0, 1)
+half_the_box = slip(
+    "attack_step",
+    "it takes eps for the whole width of the box",
+    swap=("x0 - eps, x0 + eps", "x0 - eps / 2, x0 + eps / 2"),
+    loses=["box"],
+)
+no_picture = slip(
+    "attack_step",
+    "it leaves pixels below 0 or above 1",
+    swap=(
+        "np.clip(np.clip(moved, x0 - eps, x0 + eps), 0, 1)",
+        "np.clip(moved, x0 - eps, x0 + eps)",
+    ),
+    loses=["pixels"],
+)
+small_is_nothing = slip(
+    "attack_step",
+    "it takes a small derivative for none",
+    swap=("np.sign(gradient)", "np.sign(gradient) * (np.abs(gradient) > 1e-6)"),
+    loses=["still"],
+)
+never_still = slip(
+    "attack_step",
+    "it moves pixels whose derivative is 0",
+    swap=("x - rate * np.sign(gradient)", "np.where(gradient > 0, x - rate, x + rate)"),
+    loses=["still"],
+)
+x_in_place = slip(
+    "attack_step",
+    "it writes into the picture it was given",
+    swap=("moved = x - rate * np.sign(gradient)", "x -= rate * np.sign(gradient); moved = x"),
+    loses=["unchanged"],
+)

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- group_accuracies
 
@@ -105,62 +105,45 @@ def by_covariance(before, after, t):
     return mean, mean - half, mean + half
 
 
-@mutant(
+unpaired = slip(
     "paired_interval",
     "it adds up the scatter of the two lists, as if they came from different seeds",
+    swap=(
+        "change.std(ddof=1) / np.sqrt(len(change))",
+        "np.sqrt((before.var(ddof=1) + after.var(ddof=1)) / len(before))",
+    ),
     loses=["low", "high", "steady"],
 )
-def unpaired(before, after, t):
-    mean = after.mean() - before.mean()
-    half = t * np.sqrt((before.var(ddof=1) + after.var(ddof=1)) / len(before))
-    return mean, mean - half, mean + half
-
-
-@mutant("paired_interval", "it divides by n where n - 1 belongs", loses=["low", "high"])
-def divides_by_n(before, after, t):
-    change = after - before
-    half = t * change.std() / np.sqrt(len(change))
-    return change.mean(), change.mean() - half, change.mean() + half
-
-
-@mutant(
+divides_by_n = slip(
+    "paired_interval",
+    "it divides by n where n - 1 belongs",
+    swap=("change.std(ddof=1)", "change.std()"),
+    loses=["low", "high"],
+)
+limits_of_one_seed = slip(
     "paired_interval",
     "it forgets the square root of n: these are limits for one seed, not for the mean",
+    swap=("t * change.std(ddof=1) / np.sqrt(len(change))", "t * change.std(ddof=1)"),
     loses=["low", "high"],
 )
-def limits_of_one_seed(before, after, t):
-    change = after - before
-    half = t * change.std(ddof=1)
-    return change.mean(), change.mean() - half, change.mean() + half
-
-
-@mutant(
+wrong_way_round = slip(
     "paired_interval",
     "it takes before less after",
+    swap=("np.asarray(after) - before", "np.asarray(before) - after"),
     loses=["mean", "low", "high", "steady"],
 )
-def wrong_way_round(before, after, t):
-    change = before - after
-    half = t * change.std(ddof=1) / np.sqrt(len(change))
-    return change.mean(), change.mean() - half, change.mean() + half
-
-
-@mutant(
+always_normal = slip(
     "paired_interval",
     "it uses 1.96 whatever t is, which is too narrow for few seeds",
+    swap=("t * change", "1.96 * change"),
     loses=["low", "high"],
 )
-def always_normal(before, after, t):
-    change = after - before
-    half = 1.96 * change.std(ddof=1) / np.sqrt(len(change))
-    return change.mean(), change.mean() - half, change.mean() + half
-
-
-@mutant("paired_interval", "it gives the upper limit before the lower one", loses=["low", "high"])
-def upper_first(before, after, t):
-    change = after - before
-    half = t * change.std(ddof=1) / np.sqrt(len(change))
-    return change.mean(), change.mean() + half, change.mean() - half
+upper_first = slip(
+    "paired_interval",
+    "it gives the upper limit before the lower one",
+    swap=("mean - half, mean + half", "mean + half, mean - half"),
+    loses=["low", "high"],
+)
 
 
 # --- rulers
@@ -178,43 +161,51 @@ def share_from_what_is_left(a, b, chance):
     return [a - b, (1.0 - b) / (1.0 - a), 1 - (b - chance) / (a - chance)]
 
 
-@mutant("rulers", "it drops the sign of the gap", loses=["sign"])
-def without_sign(a, b, chance):
-    return abs(a - b), (1 - b) / (1 - a), abs(a - b) / (a - chance)
-
-
-@mutant("rulers", "its gap is the second group's accuracy less the first's", loses=["gap", "sign"])
-def second_less_first(a, b, chance):
-    return b - a, (1 - b) / (1 - a), (a - b) / (a - chance)
-
-
-@mutant("rulers", "its ratio is one of accuracies, not of errors", loses=["ratio"])
-def ratio_of_accuracies(a, b, chance):
-    return a - b, b / a, (a - b) / (a - chance)
-
-
-@mutant("rulers", "it divides the first group's errors by the second's", loses=["ratio"])
-def ratio_inverted(a, b, chance):
-    return a - b, (1 - a) / (1 - b), (a - b) / (a - chance)
-
-
-@mutant(
+without_sign = slip(
+    "rulers",
+    "it drops the sign of the gap",
+    swaps=[
+        ("return a - b", "return abs(a - b)"),
+        ("(a - b) / (a - chance)", "abs(a - b) / (a - chance)"),
+    ],
+    loses=["sign"],
+)
+second_less_first = slip(
+    "rulers",
+    "its gap is the second group's accuracy less the first's",
+    swap=("return a - b", "return b - a"),
+    loses=["gap", "sign"],
+)
+ratio_of_accuracies = slip(
+    "rulers",
+    "its ratio is one of accuracies, not of errors",
+    swap=("(1 - b) / (1 - a)", "b / a"),
+    loses=["ratio"],
+)
+ratio_inverted = slip(
+    "rulers",
+    "it divides the first group's errors by the second's",
+    swap=("(1 - b) / (1 - a)", "(1 - a) / (1 - b)"),
+    loses=["ratio"],
+)
+headroom_to_zero = slip(
     "rulers",
     "its headroom reaches down to 0, though a guess is right now and then",
+    swap=("(a - chance)", "a"),
     loses=["headroom"],
 )
-def headroom_to_zero(a, b, chance):
-    return a - b, (1 - b) / (1 - a), (a - b) / a
-
-
-@mutant("rulers", "its headroom reaches up to a perfect score", loses=["headroom"])
-def headroom_above(a, b, chance):
-    return a - b, (1 - b) / (1 - a), (a - b) / (1 - chance)
-
-
-@mutant("rulers", "it takes the headroom of the worse group", loses=["headroom"])
-def headroom_of_the_worse(a, b, chance):
-    return a - b, (1 - b) / (1 - a), (a - b) / (b - chance)
+headroom_above = slip(
+    "rulers",
+    "its headroom reaches up to a perfect score",
+    swap=("(a - chance)", "(1 - chance)"),
+    loses=["headroom"],
+)
+headroom_of_the_worse = slip(
+    "rulers",
+    "it takes the headroom of the worse group",
+    swap=("(a - chance)", "(b - chance)"),
+    loses=["headroom"],
+)
 
 
 # --- exemplars
@@ -240,57 +231,45 @@ def by_table_of_votes(before, after):
     return np.where(first != second)[0]
 
 
-@mutant(
+any_network = slip(
     "exemplars",
     "it returns every example on which some network has changed its mind",
+    swap=("body(before) != body(after)", "(before != after).any(axis=0)"),
     loses=["body", "ties", "none"],
 )
-def any_network(before, after):
-    return np.flatnonzero((before != after).any(axis=0))
-
-
-@mutant("exemplars", "it asks the first network alone", loses=["body", "ties", "none"])
-def first_network(before, after):
-    return np.flatnonzero(before[0] != after[0])
-
-
-@mutant(
+first_network = slip(
+    "exemplars",
+    "it asks the first network alone",
+    swap=("body(before) != body(after)", "before[0] != after[0]"),
+    loses=["body", "ties", "none"],
+)
+most_have_changed = slip(
     "exemplars",
     "it asks whether most networks have changed, not whether the body has",
+    swap=("body(before) != body(after)", "(before != after).mean(axis=0) > 0.5"),
     loses=["body", "ties", "none"],
 )
-def most_have_changed(before, after):
-    return np.flatnonzero((before != after).mean(axis=0) > 0.5)
-
-
-@mutant("exemplars", "of classes that tie it takes the largest", loses=["ties"])
-def largest_of_a_tie(before, after):
-    def body(predicted):
-        top = predicted.max()
-        return np.array([top - np.bincount(top - column).argmax() for column in predicted.T])
-
-    return np.flatnonzero(body(before) != body(after))
-
-
-@mutant(
+largest_of_a_tie = slip(
+    "exemplars",
+    "of classes that tie it takes the largest",
+    swap=(
+        "np.bincount(column).argmax()",
+        "predicted.max() - np.bincount(predicted.max() - column).argmax()",
+    ),
+    loses=["ties"],
+)
+mean_class = slip(
     "exemplars",
     "it averages the class numbers, which are names and no quantities",
+    swap=("body(before) != body(after)", "~np.isclose(before.mean(axis=0), after.mean(axis=0))"),
     loses=["body", "ties", "none"],
 )
-def mean_class(before, after):
-    return np.flatnonzero(~np.isclose(before.mean(axis=0), after.mean(axis=0)))
-
-
-@mutant(
+as_a_mask = slip(
     "exemplars",
     "it returns True or False for each example instead of indices",
+    swap=("np.flatnonzero(body(before) != body(after))", "body(before) != body(after)"),
     loses=["clear", "body", "ties", "none", "unchanged"],
 )
-def as_a_mask(before, after):
-    def body(predicted):
-        return np.array([np.bincount(column).argmax() for column in predicted.T])
-
-    return body(before) != body(after)
 
 
 @mutant("exemplars", "it sorts the votes in the arrays it was given", loses=["unchanged"])
@@ -334,90 +313,54 @@ def card_by_tables(y, group, before, after):
     )
 
 
-@mutant(
+netted = slip(
     "report_card",
     "it nets off what was lost and what was won, so that a swap looks like nothing",
+    swaps=[
+        ("int(lost[group == g].sum())", "max(int((lost * 1 - won)[group == g].sum()), 0)"),
+        ("int(won[group == g].sum())", "max(int((won * 1 - lost)[group == g].sum()), 0)"),
+    ],
     loses=["lost", "won"],
 )
-def netted(y, group, before, after):
-    right = [before == y, after == y]
-    net = [int((right[0] * 1 - right[1])[group == g].sum()) for g in (0, 1)]
-    return {
-        "overall": [r.mean() for r in right],
-        "gap": [r[group == 0].mean() - r[group == 1].mean() for r in right],
-        "lost": [max(n, 0) for n in net],
-        "won": [max(-n, 0) for n in net],
-    }
-
-
-@mutant(
+overall_of_groups = slip(
     "report_card",
     "its overall accuracy is the mean of the two groups' accuracies",
+    swap=(
+        "[r.mean() for r in right]",
+        "[(r[group == 0].mean() + r[group == 1].mean()) / 2 for r in right]",
+    ),
     loses=["overall"],
 )
-def overall_of_groups(y, group, before, after):
-    right = [before == y, after == y]
-    return {
-        "overall": [(r[group == 0].mean() + r[group == 1].mean()) / 2 for r in right],
-        "gap": [r[group == 0].mean() - r[group == 1].mean() for r in right],
-        "lost": [int((right[0] & ~right[1])[group == g].sum()) for g in (0, 1)],
-        "won": [int((right[1] & ~right[0])[group == g].sum()) for g in (0, 1)],
-    }
-
-
-@mutant("report_card", "its gap is the minority's accuracy less the majority's", loses=["gap"])
-def gap_the_other_way(y, group, before, after):
-    right = [before == y, after == y]
-    return {
-        "overall": [r.mean() for r in right],
-        "gap": [r[group == 1].mean() - r[group == 0].mean() for r in right],
-        "lost": [int((right[0] & ~right[1])[group == g].sum()) for g in (0, 1)],
-        "won": [int((right[1] & ~right[0])[group == g].sum()) for g in (0, 1)],
-    }
-
-
-@mutant(
+gap_the_other_way = slip(
+    "report_card",
+    "its gap is the minority's accuracy less the majority's",
+    swap=(
+        "r[group == 0].mean() - r[group == 1].mean()",
+        "r[group == 1].mean() - r[group == 0].mean()",
+    ),
+    loses=["gap"],
+)
+shares_not_counts = slip(
     "report_card",
     "it gives shares of what was lost and won, not how many",
+    swaps=[
+        ("int(lost[group == g].sum())", "lost[group == g].mean()"),
+        ("int(won[group == g].sum())", "won[group == g].mean()"),
+    ],
     loses=["lost", "won"],
 )
-def shares_not_counts(y, group, before, after):
-    right = [before == y, after == y]
-    return {
-        "overall": [r.mean() for r in right],
-        "gap": [r[group == 0].mean() - r[group == 1].mean() for r in right],
-        "lost": [(right[0] & ~right[1])[group == g].mean() for g in (0, 1)],
-        "won": [(right[1] & ~right[0])[group == g].mean() for g in (0, 1)],
-    }
-
-
-@mutant(
+changed_is_lost = slip(
     "report_card",
     "it counts a changed prediction as lost or won, though one wrong answer may become another",
+    swap=(
+        "right[0] & ~right[1], right[1] & ~right[0]",
+        "(before != after) & ~right[1], (before != after) & ~right[0]",
+    ),
     loses=["lost", "won"],
 )
-def changed_is_lost(y, group, before, after):
-    right = [before == y, after == y]
-    changed = before != after
-    return {
-        "overall": [r.mean() for r in right],
-        "gap": [r[group == 0].mean() - r[group == 1].mean() for r in right],
-        "lost": [int((changed & ~right[1])[group == g].sum()) for g in (0, 1)],
-        "won": [int((changed & ~right[0])[group == g].sum()) for g in (0, 1)],
-    }
-
-
-@mutant(
+one_key_more = slip(
     "report_card",
     "it has a key of its own besides the four",
+    swap=('"overall":', '"change": right[1].mean() - right[0].mean(), "overall":'),
     loses=["keys"],
 )
-def one_key_more(y, group, before, after):
-    right = [before == y, after == y]
-    return {
-        "overall": [r.mean() for r in right],
-        "gap": [r[group == 0].mean() - r[group == 1].mean() for r in right],
-        "lost": [int((right[0] & ~right[1])[group == g].sum()) for g in (0, 1)],
-        "won": [int((right[1] & ~right[0])[group == g].sum()) for g in (0, 1)],
-        "change": right[1].mean() - right[0].mean(),
-    }

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- randomised_response
 
@@ -25,63 +25,42 @@ def flips(bits, uniforms, epsilon):
     return bits ^ (uniforms >= 1 / (1 + np.exp(-epsilon)))
 
 
-@mutant(
+swapped = slip(
     "randomised_response",
     "it has the probabilities swapped, and lies as often as it should tell the truth",
+    swap=("bits, ~bits", "~bits, bits"),
     loses=["first", "formula", "alike", "tables", "unchanged"],
 )
-def swapped(bits, uniforms, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    return np.where(uniforms < p, ~bits, bits)
-
-
-@mutant(
+forced_yes = slip(
     "randomised_response",
     "it says yes instead of the opposite, so that a yes is never lied about",
+    swap=("bits, ~bits", "bits, True"),
     loses=["first", "formula", "alike", "tables", "unchanged"],
 )
-def forced_yes(bits, uniforms, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    return np.where(uniforms < p, bits, True)
-
-
-@mutant(
+other_formula = slip(
     "randomised_response",
     "it takes p to be 1 - exp(-epsilon)",
+    swap=("math.exp(epsilon) / (1 + math.exp(epsilon))", "1 - math.exp(-epsilon)"),
     loses=["formula"],
 )
-def other_formula(bits, uniforms, epsilon):
-    return np.where(uniforms < 1 - math.exp(-epsilon), bits, ~bits)
-
-
-@mutant(
+half_of_epsilon = slip(
     "randomised_response",
     "it takes p for epsilon / 2, which protects more than was asked for",
+    swap=("math.exp(epsilon) / (1 + math.exp(epsilon))", "1 / (1 + math.exp(-epsilon / 2))"),
     loses=["formula"],
 )
-def half_of_epsilon(bits, uniforms, epsilon):
-    p = 1 / (1 + math.exp(-epsilon / 2))
-    return np.where(uniforms < p, bits, ~bits)
-
-
-@mutant(
+own_coins = slip(
     "randomised_response",
     "it tosses coins of its own with a known seed, instead of using the given ones",
+    swap=("uniforms < p", "np.random.default_rng(0).random(bits.shape) < p"),
     loses=["first", "formula", "alike", "tables", "unchanged"],
 )
-def own_coins(bits, uniforms, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    return np.where(np.random.default_rng(0).random(bits.shape) < p, bits, ~bits)
-
-
-@mutant(
+one_coin = slip(
     "randomised_response",
     "it tosses one coin for all bits",
+    swap=("uniforms < p", "uniforms.flat[0] < p"),
     loses=["first", "formula", "alike", "tables", "unchanged"],
 )
-def one_coin(bits, uniforms, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    return bits.copy() if uniforms.flat[0] < p else ~bits
 
 
 @mutant("randomised_response", "it writes into the bits it was given", loses=["unchanged"])
@@ -106,77 +85,63 @@ def one_by_one(reports, epsilon):
     return sum(each) / len(each), (lie * (1 - lie) / len(each)) ** 0.5 / (1 - 2 * lie)
 
 
-@mutant(
-    "estimate", "it returns the share of yes with the lies still in it", loses=["share", "outside"]
-)
-def lies_left_in(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    return np.mean(reports), math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)
-
-
-@mutant(
+lies_left_in = slip(
     "estimate",
-    "it estimates the share of those for whom no is so: p and 1 - p are exchanged",
+    "it returns the share of yes with the lies still in it",
+    swap=("(np.mean(reports) - (1 - p)) / (2 * p - 1)", "np.mean(reports)"),
     loses=["share", "outside"],
 )
-def inverted(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    share = (p - np.mean(reports)) / (2 * p - 1)
-    return share, math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)
-
-
-@mutant("estimate", "it takes p away instead of 1 - p", loses=["share", "outside"])
-def takes_p_away(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    share = (np.mean(reports) - p) / (2 * p - 1)
-    return share, math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)
-
-
-@mutant("estimate", "it does not divide the estimate by 2p - 1", loses=["share", "outside"])
-def not_stretched(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    return np.mean(reports) - (1 - p), math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)
-
-
-@mutant("estimate", "it cuts the estimate off at 0 and 1, which biases it", loses=["outside"])
-def cut_off(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    share = (np.mean(reports) - (1 - p)) / (2 * p - 1)
-    error = math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)
-    return min(max(share, 0.0), 1.0), error
-
-
-@mutant(
+inverted = slip(
+    "estimate",
+    "it estimates the share of those for whom no is so: p and 1 - p are exchanged",
+    swap=("(np.mean(reports) - (1 - p))", "(p - np.mean(reports))"),
+    loses=["share", "outside"],
+)
+takes_p_away = slip(
+    "estimate",
+    "it takes p away instead of 1 - p",
+    swap=("(np.mean(reports) - (1 - p))", "(np.mean(reports) - p)"),
+    loses=["share", "outside"],
+)
+not_stretched = slip(
+    "estimate",
+    "it does not divide the estimate by 2p - 1",
+    swap=("(np.mean(reports) - (1 - p)) / (2 * p - 1)", "np.mean(reports) - (1 - p)"),
+    loses=["share", "outside"],
+)
+cut_off = slip(
+    "estimate",
+    "it cuts the estimate off at 0 and 1, which biases it",
+    swap=("return share,", "return min(max(share, 0.0), 1.0),"),
+    loses=["outside"],
+)
+error_of_the_reports = slip(
     "estimate",
     "its error is that of the reports, not divided by 2p - 1",
+    swap=(
+        "math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)",
+        "math.sqrt(p * (1 - p) / len(reports))",
+    ),
     loses=["error", "agreement"],
 )
-def error_of_the_reports(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    share = (np.mean(reports) - (1 - p)) / (2 * p - 1)
-    return share, math.sqrt(p * (1 - p) / len(reports))
-
-
-@mutant(
+variance = slip(
     "estimate",
     "its error is the variance, without the root",
+    swap=(
+        "math.sqrt(p * (1 - p) / len(reports)) / (2 * p - 1)",
+        "p * (1 - p) / len(reports) / (2 * p - 1) ** 2",
+    ),
     loses=["error", "agreement"],
 )
-def variance(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    share = (np.mean(reports) - (1 - p)) / (2 * p - 1)
-    return share, p * (1 - p) / len(reports) / (2 * p - 1) ** 2
-
-
-@mutant(
+error_of_a_sample = slip(
     "estimate",
     "it takes the error of a sample, from the share of yes, for the error of the coins",
+    swap=(
+        "math.sqrt(p * (1 - p) / len(reports))",
+        "math.sqrt(np.mean(reports) * (1 - np.mean(reports)) / len(reports))",
+    ),
     loses=["error", "agreement"],
 )
-def error_of_a_sample(reports, epsilon):
-    p = math.exp(epsilon) / (1 + math.exp(epsilon))
-    yes = np.mean(reports)
-    return (yes - (1 - p)) / (2 * p - 1), math.sqrt(yes * (1 - yes) / len(reports)) / (2 * p - 1)
 
 
 # --- private_vote
@@ -198,74 +163,42 @@ def by_rank(places, reports, size, k):
     return (shares[:, None] < shares).sum(axis=1) < k
 
 
-@mutant(
+counts_yes = slip(
     "private_vote",
     "it counts the yes, so that places that were asked more often win",
+    swap=("-yes / asked", "-yes"),
     loses=["uneven", "low", "all"],
 )
-def counts_yes(places, reports, size, k):
-    yes = np.bincount(places, weights=reports, minlength=size)
-    mask = np.zeros(size, dtype=bool)
-    mask[np.argsort(-yes, kind="stable")[:k]] = True
-    return mask
-
-
-@mutant(
+yes_less_no = slip(
     "private_vote",
     "it counts yes less no, which is no share where places were not asked equally often",
+    swaps=[("weights=reports", "weights=np.where(reports, 1, -1)"), ("-yes / asked", "-yes")],
     loses=["uneven", "low", "all"],
 )
-def yes_less_no(places, reports, size, k):
-    lead = np.bincount(places, weights=np.where(reports, 1, -1), minlength=size)
-    mask = np.zeros(size, dtype=bool)
-    mask[np.argsort(-lead, kind="stable")[:k]] = True
-    return mask
-
-
-@mutant(
+smallest = slip(
     "private_vote",
     "it keeps the places with the smallest shares",
+    swap=("-yes / asked", "yes / asked"),
     loses=["even", "uneven", "low", "all"],
 )
-def smallest(places, reports, size, k):
-    asked = np.bincount(places, minlength=size)
-    yes = np.bincount(places, weights=reports, minlength=size)
-    mask = np.zeros(size, dtype=bool)
-    mask[np.argsort(yes / asked, kind="stable")[:k]] = True
-    return mask
-
-
-@mutant(
+majority = slip(
     "private_vote",
     "it keeps every place with a majority of yes, however many these are",
+    swap=("return mask", "return yes / asked > 0.5"),
     loses=["even", "uneven", "low", "all"],
 )
-def majority(places, reports, size, k):
-    asked = np.bincount(places, minlength=size)
-    yes = np.bincount(places, weights=reports, minlength=size)
-    return yes / asked > 0.5
-
-
-@mutant(
+clearest = slip(
     "private_vote",
     "it ranks by how far the share is from a half, for yes or for no",
+    swap=("-yes / asked", "-np.abs(yes / asked - 0.5)"),
     loses=["even", "uneven", "low", "all"],
 )
-def clearest(places, reports, size, k):
-    asked = np.bincount(places, minlength=size)
-    yes = np.bincount(places, weights=reports, minlength=size)
-    mask = np.zeros(size, dtype=bool)
-    mask[np.argsort(-np.abs(yes / asked - 0.5), kind="stable")[:k]] = True
-    return mask
-
-
-@mutant("private_vote", "it keeps one place at least, also for k = 0", loses=["all"])
-def one_at_least(places, reports, size, k):
-    asked = np.bincount(places, minlength=size)
-    yes = np.bincount(places, weights=reports, minlength=size)
-    mask = np.zeros(size, dtype=bool)
-    mask[np.argsort(-yes / asked, kind="stable")[: max(k, 1)]] = True
-    return mask
+one_at_least = slip(
+    "private_vote",
+    "it keeps one place at least, also for k = 0",
+    swap=("[:k]", "[: max(k, 1)]"),
+    loses=["all"],
+)
 
 
 # --- account
@@ -288,47 +221,36 @@ def in_sixteenths(spent, total, epsilon):
     return gone / 16, (round(16 * total) - gone) // round(16 * epsilon)
 
 
-@mutant(
+largest = slip(
     "account",
     "it takes the largest epsilon for the sum: answers about the same data add up",
+    swap=("sum(spent)", "max(spent, default=0.0)"),
     loses=["sum", "more", "exact", "last"],
 )
-def largest(spent, total, epsilon):
-    gone = max(spent, default=0.0)
-    return gone, int((total - gone) // epsilon)
-
-
-@mutant(
+squares = slip(
     "account",
     "it adds up squares and takes the root, as if epsilons were errors",
+    swap=("sum(spent)", "math.sqrt(sum(e * e for e in spent))"),
     loses=["sum", "more", "exact", "last"],
 )
-def squares(spent, total, epsilon):
-    gone = math.sqrt(sum(e * e for e in spent))
-    return gone, int((total - gone) // epsilon)
-
-
-@mutant(
+forgets = slip(
     "account",
     "it forgets what was spent, and divides the whole total",
+    swap=("(total - gone)", "total"),
     loses=["more", "exact", "last"],
 )
-def forgets(spent, total, epsilon):
-    return sum(spent), int(total // epsilon)
-
-
-@mutant("account", "it rounds up, and overspends with the last answer", loses=["more", "last"])
-def rounds_up(spent, total, epsilon):
-    return sum(spent), math.ceil((total - sum(spent)) / epsilon)
-
-
-@mutant(
+rounds_up = slip(
+    "account",
+    "it rounds up, and overspends with the last answer",
+    swap=("int((total - gone) // epsilon)", "math.ceil((total - gone) / epsilon)"),
+    loses=["more", "last"],
+)
+never_quite = slip(
     "account",
     "it leaves something over where the rest would just be enough",
+    swap=("int((total - gone) // epsilon)", "math.ceil((total - gone) / epsilon) - 1"),
     loses=["exact", "last"],
 )
-def never_quite(spent, total, epsilon):
-    return sum(spent), math.ceil((total - sum(spent)) / epsilon) - 1
 
 
 # --- answered
@@ -356,60 +278,39 @@ def from_the_past(total, requests):
     return said
 
 
-@mutant("answered", "it keeps one budget for all people", loses=["people"])
-def one_for_all(total, requests):
-    spent, result = 0.0, []
-    for _, epsilon in requests:
-        can = spent + epsilon <= total
-        spent += epsilon if can else 0
-        result.append(can)
-    return result
-
-
-@mutant(
+one_for_all = slip(
+    "answered",
+    "it keeps one budget for all people",
+    swap=("in requests:", "in [(None, e) for _, e in requests]:"),
+    loses=["people"],
+)
+refusals_cost = slip(
     "answered",
     "after a refusal nothing is answered any more, as if the refusal had cost something",
+    swap=("if cost <= total:", "if True:"),
     loses=["refusals"],
 )
-def refusals_cost(total, requests):
-    spent, result = {}, []
-    for person, epsilon in requests:
-        spent[person] = spent.get(person, 0) + epsilon
-        result.append(spent[person] <= total)
-    return result
-
-
-@mutant(
-    "answered", "it refuses the answer that would spend the total to the last bit",
+strictly_below = slip(
+    "answered",
+    "it refuses the answer that would spend the total to the last bit",
+    swaps=[
+        ("result.append(cost <= total)", "result.append(cost < total)"),
+        ("if cost <= total", "if cost < total"),
+    ],
     loses=["exact"],
-)  # fmt: skip
-def strictly_below(total, requests):
-    spent, result = {}, []
-    for person, epsilon in requests:
-        can = spent.get(person, 0) + epsilon < total
-        spent[person] = spent.get(person, 0) + (epsilon if can else 0)
-        result.append(can)
-    return result
-
-
-@mutant(
+)
+while_something_is_left = slip(
     "answered",
     "it answers as long as something is left, and overspends with the last answer",
+    swaps=[
+        ("result.append(cost <= total)", "result.append(cost - epsilon < total)"),
+        ("if cost <= total", "if cost - epsilon < total"),
+    ],
     loses=["one", "people", "refusals", "empty"],
 )
-def while_something_is_left(total, requests):
-    spent, result = {}, []
-    for person, epsilon in requests:
-        can = spent.get(person, 0) < total
-        spent[person] = spent.get(person, 0) + (epsilon if can else 0)
-        result.append(can)
-    return result
-
-
-@mutant(
+not_added_up = slip(
     "answered",
     "it looks at each answer alone: epsilons are not added up",
+    swap=("spent.get(person, 0) + epsilon", "epsilon"),
     loses=["one", "people", "exact", "refusals", "empty"],
 )
-def not_added_up(total, requests):
-    return [epsilon <= total for _, epsilon in requests]

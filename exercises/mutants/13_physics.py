@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- distances
 
@@ -29,9 +29,12 @@ def pair_by_pair(y, phi):
     return rows
 
 
-@mutant("distances", "it takes azimuths as if they lay on a line", loses=["around"])
-def not_wrapped(y, phi):
-    return np.hypot(y[:, None] - y, phi[:, None] - phi)
+not_wrapped = slip(
+    "distances",
+    "it takes azimuths as if they lay on a line",
+    swap=("np.minimum(around, 2 * np.pi - around)", "around"),
+    loses=["around"],
+)
 
 
 @mutant("distances", "it bends rapidities into a circle too", loses=["line"])
@@ -43,40 +46,33 @@ def both_wrapped(y, phi):
     return np.hypot(short(y), short(phi))
 
 
-@mutant(
+squared = slip(
     "distances",
     "it leaves out the square root",
+    swap=("np.hypot(y[:, None] - y, around)", "(y[:, None] - y) ** 2 + around**2"),
     loses=["near", "around", "line", "sizes", "unchanged"],
 )
-def squared(y, phi):
-    around = np.abs(phi[:, None] - phi)
-    return (y[:, None] - y) ** 2 + np.minimum(around, 2 * np.pi - around) ** 2
-
-
-@mutant(
+along_streets = slip(
     "distances",
     "it adds the two differences as if one walked along streets",
+    swap=("np.hypot(y[:, None] - y, around)", "np.abs(y[:, None] - y) + around"),
     loses=["near", "around", "line", "sizes", "unchanged"],
 )
-def along_streets(y, phi):
-    around = np.abs(phi[:, None] - phi)
-    return np.abs(y[:, None] - y) + np.minimum(around, 2 * np.pi - around)
-
-
-@mutant(
+one_way_only = slip(
     "distances",
     "it takes differences modulo a full turn and forgets that the other way may be shorter",
+    swap=("np.minimum(around, 2 * np.pi - around)", "(phi[:, None] - phi) % (2 * np.pi)"),
     loses=["near", "around", "line", "sizes", "unchanged"],
 )
-def one_way_only(y, phi):
-    return np.hypot(y[:, None] - y, (phi[:, None] - phi) % (2 * np.pi))
-
-
-@mutant("distances", "it writes into the arrays it was given", loses=["unchanged"])
-def centred_in_place(y, phi):
-    y -= y.mean()
-    around = np.abs(phi[:, None] - phi)
-    return np.hypot(y[:, None] - y, np.minimum(around, 2 * np.pi - around))
+centred_in_place = slip(
+    "distances",
+    "it writes into the arrays it was given",
+    swap=(
+        "around = np.abs(phi[:, None] - phi)",
+        "y -= y.mean(); around = np.abs(phi[:, None] - phi)",
+    ),
+    loses=["unchanged"],
+)
 
 
 # --- jet_mass
@@ -108,10 +104,15 @@ def masses_added(particles):
     return float(np.sqrt(np.maximum(squares, 0)).sum())
 
 
-@mutant("jet_mass", "it returns the square of the mass", loses=["two", "many", "one", "light"])
-def square_of_the_mass(particles):
-    px, py, pz, E = particles.sum(axis=0)
-    return max(E**2 - px**2 - py**2 - pz**2, 0.0)
+square_of_the_mass = slip(
+    "jet_mass",
+    "it returns the square of the mass",
+    swap=(
+        "max(E**2 - px**2 - py**2 - pz**2, 0.0) ** 0.5",
+        "max(E**2 - px**2 - py**2 - pz**2, 0.0)",
+    ),
+    loses=["two", "many", "one", "light"],
+)
 
 
 @mutant(
@@ -123,20 +124,16 @@ def all_plus(particles):
     return float(np.linalg.norm(particles.sum(axis=0)))
 
 
-@mutant(
+across_the_beam_only = slip(
     "jet_mass",
     "it leaves out the momentum along the beam",
+    swap=("py**2 - pz**2", "py**2"),
     loses=["two", "many", "one", "light"],
 )
-def across_the_beam_only(particles):
-    px, py, _, E = particles.sum(axis=0)
-    return max(E**2 - px**2 - py**2, 0.0) ** 0.5
 
 
 @mutant(
-    "jet_mass",
-    "it takes the root of a number that rounding has made negative",
-    loses=["light"],
+    "jet_mass", "it takes the root of a number that rounding has made negative", loses=["light"]
 )
 def root_of_less_than_nothing(particles):
     px, py, pz, E = particles.sum(axis=0)
@@ -182,232 +179,85 @@ def by_logarithms(tree, z_cut, beta, radius):
     return np.array([t[0] for t in level])
 
 
-@mutant(
+absolute_cut = slip(
     "soft_drop",
     "it compares the softer one's momentum itself with the bar, not its share",
+    swap=("soft[0] / (soft[0] + hard[0])", "soft[0]"),
     loses=["stray", "angle", "radius", "shares", "end"],
 )
-def absolute_cut(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] > z_cut * (distance / radius) ** beta:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant("soft_drop", "it forgets the exponent beta", loses=["angle"])
-def no_exponent(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > z_cut * distance / radius:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant(
+no_exponent = slip(
+    "soft_drop",
+    "it forgets the exponent beta",
+    swap=("(distance / radius) ** beta", "distance / radius"),
+    loses=["angle"],
+)
+no_angle = slip(
     "soft_drop",
     "it asks for the same share at all distances",
+    swap=("z_cut * (distance / radius) ** beta", "z_cut"),
     loses=["angle", "radius"],
 )
-def no_angle(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        if soft[0] / (soft[0] + hard[0]) > z_cut:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant(
+power_of_the_distance = slip(
     "soft_drop",
     "it raises the distance to the power beta, but not the radius",
+    swap=("(distance / radius) ** beta", "distance**beta / radius"),
     loses=["radius"],
 )
-def power_of_the_distance(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > z_cut * distance**beta / radius:
-            break
-        tree = hard
-
-    def particles(t):
-        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
-
-    return particles(tree)
-
-
-@mutant("soft_drop", "it raises z_cut to the power beta too", loses=["angle", "radius"])
-def power_of_the_cut(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > (z_cut * distance / radius) ** beta:
-            break
-        tree = hard
-
-    def particles(t):
-        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
-
-    return particles(tree)
-
-
-@mutant(
+power_of_the_cut = slip(
+    "soft_drop",
+    "it raises z_cut to the power beta too",
+    swap=("z_cut * (distance / radius) ** beta", "(z_cut * distance / radius) ** beta"),
+    loses=["angle", "radius"],
+)
+of_the_node = slip(
     "soft_drop",
     "it divides by the momentum of the node instead of the sum of the two below",
+    swap=("(soft[0] + hard[0])", "tree[0]"),
     loses=["shares"],
 )
-def of_the_node(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / tree[0] > z_cut * (distance / radius) ** beta:
-            break
-        tree = hard
-
-    def particles(t):
-        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
-
-    return particles(tree)
-
-
-@mutant("soft_drop", "it forgets to divide the distance by the radius", loses=["radius"])
-def no_radius(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > z_cut * distance**beta:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant(
+no_radius = slip(
+    "soft_drop",
+    "it forgets to divide the distance by the radius",
+    swap=("(distance / radius) ** beta", "distance**beta"),
+    loses=["radius"],
+)
+follows_the_softer = slip(
     "soft_drop",
     "it goes on with the softer branch",
+    swap=("tree = hard", "tree = soft"),
     loses=["stray", "angle", "radius", "shares", "end"],
 )
-def follows_the_softer(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > z_cut * (distance / radius) ** beta:
-            break
-        tree = soft
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant(
+follows_the_right = slip(
     "soft_drop",
     "it always goes on with the right branch, the harder or not",
+    swap=("tree = hard", "tree = tree[4]"),
     loses=["stray", "angle", "radius", "shares", "end"],
 )
-def follows_the_right(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > z_cut * (distance / radius) ** beta:
-            break
-        tree = tree[4]
-
-    def particles(t):
-        return [t[0]] if len(t) == 3 else particles(t[3]) + particles(t[4])
-
-    return particles(tree)
-
-
-@mutant("soft_drop", "it takes azimuths as if they lay on a line", loses=["around"])
-def azimuth_on_a_line(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        distance = np.hypot(soft[1] - hard[1], soft[2] - hard[2])
-        if soft[0] / (soft[0] + hard[0]) > z_cut * (distance / radius) ** beta:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant(
+azimuth_on_a_line = slip(
+    "soft_drop",
+    "it takes azimuths as if they lay on a line",
+    swap=("min(around, 2 * np.pi - around)", "around"),
+    loses=["around"],
+)
+of_the_whole_jet = slip(
     "soft_drop",
     "it takes shares of the whole jet instead of shares of the two",
+    swaps=[
+        ("while len(tree) == 5:", "whole = tree[0]\n    while len(tree) == 5:"),
+        ("(soft[0] + hard[0])", "whole"),
+    ],
     loses=["shares"],
 )
-def of_the_whole_jet(tree, z_cut, beta, radius):
-    whole = tree[0]
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / whole > z_cut * (distance / radius) ** beta:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
-
-
-@mutant(
+softer_by_harder = slip(
     "soft_drop",
     "it divides the softer by the harder instead of by their sum",
+    swap=("(soft[0] + hard[0])", "hard[0]"),
     loses=["shares"],
 )
-def softer_by_harder(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / hard[0] > z_cut * (distance / radius) ** beta:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return found
 
 
 @mutant(
-    "soft_drop",
-    "it goes on dropping in both branches after it should have stopped",
-    loses=["stop"],
+    "soft_drop", "it goes on dropping in both branches after it should have stopped", loses=["stop"]
 )
 def never_stops(tree, z_cut, beta, radius):
     todo, found = [tree], []
@@ -424,24 +274,12 @@ def never_stops(tree, z_cut, beta, radius):
     return found
 
 
-@mutant(
+sorted_particles = slip(
     "soft_drop",
     "it returns the particles from the softest to the hardest, not from left to right",
+    swap=("return particles(tree)", "return sorted(particles(tree))"),
     loses=["pair", "stray", "stop", "angle", "radius", "around", "shares"],
 )
-def sorted_particles(tree, z_cut, beta, radius):
-    while len(tree) == 5:
-        soft, hard = sorted(tree[3:], key=lambda t: t[0])
-        around = abs(soft[2] - hard[2])
-        distance = np.hypot(soft[1] - hard[1], min(around, 2 * np.pi - around))
-        if soft[0] / (soft[0] + hard[0]) > z_cut * (distance / radius) ** beta:
-            break
-        tree = hard
-    todo, found = [tree], []
-    while todo:
-        t = todo.pop()
-        found, todo = ([*found, t[0]], todo) if len(t) == 3 else (found, [*todo, t[4], t[3]])
-    return sorted(found)
 
 
 # --- feels_splitting
@@ -464,29 +302,27 @@ def with_a_product(observable, jets, share):
     return np.max(np.abs(np.subtract(after, before)))
 
 
-@mutant(
+doubles = slip(
     "feels_splitting",
     "it gives both parts the whole momentum",
+    swap=("[share * jet, (1 - share) * jet]", "[jet, jet]"),
     loses=["hardest", "shares", "all", "largest", "unchanged"],
 )
-def doubles(observable, jets, share):
-    return max(abs(observable(np.concatenate([j, j])) - observable(j)) for j in jets)
-
-
-@mutant("feels_splitting", "it splits in halves, whatever share is given", loses=["shares"])
-def always_halves(observable, jets, share):
-    return max(abs(observable(np.concatenate([j / 2, j / 2])) - observable(j)) for j in jets)
-
-
-@mutant("feels_splitting", "it splits the energies and leaves the momenta whole", loses=["all"])
-def energies_alone(observable, jets, share):
-    found = []
-    for jet in jets:
-        a, b = jet.copy(), jet.copy()
-        a[:, 3] *= share
-        b[:, 3] *= 1 - share
-        found.append(abs(observable(np.concatenate([a, b])) - observable(jet)))
-    return max(found)
+always_halves = slip(
+    "feels_splitting",
+    "it splits in halves, whatever share is given",
+    swap=("[share * jet, (1 - share) * jet]", "[jet / 2, jet / 2]"),
+    loses=["shares"],
+)
+energies_alone = slip(
+    "feels_splitting",
+    "it splits the energies and leaves the momenta whole",
+    swap=(
+        "[share * jet, (1 - share) * jet]",
+        "[jet * [1, 1, 1, share], jet * [1, 1, 1, 1 - share]]",
+    ),
+    loses=["all"],
+)
 
 
 @mutant(
@@ -503,29 +339,27 @@ def the_hardest_alone(observable, jets, share):
     return max(found)
 
 
-@mutant(
+change_of_the_size = slip(
     "feels_splitting",
     "it takes the change of the size for the size of the change: a change of sign goes unseen",
+    swap=("abs(observable(s) - observable(jet))", "abs(abs(observable(s)) - abs(observable(jet)))"),
     loses=["largest"],
 )
-def change_of_the_size(observable, jets, share):
-    split = [np.concatenate([share * j, (1 - share) * j]) for j in jets]
-    pairs = zip(split, jets, strict=True)
-    return max(abs(abs(observable(s)) - abs(observable(j))) for s, j in pairs)
-
-
-@mutant("feels_splitting", "it averages the changes instead of taking the largest",
-        loses=["largest", "unchanged"])  # fmt: skip
-def averages(observable, jets, share):
-    split = [np.concatenate([share * j, (1 - share) * j]) for j in jets]
-    return float(np.mean([abs(observable(s) - observable(j)) for s, j in zip(split, jets)]))  # noqa: B905
-
-
-@mutant("feels_splitting", "it takes the largest change with its sign, so a fall counts for less",
-        loses=["hardest", "shares", "all", "largest", "unchanged"])  # fmt: skip
-def with_its_sign(observable, jets, share):
-    split = [np.concatenate([share * j, (1 - share) * j]) for j in jets]
-    return max(observable(s) - observable(j) for s, j in zip(split, jets))  # noqa: B905
+averages = slip(
+    "feels_splitting",
+    "it averages the changes instead of taking the largest",
+    swap=(
+        "max(abs(observable(s) - observable(jet))",
+        "sum(abs(observable(s) - observable(jet)) / len(jets)",
+    ),
+    loses=["largest", "unchanged"],
+)
+with_its_sign = slip(
+    "feels_splitting",
+    "it takes the largest change with its sign, so a fall counts for less",
+    swap=("abs(observable(s) - observable(jet))", "observable(s) - observable(jet)"),
+    loses=["hardest", "shares", "all", "largest", "unchanged"],
+)
 
 
 @mutant("feels_splitting", "it writes into the jets it was given", loses=["unchanged"])
@@ -562,84 +396,69 @@ def with_lists(W_in, b, W_out, neuron, bar):
     return cut(rows_in), [*b, b[neuron]], cut(rows_out)
 
 
-@mutant(
+halves_incoming = slip(
     "split_and_cut",
     "it halves what comes in instead of what goes out",
+    swaps=[
+        ("b = np.append(b, b[neuron])", "W_in[[neuron, -1]] /= 2; b = np.append(b, b[neuron])"),
+        ("W_out[:, neuron] / 2", "W_out[:, neuron]"),
+    ],
     loses=["incoming", "outgoing", "cut", "ties", "unchanged"],
 )
-def halves_incoming(W_in, b, W_out, neuron, bar):
-    W_in, W_out = W_in.copy(), np.column_stack([W_out, W_out[:, neuron]])
-    W_in[neuron] /= 2
-    W_in, b = np.vstack([W_in, W_in[neuron]]), np.append(b, b[neuron])
-    return np.where(abs(W_in) < bar, 0.0, W_in), b, np.where(abs(W_out) < bar, 0.0, W_out)
-
-
-@mutant(
+halves_nothing = slip(
     "split_and_cut",
     "it copies the neuron and halves nothing, so that it counts twice",
+    swap=("W_out[:, neuron] / 2", "W_out[:, neuron]"),
     loses=["outgoing", "cut", "ties", "unchanged"],
 )
-def halves_nothing(W_in, b, W_out, neuron, bar):
-    order = [*range(len(b)), neuron]
-    W_in, W_out = W_in[order], W_out[:, order]
-    return np.where(abs(W_in) < bar, 0.0, W_in), b[order], np.where(abs(W_out) < bar, 0.0, W_out)
-
-
-@mutant(
+halves_the_copy_alone = slip(
     "split_and_cut",
     "it halves the copy's outgoing weights and leaves those of the original whole",
+    swap=("W_out[:, neuron] = half", "pass"),
     loses=["outgoing", "cut", "ties", "unchanged"],
 )
-def halves_the_copy_alone(W_in, b, W_out, neuron, bar):
-    order = [*range(len(b)), neuron]
-    W_in, W_out = W_in[order], np.column_stack([W_out, W_out[:, neuron] / 2])
-    return np.where(abs(W_in) < bar, 0.0, W_in), b[order], np.where(abs(W_out) < bar, 0.0, W_out)
-
-
-@mutant("split_and_cut", "it halves the bias too", loses=["bias", "unchanged"])
-def halves_the_bias(W_in, b, W_out, neuron, bar):
-    order = [*range(len(b)), neuron]
-    share = np.where(np.array(order) == neuron, 0.5, 1.0)
-    W_in, W_out = W_in[order], W_out[:, order] * share
-    b = b[order] * share
-    return np.where(abs(W_in) < bar, 0.0, W_in), b, np.where(abs(W_out) < bar, 0.0, W_out)
-
-
-@mutant("split_and_cut", "it cuts biases too", loses=["bias"])
-def cuts_biases(W_in, b, W_out, neuron, bar):
-    order = [*range(len(b)), neuron]
-    W_in, W_out = W_in[order], W_out[:, order] * np.where(np.array(order) == neuron, 0.5, 1.0)
-    return tuple(np.where(abs(w) < bar, 0.0, w) for w in (W_in, b[order], W_out))
-
-
-@mutant("split_and_cut", "it cuts first and splits then", loses=["cut", "ties"])
-def cuts_first(W_in, b, W_out, neuron, bar):
-    W_in, W_out = (np.where(abs(w) < bar, 0.0, w) for w in (W_in, W_out))
-    order = [*range(len(b)), neuron]
-    return W_in[order], b[order], W_out[:, order] * np.where(np.array(order) == neuron, 0.5, 1.0)
-
-
-@mutant(
+halves_the_bias = slip(
+    "split_and_cut",
+    "it halves the bias too",
+    swap=("b = np.append(b, b[neuron])", "b = np.append(b, b[neuron]); b[[neuron, -1]] /= 2"),
+    loses=["bias", "unchanged"],
+)
+cuts_biases = slip(
+    "split_and_cut",
+    "it cuts biases too",
+    swap=("0.0, W_in), b", "0.0, W_in), np.where(np.abs(b) < bar, 0.0, b)"),
+    loses=["bias"],
+)
+cuts_first = slip(
+    "split_and_cut",
+    "it cuts first and splits then",
+    swaps=[
+        (
+            "b = np.append(b, b[neuron])",
+            "b, W_out = np.append(b, b[neuron]), np.where(np.abs(W_out) < bar, 0.0, W_out)",
+        ),
+        ("np.where(np.abs(W_out) < bar, 0.0, W_out)", "W_out"),
+    ],
+    loses=["cut", "ties"],
+)
+cuts_negatives = slip(
     "split_and_cut",
     "it cuts what is below the bar with its sign, all negative weights among it",
+    swaps=[("np.abs(W_in) < bar", "W_in < bar"), ("np.abs(W_out) < bar", "W_out < bar")],
     loses=["incoming", "outgoing", "cut", "ties", "unchanged"],
 )
-def cuts_negatives(W_in, b, W_out, neuron, bar):
-    order = [*range(len(b)), neuron]
-    W_in, W_out = W_in[order], W_out[:, order] * np.where(np.array(order) == neuron, 0.5, 1.0)
-    return np.where(W_in < bar, 0.0, W_in), b[order], np.where(W_out < bar, 0.0, W_out)
-
-
-@mutant("split_and_cut", "it cuts a weight that is as large as the bar", loses=["ties"])
-def cuts_ties(W_in, b, W_out, neuron, bar):
-    order = [*range(len(b)), neuron]
-    W_in, W_out = W_in[order], W_out[:, order] * np.where(np.array(order) == neuron, 0.5, 1.0)
-    return np.where(abs(W_in) > bar, W_in, 0.0), b[order], np.where(abs(W_out) > bar, W_out, 0.0)
-
-
-@mutant("split_and_cut", "it writes into the arrays it was given", loses=["unchanged"])
-def writes_into_them(W_in, b, W_out, neuron, bar):
-    W_out[:, neuron] /= 2
-    order = [*range(len(b)), neuron]
-    W_in, W_out = W_in[order], W_out[:, order]
-    return np.where(abs(W_in) < bar, 0.0, W_in), b[order], np.where(abs(W_out) < bar, 0.0, W_out)
+cuts_ties = slip(
+    "split_and_cut",
+    "it cuts a weight that is as large as the bar",
+    swaps=[
+        ("np.abs(W_in) < bar", "np.abs(W_in) <= bar"),
+        ("np.abs(W_out) < bar", "np.abs(W_out) <= bar"),
+    ],
+    loses=["ties"],
+)
+writes_into_them = slip(
+    "split_and_cut",
+    "it writes into the arrays it was given",
+    swap=("half = W_out[:, neuron] / 2", "W_out[:, neuron] /= 2; half = W_out[:, neuron]"),
+    loses=["unchanged"],
+)

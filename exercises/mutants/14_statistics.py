@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- posterior_covariance
 
@@ -27,64 +27,60 @@ def by_conditioning(A, noise, prior):
     return (prior - prior @ A.T @ np.linalg.solve(readings, A @ prior)).tolist()
 
 
-@mutant(
+noise_inverted = slip(
     "posterior_covariance",
     "it multiplies by the noise variance instead of dividing by it",
+    swap=("A.T @ A / noise", "A.T @ A * noise"),
     loses=["even", "prior", "few", "unchanged"],
 )
-def noise_inverted(A, noise, prior):
-    return np.linalg.inv(np.linalg.inv(prior) + A.T @ A * noise)
-
-
-@mutant(
+no_prior = slip(
     "posterior_covariance",
     "it forgets the prior",
+    swap=(
+        "np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)",
+        "np.linalg.pinv(A.T @ A / noise)",
+    ),
     loses=["even", "prior", "few", "unchanged"],
 )
-def no_prior(A, noise, prior):
-    return np.linalg.pinv(A.T @ A / noise)
-
-
-@mutant(
+information = slip(
     "posterior_covariance",
     "it returns the information, and not its inverse",
+    swap=(
+        "np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)",
+        "np.linalg.inv(prior) + A.T @ A / noise",
+    ),
     loses=["even", "prior", "few", "unchanged"],
 )
-def information(A, noise, prior):
-    return np.linalg.inv(prior) + A.T @ A / noise
-
-
-@mutant(
+standard_deviation = slip(
     "posterior_covariance",
     "it takes the noise for a standard deviation, and squares it",
+    swap=("A.T @ A / noise", "A.T @ A / noise**2"),
     loses=["even", "prior", "few", "unchanged"],
 )
-def standard_deviation(A, noise, prior):
-    return np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise**2)
-
-
-@mutant(
+prior_not_inverted = slip(
     "posterior_covariance",
     "it adds the prior covariance to the information, and not its inverse",
+    swap=("np.linalg.inv(prior)", "prior"),
     loses=["prior", "few", "unchanged"],
 )
-def prior_not_inverted(A, noise, prior):
-    return np.linalg.inv(prior + A.T @ A / noise)
-
-
-@mutant(
+diagonal_alone = slip(
     "posterior_covariance",
     "it forgets how the unknowns hang together: only the diagonal is kept",
+    swap=(
+        "np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)",
+        "np.diag(np.diag(np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)))",
+    ),
     loses=["even", "prior", "few", "unchanged"],
 )
-def diagonal_alone(A, noise, prior):
-    return np.diag(np.diag(np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)))
-
-
-@mutant("posterior_covariance", "it writes into the prior it was given", loses=["unchanged"])
-def in_place(A, noise, prior):
-    prior[:] = np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)
-    return prior
+in_place = slip(
+    "posterior_covariance",
+    "it writes into the prior it was given",
+    swap=(
+        "return np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise)",
+        "prior[:] = np.linalg.inv(np.linalg.inv(prior) + A.T @ A / noise); return prior",
+    ),
+    loses=["unchanged"],
+)
 
 
 # --- a_cost
@@ -106,68 +102,48 @@ def by_eigenvalues(A, chosen, noise, prior):
     return (1 / np.linalg.eigvalsh(np.linalg.inv(prior) + (A.T * weights) @ A)).sum()
 
 
-@mutant(
+trace_of_the_information = slip(
     "a_cost",
     "it returns the trace of the information, and not of its inverse",
+    swap=("np.linalg.inv(information)", "information"),
     loses=["all", "some", "noises", "none"],
 )
-def trace_of_the_information(A, chosen, noise, prior):
-    rows, own = A[chosen], noise[chosen]
-    return np.trace(np.linalg.inv(prior) + rows.T @ (rows / own[:, None]))
-
-
-@mutant(
+inverse_of_the_trace = slip(
     "a_cost",
     "it inverts the trace instead of the matrix",
+    swap=("np.trace(np.linalg.inv(information))", "1 / np.trace(information)"),
     loses=["all", "some", "noises", "none"],
 )
-def inverse_of_the_trace(A, chosen, noise, prior):
-    rows, own = A[chosen], noise[chosen]
-    return 1 / np.trace(np.linalg.inv(prior) + rows.T @ (rows / own[:, None]))
-
-
-@mutant(
+root = slip(
     "a_cost",
     "it returns a standard deviation, the root of the sum of variances",
+    swap=("np.trace(np.linalg.inv(information))", "np.sqrt(np.trace(np.linalg.inv(information)))"),
     loses=["all", "some", "noises", "none"],
 )
-def root(A, chosen, noise, prior):
-    rows, own = A[chosen], noise[chosen]
-    information = np.linalg.inv(prior) + rows.T @ (rows / own[:, None])
-    return np.sqrt(np.trace(np.linalg.inv(information)))
-
-
-@mutant(
+determinant = slip(
     "a_cost",
     "it returns the determinant, which is the criterion D and not A",
+    swap=("np.trace(np.linalg.inv(information))", "1 / np.linalg.det(information)"),
     loses=["all", "some", "noises", "none"],
 )
-def determinant(A, chosen, noise, prior):
-    rows, own = A[chosen], noise[chosen]
-    return 1 / np.linalg.det(np.linalg.inv(prior) + rows.T @ (rows / own[:, None]))
-
-
-@mutant("a_cost", "it reads all sensors, chosen or not", loses=["some", "noises", "none"])
-def reads_all(A, chosen, noise, prior):
-    information = np.linalg.inv(prior) + A.T @ (A / noise[:, None])
-    return np.trace(np.linalg.inv(information))
-
-
-@mutant("a_cost", "it gives all sensors the noise of the first", loses=["noises"])
-def first_noise(A, chosen, noise, prior):
-    rows = A[chosen]
-    return np.trace(np.linalg.inv(np.linalg.inv(prior) + rows.T @ rows / noise[0]))
-
-
-@mutant(
+reads_all = slip(
+    "a_cost",
+    "it reads all sensors, chosen or not",
+    swap=("A[chosen], noise[chosen]", "A, noise"),
+    loses=["some", "noises", "none"],
+)
+first_noise = slip(
+    "a_cost",
+    "it gives all sensors the noise of the first",
+    swap=("rows / own[:, None]", "rows / noise[0]"),
+    loses=["noises"],
+)
+noises_inverted = slip(
     "a_cost",
     "it multiplies by the noise variances instead of dividing by them",
+    swap=("rows / own[:, None]", "rows * own[:, None]"),
     loses=["all", "some", "noises"],
 )
-def noises_inverted(A, chosen, noise, prior):
-    rows, own = A[chosen], noise[chosen]
-    information = np.linalg.inv(prior) + rows.T @ (rows * own[:, None])
-    return np.trace(np.linalg.inv(information))
 
 
 # --- gains
@@ -190,62 +166,45 @@ def by_updating(P, A, noise):
     return np.array(found)
 
 
-@mutant(
+squared_lengths = slip(
     "gains",
     "it returns the squared lengths of the rows: loudness",
+    swap=("(PA**2).sum(axis=1) / (noise + (PA * A).sum(axis=1))", "(A**2).sum(axis=1)"),
     loses=["even", "correlated", "nearly", "unchanged"],
 )
-def squared_lengths(P, A, noise):
-    return (A**2).sum(axis=1)
-
-
-@mutant(
+wrong_numerator = slip(
     "gains",
     "it has a'Pa in the numerator, where the squared length of Pa belongs",
+    swap=("(PA**2)", "(PA * A)"),
     loses=["correlated", "nearly", "unchanged"],
 )
-def wrong_numerator(P, A, noise):
-    q = np.einsum("ni,ij,nj->n", A, P, A)
-    return q / (noise + q)
-
-
-@mutant(
+never_updated = slip(
     "gains",
     "it uses the prior's gain: it takes P for the identity",
+    swap=("A @ P", "A"),
     loses=["correlated", "nearly", "unchanged"],
 )
-def never_updated(P, A, noise):
-    q = (A**2).sum(axis=1)
-    return q / (noise + q)
-
-
-@mutant(
+no_noise = slip(
     "gains",
     "it forgets the noise in the denominator",
+    swap=("(noise + (PA * A).sum(axis=1))", "(PA * A).sum(axis=1)"),
     loses=["even", "correlated", "nearly", "unchanged"],
 )
-def no_noise(P, A, noise):
-    PA = A @ P
-    return (PA**2).sum(axis=1) / (PA * A).sum(axis=1)
-
-
-@mutant(
+squared_noise = slip(
     "gains",
     "it takes the noise for a standard deviation, and squares it",
+    swap=("noise + (PA * A)", "noise**2 + (PA * A)"),
     loses=["even", "correlated", "nearly", "unchanged"],
 )
-def squared_noise(P, A, noise):
-    PA = A @ P
-    return (PA**2).sum(axis=1) / (noise**2 + (PA * A).sum(axis=1))
-
-
-@mutant(
+gain_of_d = slip(
     "gains",
     "it returns the gain of the logarithm of the determinant, which is D and not A",
+    swap=(
+        "(PA**2).sum(axis=1) / (noise + (PA * A).sum(axis=1))",
+        "np.log(1 + (PA * A).sum(axis=1) / noise)",
+    ),
     loses=["even", "correlated", "nearly", "unchanged"],
 )
-def gain_of_d(P, A, noise):
-    return np.log(1 + np.einsum("ni,ij,nj->n", A, P, A) / noise)
 
 
 @mutant("gains", "it writes into the rows it was given", loses=["unchanged"])
@@ -305,101 +264,42 @@ def longest(A, noise, prior, k):
     return [int(i) for i in np.argsort(-(A**2).sum(axis=1))[:k]]
 
 
-@mutant(
+twice = slip(
     "greedy",
     "it may read a sensor twice",
+    swap=("gain[order] = -1", "pass"),
     loses=["even", "prior", "all"],
 )
-def twice(A, noise, prior, k):
-    P, order = prior, []
-    for _ in range(k):
-        PA = A @ P
-        total = noise + (PA * A).sum(axis=1)
-        best = int(((PA**2).sum(axis=1) / total).argmax())
-        order.append(best)
-        P = P - np.outer(PA[best], PA[best]) / total[best]
-    return order
-
-
-@mutant(
+sorted_by_number = slip(
     "greedy",
     "it returns the sensors sorted by number, not in the order in which they were chosen",
+    swap=("return order", "return sorted(order)"),
     loses=["even", "prior", "all"],
 )
-def sorted_by_number(A, noise, prior, k):
-    P, order = prior, []
-    for _ in range(k):
-        PA = A @ P
-        total = noise + (PA * A).sum(axis=1)
-        gain = (PA**2).sum(axis=1) / total
-        gain[order] = -1
-        best = int(gain.argmax())
-        order.append(best)
-        P = P - np.outer(PA[best], PA[best]) / total[best]
-    return sorted(order)
-
-
-@mutant(
+least_certain = slip(
     "greedy",
     "it takes the sensor whose reading is the least certain: a'Pa, and not what it tells",
+    swap=("(PA**2).sum(axis=1) / total", "(PA * A).sum(axis=1)"),
     loses=["one", "even", "prior", "all"],
 )
-def least_certain(A, noise, prior, k):
-    P, order = prior, []
-    for _ in range(k):
-        PA = A @ P
-        q = (PA * A).sum(axis=1)
-        q[order] = -1
-        best = int(q.argmax())
-        order.append(best)
-        P = P - np.outer(PA[best], PA[best]) / (noise + q[best])
-    return order
-
-
-@mutant(
+from_the_identity = slip(
     "greedy",
     "it forgets the prior, and starts from the identity",
+    swap=("P, order = prior, []", "P, order = np.eye(A.shape[1]), []"),
     loses=["one", "prior", "all"],
 )
-def from_the_identity(A, noise, prior, k):
-    P, order = np.eye(A.shape[1]), []
-    for _ in range(k):
-        PA = A @ P
-        total = noise + (PA * A).sum(axis=1)
-        gain = (PA**2).sum(axis=1) / total
-        gain[order] = -1
-        best = int(gain.argmax())
-        order.append(best)
-        P = P - np.outer(PA[best], PA[best]) / total[best]
-    return order
-
-
-@mutant("greedy", "it takes the noise for a standard deviation, and squares it", loses=["even"])
-def noise_squared(A, noise, prior, k):
-    P, order = prior, []
-    for _ in range(k):
-        PA = A @ P
-        total = noise**2 + (PA * A).sum(axis=1)
-        gain = (PA**2).sum(axis=1) / total
-        gain[order] = -1
-        best = int(gain.argmax())
-        order.append(best)
-        P = P - np.outer(PA[best], PA[best]) / total[best]
-    return order
-
-
-@mutant("greedy", "it takes one at least, also for k = 0", loses=["zero"])
-def one_at_least(A, noise, prior, k):
-    P, order = prior, []
-    for _ in range(max(k, 1)):
-        PA = A @ P
-        total = noise + (PA * A).sum(axis=1)
-        gain = (PA**2).sum(axis=1) / total
-        gain[order] = -1
-        best = int(gain.argmax())
-        order.append(best)
-        P = P - np.outer(PA[best], PA[best]) / total[best]
-    return order
+noise_squared = slip(
+    "greedy",
+    "it takes the noise for a standard deviation, and squares it",
+    swap=("noise + (PA * A)", "noise**2 + (PA * A)"),
+    loses=["even"],
+)
+one_at_least = slip(
+    "greedy",
+    "it takes one at least, also for k = 0",
+    swap=("range(k)", "range(max(k, 1))"),
+    loses=["zero"],
+)
 
 
 # --- decoys
@@ -419,27 +319,21 @@ def along_the_diagonal(d, factor):
     return np.vstack([quiet, np.full((d, d), 20 * np.sqrt(factor))])
 
 
-@mutant(
+loud_ones_apart = slip(
     "decoys",
     "its loud sensors do not overlap, and then the loudest are the best",
+    swaps=[
+        ("1.1 * length", "length"),
+        ("[loud, length * np.eye(d)]", "[1.1 * length * np.eye(d), loud]"),
+    ],
     loses=["two", "more", "any"],
 )
-def loud_ones_apart(d, factor):
-    length = 2 * np.sqrt(factor)
-    quiet = np.zeros((d, d))
-    quiet[:, 0] = length
-    return np.vstack([1.1 * length * np.eye(d), quiet])
-
-
-@mutant(
+too_quiet = slip(
     "decoys",
     "its quiet sensors are too quiet: reading them settles nothing",
+    swaps=[("1.1 * length", "1.5 * length"), ("length * np.eye(d)", "0.1 * np.eye(d)")],
     loses=["two", "more", "any"],
 )
-def too_quiet(d, factor):
-    loud = np.zeros((d, d))
-    loud[:, 0] = 3 * np.sqrt(factor)
-    return np.vstack([loud, 0.1 * np.eye(d)])
 
 
 @mutant(
@@ -453,43 +347,30 @@ def all_alike(d, factor):
     return rows
 
 
-@mutant(
+equally_loud = slip(
     "decoys",
     "its sensors are equally loud, so that the rule has nothing to go by",
+    swap=("1.1 * length", "length"),
     loses=["two", "more", "any"],
 )
-def equally_loud(d, factor):
-    length = 2 * np.sqrt(factor)
-    loud = np.zeros((d, d))
-    loud[:, 0] = length
-    return np.vstack([loud, length * np.eye(d)])
-
-
-@mutant(
+too_loud = slip(
     "decoys",
     "its lengths grow like the factor and pass a million; the root of it is enough",
+    swaps=[
+        ("1.1 * length", "200.0 * factor"),
+        ("length * np.eye(d)", "100.0 * factor * np.eye(d)"),
+    ],
     loses=["any"],
 )
-def too_loud(d, factor):
-    loud = np.zeros((d, d))
-    loud[:, 0] = 200.0 * factor
-    return np.vstack([loud, 100.0 * factor * np.eye(d)])
-
-
-@mutant("decoys", "it gives the same sensors for every factor", loses=["any"])
-def one_size(d, factor):
-    loud = np.zeros((d, d))
-    loud[:, 0] = 4.0
-    return np.vstack([loud, 3 * np.eye(d)])
-
-
-@mutant(
+one_size = slip(
+    "decoys",
+    "it gives the same sensors for every factor",
+    swaps=[("1.1 * length", "4.0"), ("length * np.eye(d)", "3 * np.eye(d)")],
+    loses=["any"],
+)
+two_unknowns_only = slip(
     "decoys",
     "its quiet sensors hear only the first two unknowns",
+    swap=("np.eye(d)", "np.eye(d)[:2]"),
     loses=["more", "any"],
 )
-def two_unknowns_only(d, factor):
-    length = 2 * np.sqrt(factor)
-    loud = np.zeros((d, d))
-    loud[:, 0] = 1.1 * length
-    return np.vstack([loud, length * np.eye(d)[:2]])

@@ -6,7 +6,7 @@ are those of the mutant in every case.
 
 import numpy as np
 
-from course_lib.grading import alternative, mutant
+from course_lib.grading import alternative, mutant, slip
 
 # --- recipe
 
@@ -103,9 +103,7 @@ def second_layer_spared(X, y, seed):
 
 
 @mutant(
-    "recipe",
-    "it keeps the smallest weights and removes the largest",
-    loses=["accuracy", "others"],
+    "recipe", "it keeps the smallest weights and removes the largest", loses=["accuracy", "others"]
 )
 def smallest_kept(X, y, seed):
     layers = train(start([X.shape[1], 64, int(y.max()) + 1], seed), X, y, 60)  # noqa: F821
@@ -114,38 +112,24 @@ def smallest_kept(X, y, seed):
     return train(layers, X, y, 60, [np.abs(W) <= most for W, _ in layers])  # noqa: F821
 
 
-@mutant(
+turned = slip(
     "recipe",
     "its weights have the shape (inputs, outputs)",
+    swap=("return layers", "return [(W.T, b) for W, b in layers]"),
     loses=["shape", "accuracy", "others"],
 )
-def turned(X, y, seed):
-    layers = train(start([X.shape[1], 64, int(y.max()) + 1], seed), X, y, 60)  # noqa: F821
-    for density in (0.5, 0.3, 0.17, 0.1):
-        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
-        least = np.sort(sizes)[-int(density * len(sizes))]
-        layers = train(layers, X, y, 60, [np.abs(W) >= least for W, _ in layers])  # noqa: F821
-    return [(W.T, b) for W, b in layers]
-
-
-@mutant("recipe", "it begins at the same values whatever the seed", loses=["seed"])
-def seed_ignored(X, y, seed):
-    layers = train(start([X.shape[1], 64, int(y.max()) + 1], 0), X, y, 60)  # noqa: F821
-    for density in (0.5, 0.3, 0.17, 0.1):
-        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
-        least = np.sort(sizes)[-int(density * len(sizes))]
-        layers = train(layers, X, y, 60, [np.abs(W) >= least for W, _ in layers])  # noqa: F821
-    return layers
-
-
-@mutant("recipe", "it takes four classes for granted", loses=["others"])
-def four_classes(X, y, seed):
-    layers = train(start([X.shape[1], 64, 4], seed), X, y, 60)  # noqa: F821
-    for density in (0.5, 0.3, 0.17, 0.1):
-        sizes = np.concatenate([np.abs(W).ravel() for W, _ in layers])
-        least = np.sort(sizes)[-int(density * len(sizes))]
-        layers = train(layers, X, y, 60, [np.abs(W) >= least for W, _ in layers])  # noqa: F821
-    return layers
+seed_ignored = slip(
+    "recipe",
+    "it begins at the same values whatever the seed",
+    swap=("+ 1], seed)", "+ 1], 0)"),
+    loses=["seed"],
+)
+four_classes = slip(
+    "recipe",
+    "it takes four classes for granted",
+    swap=("int(np.max(y)) + 1", "4"),
+    loses=["others"],
+)
 
 
 # --- stored_bytes
@@ -194,58 +178,36 @@ def values_alone(layers):
     return sum(4 * int(np.count_nonzero(W)) + 4 * len(b) for W, b in layers)
 
 
-@mutant("stored_bytes", "it has no pointers", loses=["rows", "wide", "layers"])
-def without_pointers(layers):
-    total = 0
-    for W, b in layers:
-        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
-        ways = 4 * W.size, (4 + index) * kept, 4 * kept + -(-W.size // 8)
-        total += 4 * len(b) + min(ways)
-    return total
-
-
-@mutant(
+without_pointers = slip(
     "stored_bytes",
-    "it has a pointer for each row, and none for the end",
+    "it has no pointers",
+    swap=("(4 + index) * kept + 4 * (rows + 1)", "(4 + index) * kept"),
     loses=["rows", "wide", "layers"],
 )
-def one_pointer_short(layers):
-    total = 0
-    for W, b in layers:
-        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
-        ways = 4 * W.size, (4 + index) * kept + 4 * len(W), 4 * kept + -(-W.size // 8)
-        total += 4 * len(b) + min(ways)
-    return total
-
-
-@mutant("stored_bytes", "its bit mask takes a byte for each entry", loses=["bits", "layers"])
-def bytes_for_bits(layers):
-    total = 0
-    for W, b in layers:
-        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
-        ways = 4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + W.size
-        total += 4 * len(b) + min(ways)
-    return total
-
-
-@mutant("stored_bytes", "it drops the last bits, which need a byte too", loses=["bits", "layers"])
-def bits_rounded_down(layers):
-    total = 0
-    for W, b in layers:
-        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
-        ways = 4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + W.size // 8
-        total += 4 * len(b) + min(ways)
-    return total
-
-
-@mutant("stored_bytes", "its columns always have two bytes", loses=["wide"])
-def narrow_columns(layers):
-    total = 0
-    for W, b in layers:
-        kept = int(np.count_nonzero(W))
-        ways = 4 * W.size, 6 * kept + 4 * (len(W) + 1), 4 * kept + -(-W.size // 8)
-        total += 4 * len(b) + min(ways)
-    return total
+one_pointer_short = slip(
+    "stored_bytes",
+    "it has a pointer for each row, and none for the end",
+    swap=("4 * (rows + 1)", "4 * rows"),
+    loses=["rows", "wide", "layers"],
+)
+bytes_for_bits = slip(
+    "stored_bytes",
+    "its bit mask takes a byte for each entry",
+    swap=("-(-rows * columns // 8)", "rows * columns"),
+    loses=["bits", "layers"],
+)
+bits_rounded_down = slip(
+    "stored_bytes",
+    "it drops the last bits, which need a byte too",
+    swap=("-(-rows * columns // 8)", "rows * columns // 8"),
+    loses=["bits", "layers"],
+)
+narrow_columns = slip(
+    "stored_bytes",
+    "its columns always have two bytes",
+    swap=("2 if columns <= 65536 else 4", "2"),
+    loses=["wide"],
+)
 
 
 @mutant("stored_bytes", "it chooses one way for all layers", loses=["layers"])
@@ -258,18 +220,12 @@ def one_way_for_all(layers):
     return int(sums.min())
 
 
-@mutant(
+without_biases = slip(
     "stored_bytes",
     "it forgets the biases",
+    swap=("4 * len(b) + min(", "min("),
     loses=["bits", "rows", "dense", "wide", "layers"],
 )
-def without_biases(layers):
-    total = 0
-    for W, _ in layers:
-        kept, index = int(np.count_nonzero(W)), 2 if W.shape[1] <= 65536 else 4
-        ways = 4 * W.size, (4 + index) * kept + 4 * (len(W) + 1), 4 * kept + -(-W.size // 8)
-        total += min(ways)
-    return total
 
 
 # --- group_shares
@@ -299,91 +255,54 @@ def by_counting(right, group, z):
     return np.stack([shares, middle - half, middle + half], axis=1), shares.max() - shares.min()
 
 
-@mutant(
+about_the_share = slip(
     "group_shares",
     "its limits are p and about it z standard errors, which are 0 where all are right",
+    swaps=[
+        ("p * (1 - p) / n + z**2 / (4 * n**2)", "p * (1 - p) / n"),
+        (
+            "(centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)",
+            "p - half, p + half",
+        ),
+    ],
     loses=["limits", "extreme"],
 )
-def about_the_share(right, group, z):
-    rows = []
-    for g in range(group.max() + 1):
-        own = right[group == g]
-        p, half = own.mean(), z * np.sqrt(own.mean() * (1 - own.mean()) / len(own))
-        rows.append((p, p - half, p + half))
-    shares = [row[0] for row in rows]
-    return rows, max(shares) - min(shares)
-
-
-@mutant(
+sure_as_all = slip(
     "group_shares",
     "it takes the number of all examples for the number of the group's",
+    swap=("len(own)", "len(right)"),
     loses=["limits", "extreme"],
 )
-def sure_as_all(right, group, z):
-    rows, n = [], len(right)
-    for g in range(group.max() + 1):
-        p = right[group == g].mean()
-        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
-    shares = [row[0] for row in rows]
-    return rows, max(shares) - min(shares)
-
-
-@mutant(
+share_of_all = slip(
     "group_shares",
     "it divides a group's right answers by the number of all examples",
+    swap=("own.mean()", "own.sum() / len(right)"),
     loses=["shares", "limits", "extreme", "gap"],
 )
-def share_of_all(right, group, z):
-    rows = []
-    for g in range(group.max() + 1):
-        n, p = int((group == g).sum()), (right & (group == g)).mean()
-        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
-    shares = [row[0] for row in rows]
-    return rows, max(shares) - min(shares)
-
-
-@mutant(
+not_divided = slip(
     "group_shares",
     "it does not divide by 1 + z^2/n",
+    swap=(
+        "(centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)",
+        "centre - half, centre + half",
+    ),
     loses=["limits", "extreme"],
 )
-def not_divided(right, group, z):
-    rows = []
-    for g in range(group.max() + 1):
-        own = right[group == g]
-        n, p = len(own), own.mean()
-        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        rows.append((p, centre - half, centre + half))
-    shares = [row[0] for row in rows]
-    return rows, max(shares) - min(shares)
-
-
-@mutant("group_shares", "its gap is that of the first and the last group", loses=["gap"])
-def first_and_last(right, group, z):
-    rows = []
-    for g in range(group.max() + 1):
-        own = right[group == g]
-        n, p = len(own), own.mean()
-        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
-    return rows, abs(rows[0][0] - rows[-1][0])
-
-
-@mutant(
+first_and_last = slip(
     "group_shares",
-    "its gap is the room between two intervals, and not the difference of two shares",
+    "its gap is that of the first and the last group",
+    swap=("max(shares) - min(shares)", "abs(shares[0] - shares[-1])"),
     loses=["gap"],
 )
-def room_between(right, group, z):
-    rows = []
-    for g in range(group.max() + 1):
-        own = right[group == g]
-        n, p = len(own), own.mean()
-        centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        rows.append((p, (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
-    return rows, max(max(row[1] for row in rows) - min(row[2] for row in rows), 0.0)
+room_between = slip(
+    "group_shares",
+    "its gap is the room between two intervals, and not the difference of two shares",
+    swap=(
+        "max(shares) - min(shares)",
+        "max(max(row[1] for row in rows) - min(row[2] for row in rows), 0.0)",
+    ),
+    loses=["gap"],
+)
 
 
 # --- verdict
@@ -417,17 +336,12 @@ def by_scores(dense, pruned, t, margin):
     return "worse" if about[1] < -t else "open"
 
 
-@mutant(
+no_difference_seen = slip(
     "verdict",
     "it takes a difference that was not seen for one that is not there, and asks for no margin",
+    swaps=[("low > -margin", "high > 0"), ('"worse" if high < -margin else "open"', '"worse"')],
     loses=["enough", "open", "paired"],
 )
-def no_difference_seen(dense, pruned, t, margin):
-    change = pruned - dense
-    half = t * change.std(ddof=1) / np.sqrt(len(change))
-    if change.mean() - half > 0:
-        return "better"
-    return "good enough" if change.mean() + half > 0 else "worse"
 
 
 @mutant("verdict", "it looks at the mean alone", loses=["enough", "open", "paired"])
@@ -436,60 +350,30 @@ def mean_alone(dense, pruned, t, margin):
     return "better" if mean > 0 else "good enough" if mean > -margin else "worse"
 
 
-@mutant("verdict", "it says worse of any loss, the margin notwithstanding", loses=["open"])
-def any_loss_is_worse(dense, pruned, t, margin):
-    change = pruned - dense
-    half = t * change.std(ddof=1) / np.sqrt(len(change))
-    low, high = change.mean() - half, change.mean() + half
-    if low > 0:
-        return "better"
-    if low > -margin:
-        return "good enough"
-    return "worse" if high < 0 else "open"
-
-
-@mutant(
+any_loss_is_worse = slip(
+    "verdict",
+    "it says worse of any loss, the margin notwithstanding",
+    swap=("high < -margin", "high < 0"),
+    loses=["open"],
+)
+unpaired = slip(
     "verdict",
     "it adds up the scatter of the two lists, as if they came from different seeds",
+    swap=(
+        "change.std(ddof=1) / np.sqrt(len(change))",
+        "np.sqrt((pruned.var(ddof=1) + dense.var(ddof=1)) / len(dense))",
+    ),
     loses=["paired"],
 )
-def unpaired(dense, pruned, t, margin):
-    mean = pruned.mean() - dense.mean()
-    half = t * np.sqrt((pruned.var(ddof=1) + dense.var(ddof=1)) / len(dense))
-    if mean - half > 0:
-        return "better"
-    if mean - half > -margin:
-        return "good enough"
-    return "worse" if mean + half < -margin else "open"
-
-
-@mutant(
+limits_of_one_seed = slip(
     "verdict",
     "it forgets the square root of n: these are limits for one seed, not for the mean",
+    swap=("t * change.std(ddof=1) / np.sqrt(len(change))", "t * change.std(ddof=1)"),
     loses=["better", "enough", "worse", "paired"],
 )
-def limits_of_one_seed(dense, pruned, t, margin):
-    change = pruned - dense
-    half = t * change.std(ddof=1)
-    low, high = change.mean() - half, change.mean() + half
-    if low > 0:
-        return "better"
-    if low > -margin:
-        return "good enough"
-    return "worse" if high < -margin else "open"
-
-
-@mutant(
+wrong_way_round = slip(
     "verdict",
     "it takes dense less pruned",
+    swap=("np.asarray(pruned) - dense", "np.asarray(dense) - pruned"),
     loses=["better", "enough", "worse", "open", "paired"],
 )
-def wrong_way_round(dense, pruned, t, margin):
-    change = dense - pruned
-    half = t * change.std(ddof=1) / np.sqrt(len(change))
-    low, high = change.mean() - half, change.mean() + half
-    if low > 0:
-        return "better"
-    if low > -margin:
-        return "good enough"
-    return "worse" if high < -margin else "open"

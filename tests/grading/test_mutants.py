@@ -80,7 +80,7 @@ def test_deviations_are_found_without_a_jail(parts, words, tmp_path):
 def no_jail(monkeypatch):
     """In place of the jail: everybody loses "ties", and is told nothing; the proof fails."""
 
-    def work(function, tasks, workers):
+    def work(function, tasks, workers, **_):
         for key, _ in tasks:
             assignment = Assignment(Path("exercises"), NAME)
             marked = [
@@ -129,7 +129,7 @@ def test_each_row_is_held_against_what_it_declares(course, no_jail):
 
 
 def test_a_piece_that_fails_is_a_deviation(course, monkeypatch):
-    def work(function, tasks, workers):
+    def work(function, tasks, workers, **_):
         for number, (key, _) in enumerate(tasks):
             blank = {"status": "ungraded", "why": "no kernel"}, b""
             yield (key, blank, None) if number % 2 else (key, None, OSError("gone"))

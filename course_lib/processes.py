@@ -1,4 +1,4 @@
-"""Work on many processes, here or on a cluster: what a dying worker took along is not lost."""
+"""Work on many processes, here or on a cluster: a dying worker costs only what killed it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from course_lib.grading.jail import end_all
-
 WINDOW = 64  # tasks that an executor holds whose workers we do not know
 
 Task = tuple[str, tuple[Any, ...]]  # a name, and the arguments of the function
 Done = tuple[str, Any, BaseException | None]  # the name, the result, or why there is none
+End = Callable[[], None]
 
 
 class Dropped(Exception):
@@ -36,10 +35,12 @@ def work(
     tasks: Iterable[Task],
     workers: int,
     executor: Executor | None = None,
+    *,
+    at_end: End | None = None,
 ) -> Generator[Done, None, None]:
     """Call the function with the arguments of every task; yield as they come to an end.
 
-    Tasks are taken a few ahead of the workers, so that a whole class need not fit into memory.
+    Tasks are taken a few ahead of the workers, so that not all of them need fit into memory.
 
     Args:
         function: at the top of a module.
@@ -47,6 +48,7 @@ def work(
         workers: processes of this machine, where no executor is given.
         executor: any, such as that of a Dask cluster, which does the work of dead workers again by
             itself. It is not shut down.
+        at_end: at the top of a module; what a process of ours does first when it is ended.
 
     A pool of processes breaks as a whole when one of them dies, and does not say which task it
     held. All that were under way are tried once more, each alone: the guilty one breaks its pool
@@ -54,17 +56,17 @@ def work(
     """
     left, window = iter(tasks), WINDOW if executor else workers + 2
     while True:
-        with nullcontext(executor) if executor else _processes(workers) as pool:
+        with nullcontext(executor) if executor else _processes(workers, at_end) as pool:
             lost = yield from _through(pool, function, left, window)
         if not lost:
             return
         alone = iter(lost)
         while True:
-            with _processes(1) as pool:
+            with _processes(1, at_end) as pool:
                 guilty = yield from _through(pool, function, alone, 1)
             if not guilty:
                 break
-            yield guilty[0][0], None, BrokenExecutor("the process that graded it died, twice")
+            yield guilty[0][0], None, BrokenExecutor("the process that worked on it died, twice")
 
 
 def _through(
@@ -107,16 +109,17 @@ def _broke(future: Future[Any]) -> bool:
 
 
 @contextmanager
-def _processes(workers: int) -> Iterator[Executor]:
+def _processes(workers: int, at_end: End | None) -> Iterator[Executor]:
     """Yield processes of our own, which end when this one does, in whatever way.
 
     Each holds one end of a pipe, the leash, whose other end this process alone has: the system
-    closes it even after `kill -9`. They are spawned, for a process that is forked after torch has
-    started threads can hang.
+    closes it even after `kill -9`. They are spawned, for a process that is forked after torch or
+    numba has started threads can hang.
     """
     context = get_context("spawn")
     held, leash = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_on_leash, initargs=(held,))
+    given = (held, at_end)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_on_leash, initargs=given)
     try:
         yield pool
         pool.shutdown()
@@ -129,6 +132,9 @@ def _processes(workers: int) -> Iterator[Executor]:
 @contextmanager
 def _unheard() -> Iterator[None]:
     """Put Ctrl-C off for a moment: a process that is started in it does not hear it at all."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -136,24 +142,25 @@ def _unheard() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _on_leash(held: Connection) -> None:
+def _on_leash(held: Connection, at_end: End | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: our parent decides
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # kernels are to hear it
-    signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=_end).start())
-    threading.Thread(target=_watch, args=(held,), daemon=True).start()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # its own children hear it
 
+    def end() -> None:
+        """End this process.
 
-def _watch(held: Connection) -> None:
-    held.poll(None)  # nothing is ever sent: this is the end of the pipe
-    _end()
+        No exception says it to the main thread, which may be anywhere: in a `finally`, or at exit.
+        """
+        try:
+            if at_end:
+                at_end()
+        finally:
+            os._exit(1)
 
+    def watch() -> None:
+        held.poll(None)  # nothing is ever sent: this is the end of the pipe
+        end()
 
-def _end() -> None:
-    """End this process, its jails first.
-
-    No exception says it to the main thread, which may be anywhere: in a `finally`, or at its exit.
-    """
-    try:
-        end_all()
-    finally:
-        os._exit(1)
+    signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=end).start())
+    threading.Thread(target=watch, daemon=True).start()

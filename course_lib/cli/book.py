@@ -6,7 +6,6 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ import yaml
 
 from course_lib.cli.place import course_root, writable
 from course_lib.cli.ports import free_port
+from course_lib.files import zip_whole
 
 # All that a page can depend on. A change in any of it builds everything again (seconds): Sphinx's
 # own bookkeeping misses changes of extensions and says a warning once only, so that after a failed
@@ -77,17 +77,9 @@ def build(root: Path) -> Path:
 
 def pack(html: Path, target: Path) -> Path:
     """Write the pages into an archive whose bytes depend on nothing but theirs; return its path."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bundle:
-        for path in sorted(html.rglob("*")):
-            if path.is_file():
-                name = f"{target.stem}/{path.relative_to(html).as_posix()}"
-                entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-                entry.external_attr = 0o644 << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                bundle.writestr(entry, path.read_bytes())
-    part.replace(target)
+    files = (path for path in sorted(html.rglob("*")) if path.is_file())
+    named = ((f"{target.stem}/{p.relative_to(html).as_posix()}", p.read_bytes()) for p in files)
+    zip_whole(target, named)
     return target
 
 

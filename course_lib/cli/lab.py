@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import nbformat
 
+from course_lib.chapters import chapters
 from course_lib.cli.place import course_root, writable
 from course_lib.cli.ports import free_port, until_ctrl_c
 
@@ -32,7 +33,7 @@ NBGRADER = [
 )
 def lab(port: int, browser: bool, only_list: bool) -> None:
     """Open JupyterLab on the course: a page of chapters and assignments to start from."""
-    from course_lib.cli.start import as_text, books, write_start_page
+    from course_lib.cli.start import as_text, write_start_page
 
     if only_list:
         click.echo(as_text(course_root()))
@@ -42,7 +43,7 @@ def lab(port: int, browser: bool, only_list: bool) -> None:
     root = course_root()
     writable(root)
     start = write_start_page(root).name
-    trust(books(root))
+    trust(chapters(root))
     here = Path(sys.executable).parent
     os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"  # `course` is found
     further = os.environ.get("JUPYTER_CONFIG_PATH")

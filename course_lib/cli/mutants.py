@@ -9,6 +9,7 @@ from contextlib import closing
 import click
 
 from course_lib.cli.place import course_root
+from course_lib.files import write_whole
 
 
 @click.command()
@@ -29,7 +30,6 @@ def mutants(
 
     from course_lib.grading.assignment import Assignment, assignments
     from course_lib.grading.mutants import count, matrices, merged, text
-    from course_lib.grading.run import write
     from course_lib.grading.tasks import Refusal
 
     root = course_root()
@@ -58,7 +58,7 @@ def mutants(
     if store:
         path = root / "book" / "instructor" / "kill_matrix.json"
         proved = [given[matrix["assignment"]] for matrix in found if matrix["ok"]]
-        write(path, merged(path, proved, known))
+        write_whole(path, merged(path, proved, known), parents=True)
         click.echo(f"{len(proved)} stored in {path.relative_to(root)}", err=True)
     if not all(matrix["ok"] for matrix in found):
         raise SystemExit(1)

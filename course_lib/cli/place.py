@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from course_lib.chapters import chapters as all_chapters
+
 # What the system answers where nothing can be written.
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
@@ -56,10 +58,11 @@ def chapters(names: tuple[str, ...] = (), root: Path | None = None) -> list[Path
     Raises:
         click.ClickException: a name fits no chapter, or there is no chapter at all.
     """
-    folder = (root or course_root()) / "notebooks"
-    known = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    root = root or course_root()
+    known = {path.stem: path for path in all_chapters(root)}
     if not known:
-        raise click.ClickException(f"there is no chapter: {folder} holds no NN_topic.ipynb.")
+        where = root / "notebooks"
+        raise click.ClickException(f"there is no chapter: {where} holds no NN_topic.ipynb.")
     found = []
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")

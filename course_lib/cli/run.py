@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from nbformat import NotebookNode
 
 from course_lib.cli.offline import AsyncOfflineKernelManager, namespace
 from course_lib.cli.place import chapters, writable
+from course_lib.files import write_whole
 
 CELL_SECONDS = 15 * 60  # for what hangs; a cell that computes takes a minute at most
 METADATA = {
@@ -85,7 +84,7 @@ def run_notebook(path: Path) -> Cost:
     if path.read_text(encoding="utf-8") != before:
         raise NotebookFailed("it was changed while it ran; run it again")
     if after != before:
-        _replace(path, after)
+        write_whole(path, after.encode(), mode=path.stat().st_mode)
     return Cost(seconds, peak[0], after != before)
 
 
@@ -166,19 +165,6 @@ def _peak_memory(pid: int | None) -> float | None:
         return None
     line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
     return int(line.split()[1]) / 1024 if line else None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file, then rename: a reader sees the old text or the new, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, path.stat().st_mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @click.command()

@@ -10,10 +10,10 @@ from typing import Any
 
 import nbformat
 
+from course_lib.chapters import chapters, title
 from course_lib.grading.marking import clean
 from course_lib.grading.names import notebook, released
 from course_lib.grading.submission import ASKED
-from course_lib.teaching.evidence import title
 
 PASSED = re.compile(r"^\w+: ([\d.]+) of ([\d.]+) points", re.MULTILINE)
 
@@ -118,12 +118,6 @@ def _passes(cell: nbformat.NotebookNode) -> bool:
     return bool(found and found[1] == found[2])
 
 
-def books(root: Path) -> list[Path]:
-    """Return the chapters, in order; JupyterLab opens on a course that has none yet, too."""
-    found = (root / "notebooks").glob("[0-9][0-9]_*.ipynb")
-    return sorted(path for path in found if path.is_file())
-
-
 def heading(path: Path) -> str:
     """Return the title of a chapter, or its name with a word if it cannot be read."""
     try:
@@ -134,7 +128,7 @@ def heading(path: Path) -> str:
 
 def start_page(root: Path, today: date) -> str:
     """Return the page in Markdown; its links lead from the root of the course."""
-    links = (f"[{heading(path)}](notebooks/{path.name})" for path in books(root))
+    links = (f"[{heading(path)}](notebooks/{path.name})" for path in chapters(root))
     found = exercises(root)
     name = "01_sparse_approximation"
     first = f"{found[0].name}/{found[0].file}" if found else f"{name}/{notebook(name)}"

@@ -15,10 +15,10 @@ from nbformat import NotebookNode
 
 from course_lib.grading import worker
 from course_lib.grading.assignment import Assignment
-from course_lib.grading.jail import ready
-from course_lib.grading.pool import Task, work
+from course_lib.grading.jail import end_all, ready
 from course_lib.grading.tasks import Refusal, Variant, prove
 from course_lib.grading.worker import paper
+from course_lib.processes import Task, work
 
 MUTANTS, ALTERNATIVES = 3, 2  # at least so many for a task
 SEED = 0  # of the inputs that are graded end to end; `prove` draws many others
@@ -69,7 +69,7 @@ def matrices(
                 job = (worker.grade_sealed, sealed, book, f"round {number}")
                 yield f"{a.name}/{number}", job
 
-    with closing(work(operator.call, tasks(), workers)) as done:
+    with closing(work(operator.call, tasks(), workers, at_end=end_all)) as done:
         for key, result, error in done:
             name, _, part = key.partition("/")
             ongoing[name].take(part, result, error)

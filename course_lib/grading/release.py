@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
 import os
@@ -11,7 +10,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import zipfile
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from course_lib.files import zip_whole
 from course_lib.grading import earlier
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.marking import sane
 from course_lib.grading.names import released
-from course_lib.grading.run import write
 from course_lib.grading.tasks import Refusal
 
 # What students receive of the course, in globs, beside a README of their own; never
@@ -117,18 +115,13 @@ def archive(root: Path, target: Path, sizes: dict[str, str]) -> list[str]:
     """
     contents = given(root, sizes)
     when = stamp(root, contents)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bundle:
-        for name, content in sorted(contents.items()):
-            if name.startswith(SECRET) or (
-                name.endswith(".ipynb") and b"### BEGIN SOLUTION" in content
-            ):
-                raise Refusal(f"{name} holds a solution: it must not be in the student archive.")
-            entry = zipfile.ZipInfo(f"{FOLDER}/{name}", when.timetuple()[:6])
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            bundle.writestr(entry, content)
-    write(target, stream.getvalue())
+    for name, content in contents.items():
+        if name.startswith(SECRET) or (
+            name.endswith(".ipynb") and b"### BEGIN SOLUTION" in content
+        ):
+            raise Refusal(f"{name} holds a solution: it must not be in the student archive.")
+    files = [(f"{FOLDER}/{name}", contents[name]) for name in sorted(contents)]
+    zip_whole(target, files, when.timetuple()[:6])
     return sorted(contents)
 
 

@@ -14,44 +14,27 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from course_lib.files import DRAFT, write_whole
 from course_lib.grading import export, feedback, intake, jail, submission, worker
 from course_lib.grading.assignment import Assignment
 from course_lib.grading.gradebook import Book, Given
 from course_lib.grading.intake import Handed, columns
 from course_lib.grading.marking import clean
-from course_lib.grading.pool import Dropped, Task, work
 from course_lib.grading.tasks import Refusal
 from course_lib.grading.worker import Graded, paper
+from course_lib.processes import Dropped, Task, work
 
 FORMAT = 1  # of a verdict
-DRAFT = ".new."  # how the name of a file begins while it is written
 
 Verdict = dict[str, Any]
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a crash or a full disk leaves what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=DRAFT)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+write = partial(write_whole, mode=0o644, parents=True)  # whatever the umask of who grades
 
 
 def fingerprint(assignment: Assignment) -> str:
@@ -304,7 +287,10 @@ class Batch:
                     blanks[student]["sha256"] = _sha256(content)
                     yield student, (sealed, content, path.name)
 
-        with closing(work(worker.grade_sealed, tasks(), self.workers, self.executor)) as done:
+        working = work(
+            worker.grade_sealed, tasks(), self.workers, self.executor, at_end=jail.end_all
+        )
+        with closing(working) as done:
             for student, result, error in done:
                 found, notebook = _survived(error) if error else result
                 yield {**blanks[student], **found}, notebook

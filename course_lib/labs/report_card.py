@@ -29,10 +29,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from course_lib.files import write_whole
 from course_lib.labs.fairness import Grouped, accuracies, table
 from course_lib.labs.robustness import interval_margins
 from course_lib.masks import Mask, prunable
-from course_lib.masks.files import write_whole
 from course_lib.sparse.formats import CSR
 from course_lib.sparse.layers import refusals, sparsify
 from course_lib.sparse.roofline import race

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from course_lib.files import check_file, write_whole
 from course_lib.masks.checks import checked_device
-from course_lib.masks.files import check_file, write_whole
 
 # The layers whose weights pruning may touch, and what each calls its weights and its biases.
 # Subclasses are of the kind. Recurrent layers name their own.

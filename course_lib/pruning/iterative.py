@@ -9,7 +9,6 @@ Everything works alike on one network and on `Replicas`, where each copy is prun
 """
 
 import copy
-import hashlib
 import inspect
 import os
 import tempfile
@@ -22,14 +21,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from course_lib.files import store, stored
 from course_lib.masks import Mask, select
 from course_lib.masks.checks import checked_scores
-from course_lib.masks.files import write_whole
 from course_lib.pruning.fingerprint import Unknown, fingerprint
 from course_lib.pruning.saliency import NEED_DATA, Scores, magnitude
 from course_lib.training.examples import Examples, Loss
@@ -602,20 +600,17 @@ class _Store:
         if self.folder is None:
             return None
         path = self._path(number)
-        try:
-            content = path.read_bytes()
-            if hashlib.sha256(content[64:]).hexdigest() != content[:64].decode():
-                return None
-            run, tensors = content[64:128].decode(), load(content[128:])
-        except (OSError, UnicodeDecodeError, SafetensorError):
+        found = stored(path)
+        if found is None:
             return None
+        run, content = found
         if run != self.run:
             raise ValueError(
                 f"folder: {path} belongs to another experiment: other settings, initial values, "
                 "trainer, criterion, data or loss. Give an empty folder, or delete that one."
             )
         parts: dict[str, State] = {"mask": {}, "trained": {}, "rewound": {}}
-        for name, tensor in tensors.items():
+        for name, tensor in load(content).items():
             part, _, own = name.partition("/")
             parts[part][own] = tensor
         return Round(number, Mask(parts["mask"]), parts["trained"], parts["rewound"])
@@ -624,7 +619,7 @@ class _Store:
         """Store a round, whole or not at all."""
         if self.folder is not None:
             parts = {"mask": done.mask, "trained": done.trained, "rewound": done.rewound}
-            content = self.run.encode() + save(
+            content = save(
                 {
                     f"{p}/{n}": t.contiguous().clone()
                     for p, own in parts.items()
@@ -632,8 +627,7 @@ class _Store:
                 }
             )
             self.folder.mkdir(parents=True, exist_ok=True)
-            digest = hashlib.sha256(content).hexdigest().encode()
-            write_whole(self._path(done.number), digest + content)
+            store(self._path(done.number), self.run, content)
         return done
 
 

@@ -27,8 +27,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from course_lib.files import write_whole
 from course_lib.masks import Mask, select
-from course_lib.masks.files import write_whole
 from course_lib.pruning.iterative import Round, State, _copy, iterative_pruning
 from course_lib.pruning.saliency import magnitude
 from course_lib.training.examples import seeded

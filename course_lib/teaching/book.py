@@ -25,9 +25,10 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from course_lib.chapters import title
 from course_lib.teaching.budgets import Budgets
 from course_lib.teaching.chapter_map import ChapterMap
-from course_lib.teaching.evidence import VERDICTS, Claim, collect, title
+from course_lib.teaching.evidence import VERDICTS, Claim, collect
 from course_lib.teaching.kill_matrix import KillMatrix
 from course_lib.teaching.reader import ConceptTest, Progress
 from course_lib.teaching.slim import slim

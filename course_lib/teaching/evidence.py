@@ -208,10 +208,3 @@ def _card(claim: Claim) -> str:
         f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span></p>'
         f'<p class="mathjax_process">{prose(claim.statement)}</p><dl>{listed}</dl></div>'
     )
-
-
-def title(path: Path) -> str:
-    """Return the title of a chapter: its first heading."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    lines = (line for cell in cells for line in "".join(cell["source"]).splitlines())
-    return next((line[2:].strip() for line in lines if line.startswith("# ")), path.stem)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sphinx.environment import BuildEnvironment
 
-from course_lib.teaching.evidence import title
+from course_lib import chapters as course
 
 
 def beside(env: BuildEnvironment, name: str) -> Path:
@@ -31,6 +31,6 @@ def chapters(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
     """Return title and address (seen from this page) of each chapter, by its name."""
     uri = env.app.builder.get_relative_uri
     return {
-        path.stem: (title(path), uri(env.docname, f"notebooks/{path.stem}"))
-        for path in sorted(notebooks(env).glob("[0-9]*.ipynb"))
+        path.stem: (course.title(path), uri(env.docname, f"notebooks/{path.stem}"))
+        for path in course.chapters(notebooks(env).parent)
     }

@@ -1,9 +1,9 @@
 """The two data sets that chapters learn from: MNIST-1D, made here, and real handwritten digits."""
 
-import hashlib
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from course_lib.masks.files import write_whole
+from course_lib.files import store, stored
 from course_lib.training.examples import seeded
 
 CLASSES = 10
@@ -136,21 +136,16 @@ def cache_folder() -> Path:
 def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Return tensors from the cache, or make them and store them.
 
-    A file begins with the SHA-256 of the rest, so one that is cut short or altered is noticed and
-    made anew. Where nothing can be stored the tensors are simply made each time.
+    A file that is cut short or altered is noticed and made anew. Where nothing can be stored the
+    tensors are simply made each time.
     """
-    try:
-        stored = (cache_folder() / f"{name}.safetensors").read_bytes()
-        if hashlib.sha256(stored[32:]).digest() == stored[:32]:
-            return load(stored[32:])
-    except (OSError, SafetensorError):
-        pass
+    with suppress(OSError, SafetensorError):
+        if found := stored(cache_folder() / f"{name}.safetensors"):
+            return load(found[1])
     made = make()
-    content = save({key: tensor.contiguous() for key, tensor in made.items()})
-    try:
+    with suppress(OSError):
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"{name}.safetensors", hashlib.sha256(content).digest() + content)
-    except OSError:
-        pass
+        content = save({key: tensor.contiguous() for key, tensor in made.items()})
+        store(folder / f"{name}.safetensors", name, content)
     return made

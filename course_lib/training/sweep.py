@@ -11,21 +11,19 @@ stood, and a worker that dies costs the work it held, which is done again.
 import hashlib
 import json
 import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import closing
 from itertools import product
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from tqdm import tqdm
 
-from course_lib.masks.files import write_whole
+from course_lib.files import store, stored
+from course_lib.processes import Dropped, work
 
 Settings = dict[str, object]
 Experiment = Callable[..., object]
-ATTEMPTS = 3  # how often settings are tried whose worker died
 
 
 class SweepFailed(RuntimeError):
@@ -75,7 +73,7 @@ def sweep(
     Raises:
         TypeError: settings that are not plain data, or an experiment that workers cannot import.
         SweepFailed: at some settings the experiment raised, gave no plain data, or its worker died
-            time and again. All others have been done and stored.
+            twice. All others have been done and stored.
 
     Used in chapter 05.
     """
@@ -83,10 +81,10 @@ def sweep(
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     files = {_key(name, point): point for point in settings}
-    missing = [key for key in files if _read(place / f"{key}.json") is None]
+    missing = {k: point for k, point in files.items() if _read(place / f"{k}.json") is None}
     failures: dict[str, str] = {}
     with tqdm(total=len(files), initial=len(files) - len(missing), disable=None) as bar:
-        for key, result, error in _run(experiment, files, missing, executor, workers):
+        for key, result, error in _run(experiment, missing, executor, workers):
             if error is None:
                 try:
                     _write(place / f"{key}.json", name, files[key], result)
@@ -106,76 +104,23 @@ def sweep(
 
 def _run(
     experiment: Experiment,
-    files: Mapping[str, Settings],
-    missing: Sequence[str],
+    points: Mapping[str, Settings],
     executor: Executor | None,
     workers: int | None,
 ) -> Iterator[tuple[str, object, str | None]]:
-    """Yield (key, result, error) as they come; what a dying worker took along is tried again.
-
-    A pool of processes breaks as a whole when one of them dies, and does not say which task it
-    held. So the second time what was lost runs one task at a time, to find the guilty one.
-    """
-    left, together = list(missing), True
-    for _ in range(ATTEMPTS):
-        lost: list[str] = []
-        groups = [left] if together else [[key] for key in left]
-        for group in groups:
-            with _pool(executor, 1 if not together else workers) as pool:
-                tasks: dict[Future[object], str] = {}
-                with _deaf_to_ctrl_c():
-                    for key in group:
-                        try:
-                            tasks[pool.submit(experiment, **files[key])] = key
-                        except BrokenExecutor:
-                            lost.append(key)
-                for task in as_completed(tasks):
-                    error = task.exception()
-                    if isinstance(error, BrokenExecutor):
-                        lost.append(tasks[task])
-                    elif error is not None:
-                        yield tasks[task], None, f"{type(error).__name__}: {error}"
-                    else:
-                        yield tasks[task], task.result(), None
-        left, together = lost, False
-        if not left:
-            return
-        if executor is not None:
-            break  # not ours to make anew
-    for key in left:
-        yield key, None, "the worker died; too little memory, or the experiment ends its process"
+    """Yield (key, result, error) as they come; what a dying worker took along is tried again."""
+    tasks = [(key, (experiment, point)) for key, point in points.items()]
+    with closing(work(_call, tasks, workers or os.cpu_count() or 1, executor)) as done:
+        for key, result, error in done:
+            if isinstance(error, BrokenExecutor | Dropped):
+                said = "the worker died; too little memory, or the experiment ends its process"
+                yield key, None, said
+            else:
+                yield key, result, f"{type(error).__name__}: {error}" if error else None
 
 
-@contextmanager
-def _pool(executor: Executor | None, workers: int | None) -> Iterator[Executor]:
-    """Yield the executor that was given, or local processes of our own.
-
-    They are spawned: a process that is forked after torch or numba have started threads can hang.
-    """
-    if executor is not None:
-        yield executor
-        return
-    before = set(active_children())
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            yield pool
-        except BaseException:  # Ctrl-C: what is under way would be waited for
-            for process in set(active_children()) - before:
-                process.terminate()
-            raise
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Have processes that are started here not hear Ctrl-C, which a terminal sends to all.
-
-    Each would write a traceback of its own. They inherit what this thread does not hear.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _call(experiment: Experiment, settings: Settings) -> object:
+    return experiment(**settings)
 
 
 # The store
@@ -203,13 +148,8 @@ def _key(name: str, settings: Settings) -> str:
 
 def _read(path: Path) -> Settings | None:
     """Return what is stored; None if there is nothing, or it is broken and must be done again."""
-    try:
-        digest, told = path.read_text().split("\n", 1)
-    except (OSError, ValueError):
-        return None
-    if hashlib.sha256(told.encode()).hexdigest() != digest:
-        return None
-    entry: Settings = json.loads(told)
+    found = stored(path)
+    entry: Settings | None = json.loads(found[1]) if found else None
     return entry
 
 
@@ -221,5 +161,5 @@ def _result(path: Path) -> object:
 
 
 def _write(path: Path, name: str, settings: Settings, result: object) -> None:
-    told = json.dumps({"experiment": name, "settings": settings, "result": result}, indent=1)
-    write_whole(path, f"{hashlib.sha256(told.encode()).hexdigest()}\n{told}".encode())
+    told = json.dumps({"settings": settings, "result": result}, indent=1)
+    store(path, name, told.encode())

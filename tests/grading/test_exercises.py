@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.chapters import title
 from course_lib.grading import check, mutants, release
 from course_lib.grading.assignment import Assignment, assignments
 from course_lib.grading.names import notebook
 from course_lib.grading.tasks import prove
-from course_lib.teaching.evidence import title
 
 EXERCISES = Path(__file__).parents[2] / "exercises"
 SEEDS = range(3)

@@ -18,8 +18,9 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
+from course_lib import processes
 from course_lib.cli.grade import grade as command
-from course_lib.grading import jail, pool, run, worker
+from course_lib.grading import jail, run, worker
 from course_lib.grading.run import attention, table, write
 from course_lib.grading.tasks import Refusal
 from tests.grading.trial import NAME, Grader, answered
@@ -418,9 +419,10 @@ def test_ctrl_c_while_workers_start_is_one_line(course, group, tmp_path, times):
 LEFT = """
 import atexit, sys, time
 from multiprocessing import Pipe
-from course_lib.grading import jail, pool
+from course_lib import processes
+from course_lib.grading import jail
 held, leash = Pipe(duplex=False)
-pool._on_leash(held)
+processes._on_leash(held, jail.end_all)
 print(jail.folder("jail.", "/tmp", lambda: print("ended")), flush=True)
 def late():
     leash.close()
@@ -440,7 +442,9 @@ def test_a_worker_that_is_told_to_end_while_it_ends_says_nothing_and_leaves_noth
 def test_what_kills_its_worker_twice_is_told_and_the_rest_is_done():
     tasks = [(str(n), (pow, n, 2)) for n in range(6)]
     tasks[2:2] = [("fatal", (os._exit, 1))]
-    done = {name: (result, error) for name, result, error in pool.work(operator.call, tasks, 2)}
+    done = {
+        name: (result, error) for name, result, error in processes.work(operator.call, tasks, 2)
+    }
     result, error = done.pop("fatal")
     assert result is None and "died, twice" in str(error)
     assert done == {str(n): (n * n, None) for n in range(6)}

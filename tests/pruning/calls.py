@@ -1095,7 +1095,6 @@ ROOMS = ("masks", "pruning", "sparse")
 # Public, but given no network: whole modules, and single functions. A reason for each.
 APART = {
     "checks": "asked of scores by every selection",
-    "files": "writes bytes",
     "radix": "the inside of top_k",
     "compilers": "compiles kernels",
     "formats": "matrices; tested in tests/sparse",

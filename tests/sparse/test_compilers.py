@@ -53,7 +53,7 @@ def test_a_full_disk_and_a_file_of_somebody_else(monkeypatch, tmp_path, act, err
 def test_a_course_and_a_home_that_cannot_be_written_to(tmp_path):
     """Files stand where the folders of the cache would be: nobody can make these, not even root."""
     room = tmp_path / "course_lib"
-    for part in ("__init__.py", "masks", "sparse"):
+    for part in ("__init__.py", "files.py", "masks", "sparse"):
         source, target = Path(course_lib.__file__).parent / part, room / part
         target.parent.mkdir(exist_ok=True)
         if source.is_dir():

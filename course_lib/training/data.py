@@ -140,7 +140,8 @@ def cached(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     tensors are simply made each time.
     """
     with suppress(OSError, SafetensorError):
-        if found := stored(cache_folder() / f"{name}.safetensors"):
+        found = stored(cache_folder() / f"{name}.safetensors")
+        if found and found[0] == name:
             return load(found[1])
     made = make()
     with suppress(OSError):

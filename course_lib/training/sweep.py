@@ -81,7 +81,7 @@ def sweep(
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     files = {_key(name, point): point for point in settings}
-    missing = {k: point for k, point in files.items() if _read(place / f"{k}.json") is None}
+    missing = {k: point for k, point in files.items() if _read(place / f"{k}.json", name) is None}
     failures: dict[str, str] = {}
     with tqdm(total=len(files), initial=len(files) - len(missing), disable=None) as bar:
         for key, result, error in _run(experiment, missing, executor, workers):
@@ -96,7 +96,10 @@ def sweep(
     if failures:
         told = [(files[key], error) for key, error in failures.items()]
         raise SweepFailed(told, len(files) - len(failures))
-    return [{**point, "result": _result(place / f"{_key(name, point)}.json")} for point in settings]
+    return [
+        {**point, "result": _result(place / f"{_key(name, point)}.json", name)}
+        for point in settings
+    ]
 
 
 # Running
@@ -146,15 +149,17 @@ def _key(name: str, settings: Settings) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
-def _read(path: Path) -> Settings | None:
+def _read(path: Path, name: str) -> Settings | None:
     """Return what is stored; None if there is nothing, or it is broken and must be done again."""
     found = stored(path)
-    entry: Settings | None = json.loads(found[1]) if found else None
+    if found is None or found[0] != name:
+        return None
+    entry: Settings = json.loads(found[1])
     return entry
 
 
-def _result(path: Path) -> object:
-    entry = _read(path)
+def _result(path: Path, name: str) -> object:
+    entry = _read(path, name)
     if entry is None:
         raise RuntimeError(f"{path}: was stored and is gone or altered. Run the sweep again.")
     return entry["result"]

@@ -1,5 +1,7 @@
 """Sweeps with real processes: any executor, raising, dying, killed in the middle, and resumed."""
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ from textwrap import indent
 
 import pytest
 
+from course_lib.files import store
 from course_lib.training.sweep import SweepFailed, grid, sweep
 from tests.training.experiments import deadly, picky, square
 
@@ -69,6 +72,21 @@ def test_failures_are_told_at_the_end_and_tried_again(tmp_path, traces):
     assert told[2] == "ValueError: no twos"
     assert "no plain data" in told[3]
     assert [count(traces, x) for x in range(5)] == [1, 1, 2, 2, 1]
+
+
+def test_a_result_of_another_form_or_experiment_is_made_anew(tmp_path, traces):
+    points = grid(x=[3], folder=[str(traces)])
+    with ThreadPoolExecutor(1) as pool:
+        wanted = sweep(square, points, folder=tmp_path / "a", executor=pool)
+        (path,) = (tmp_path / "a").iterdir()
+        told = json.dumps({"experiment": "old", "result": 4}, indent=1)
+        old = f"{hashlib.sha256(told.encode()).hexdigest()}\n{told}".encode()
+        strange = path.with_name("strange")
+        store(strange, "another:experiment", b'{"result": 4}')
+        for content in (old, strange.read_bytes()):
+            path.write_bytes(content)
+            assert sweep(square, points, folder=tmp_path / "a", executor=pool) == wanted
+    assert count(traces) == 3
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from scipy.fft import dctn, idctn
 from skimage import data
 from torch import Tensor
 
-from course_lib.labs.thresholding import hard_threshold
+from course_lib.labs.approximation import hard_threshold
 
 
 def portrait() -> Tensor:

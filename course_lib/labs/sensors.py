@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.labs.thresholding import all_supports
+from course_lib.labs.approximation import all_supports
 from course_lib.masks import top_k
 
 Floats = NDArray[np.float64]

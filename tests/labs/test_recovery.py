@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import Lasso
 
 from course_lib.labs import recovery as lab
-from course_lib.labs.thresholding import hard_threshold, soft_threshold
+from course_lib.labs.approximation import hard_threshold, soft_threshold
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 5), (3, 20, 40), (2, 1, 4)])

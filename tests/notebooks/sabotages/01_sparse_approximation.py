@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.labs import thresholding as lab
+from course_lib.labs import approximation as lab
 from course_lib.masks import top_k
 from tests.notebooks.harness import sabotage
 

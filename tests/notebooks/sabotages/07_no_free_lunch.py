@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import torch
 
-from course_lib.labs import nofreelunch as lab
+from course_lib.labs import no_free_lunch as lab
 from course_lib.masks import Mask
 from course_lib.pruning.iterative import prune_model
 from course_lib.teaching import interval

@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.optimize import linprog
 from sklearn.neighbors import KNeighborsClassifier
 
-from course_lib.labs import nofreelunch as lab
+from course_lib.labs import no_free_lunch as lab
 
 
 def test_the_cube_counts_in_binary():

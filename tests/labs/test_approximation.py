@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
-from course_lib.labs import thresholding as lab
+from course_lib.labs import approximation as lab
 
 entries = st.floats(-10, 10, allow_subnormal=False)
 vectors = st.lists(entries, min_size=1, max_size=7).map(lambda v: torch.tensor(v).double())

@@ -6,11 +6,13 @@ Each command lives in a module of its own and is imported only when it is used, 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from course_lib import __version__
+from course_lib.chapters import WrongCourse, course
 from course_lib.cli.place import NO_PLACE, a_home, here, no_place
 
 # command: (module, one line for the help page)
@@ -21,6 +23,7 @@ COMMANDS = {
     "test": ("test", "Run every check of the course."),
     "bench": ("bench.command", "Measure what the course promises about time."),
     "evidence": ("evidence", "List the claims of the chapters, as measured."),
+    "adopt": ("adopt", "Make files follow the course's name, address and chapters."),
     "release": ("release", "Make the student's version of assignments."),
     "check": ("check", "Check a student's notebook with the visible checks."),
     "grade": ("grade", "Grade a folder of submissions in a jail."),
@@ -31,6 +34,7 @@ COMMANDS = {
     "doctor": ("doctor", "Say what this machine has and lacks."),
 }
 
+SUBJECT = "a hands-on course on magnitude pruning."
 STOPPED = 130  # the exit code of what was ended by Ctrl-C: what shells say
 
 
@@ -52,6 +56,12 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say whose command it is, by the name of the course that it lies in."""
+        with suppress(WrongCourse):  # whose sentence is for a command that needs it
+            self.help = f"{course().name}: {SUBJECT}"
+        super().format_help_text(ctx, formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table above, importing none of them."""
         with formatter.section("Commands"):
@@ -68,6 +78,8 @@ class LazyGroup(click.Group):
                 return super().invoke(ctx)
         except ModuleNotFoundError as error:
             raise _lacking(error, "this command") from error
+        except WrongCourse as error:
+            raise click.ClickException(str(error)) from error
         except OSError as error:
             if error.errno not in NO_PLACE:
                 raise
@@ -88,4 +100,4 @@ def _lacking(error: ModuleNotFoundError, what: str) -> click.ClickException:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="course")
 def main() -> None:
-    """The Statue Within: a hands-on course on magnitude pruning."""
+    """A hands-on course on magnitude pruning."""  # its name is put before it

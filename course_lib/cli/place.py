@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
-from course_lib.chapters import chapters as all_chapters
+from course_lib.chapters import SETTINGS, called, notebooks
+from course_lib.chapters import chapters as taught
+from course_lib.chapters import course as settings
 
 # What the system answers where nothing can be written.
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -59,19 +61,20 @@ def chapters(names: tuple[str, ...] = (), root: Path | None = None) -> list[Path
         click.ClickException: a name fits no chapter, or there is no chapter at all.
     """
     root = root or course_root()
-    known = {path.stem: path for path in all_chapters(root)}
+    known = {path.stem: path for path in taught(root)}
     if not known:
         where = root / "notebooks"
         raise click.ClickException(f"there is no chapter: {where} holds no NN_topic.ipynb.")
     found = []
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
-        fits = [path for key, path in known.items() if stem in (key, key[:2], key[:2].lstrip("0"))]
+        fits = called(stem, list(known))
         if not fits:
-            raise click.ClickException(
-                f"no chapter is called {name!r}. The chapters are: {', '.join(known)}."
-            )
-        found += fits
+            left = called(stem, [path.stem for path in notebooks(root)])
+            said = f"no chapter is called {name!r}"
+            said = f"{left[0]} is not taught, see {SETTINGS}" if left else said
+            raise click.ClickException(f"{said}. The chapters are: {', '.join(known)}.")
+        found += [known[key] for key in fits]
     return list(dict.fromkeys(found)) or list(known.values())
 
 
@@ -117,7 +120,8 @@ def no_place(error: OSError) -> str:
 
 def _copying(root: Path) -> str:
     """Return what a user types to have a copy of the course, without its environment."""
-    source, own = shlex.quote(str(root)), "~/statue-within" if _has_home() else "FOLDER"
+    own = f"~/{settings(root).folder}" if _has_home() else "FOLDER"
+    source = shlex.quote(str(root))
     return f"mkdir {own} && cp -R {source}/* {own} && chmod -R u+w {own} && cd {own}"
 
 

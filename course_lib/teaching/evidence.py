@@ -5,7 +5,6 @@ measured no longer supports it, so a page cannot go on asserting what has stoppe
 """
 
 import html
-import json
 import math
 import re
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from course_lib.chapters import cells
 from course_lib.teaching.page import asset, prose
 
 MIME = "application/vnd.statue-within.evidence+json"
@@ -171,16 +171,15 @@ def collect(folder: str | Path) -> list[Claim]:
 def _stored(path: Path) -> list[Claim]:
     """Return the claims that one notebook stores."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         found = []
-        for number, cell in enumerate(cells, 1):
+        for number, cell in enumerate(cells(path), 1):
             shown = [out.get("data", {}) for out in cell.get("outputs", [])]
             records = [data[MIME] for data in shown if MIME in data]
             if "evidence" in cell["metadata"].get("tags", []) and not records:
                 raise ValueError(f"cell {number} stores no evidence: run `course run {path.stem}`")
             for record in records:
-                record["interval"] = record["interval"] and tuple(record["interval"])
-                found.append(Claim(**record, chapter=path.stem))
+                ends = record["interval"] and tuple(record["interval"])
+                found.append(Claim(**{**record, "interval": ends}, chapter=path.stem))
         return found
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name}: its evidence cannot be read: {error}") from error

@@ -10,9 +10,9 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from course_lib.teaching import choice, number, quiz
-from course_lib.teaching.concept import read_concepts
+from course_lib.teaching.book.concept import read_concepts
+from course_lib.teaching.book.reader import quiz_questions
 from course_lib.teaching.evidence import MIME
-from course_lib.teaching.reader import quiz_questions
 
 
 def store(folder: Path, *outputs: dict[str, Any], tag: str = "evidence") -> None:

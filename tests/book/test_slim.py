@@ -5,7 +5,7 @@ from pathlib import Path
 import pydata_sphinx_theme
 from fontTools.ttLib import TTFont
 
-from course_lib.teaching.slim import icons, slim, subset
+from course_lib.teaching.book.slim import icons, slim, subset
 
 SUN, MOON, YELP = 0xF185, 0xF186, 0xF1E9
 

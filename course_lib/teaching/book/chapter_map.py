@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from course_lib.teaching.sources import chapters
+from course_lib.teaching.book.sources import chapters
 
 WIDE, HIGH, GAP, ROW = 245, 28, 36, 38  # of a box; between columns; from row to row
 

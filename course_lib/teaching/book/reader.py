@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from course_lib.teaching.concept import concept_test, read_concepts
+from course_lib.chapters import html_outputs
+from course_lib.teaching.book.concept import concept_test, read_concepts
+from course_lib.teaching.book.sources import beside, chapters, notebooks, render
 from course_lib.teaching.page import asset
-from course_lib.teaching.sources import beside, chapters
 
 QUESTION = re.compile(
     r'<fieldset data-question="([^"]+)" data-kind="([^"]+)"(?: data-known="([^"]+)")?>'
@@ -54,22 +54,12 @@ class Progress(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table; `theme.js` fills it in."""
-        rows = []
-        for name, (said, address) in chapters(self.env).items():
-            questions = quiz_questions(Path(self.env.srcdir) / "notebooks" / f"{name}.ipynb")
-            asked = escape(json.dumps(questions))
-            rows.append(
-                f'<tr data-chapter="{name}" data-questions="{asked}"><td><a href="{address}">'
-                f'{escape(said)}</a></td><td class="reader-read">not opened</td>'
-                f'<td class="reader-quiz">0 of {len(questions)} answered</td></tr>'
-            )
-        head = "<tr><th>Chapter</th><th>Read</th><th>Quiz</th></tr>"
-        body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
-        table = f'<table class="reader-progress table">{body}</table>'
-        said = '<p class="reader-summary" role="status">This page needs JavaScript.</p>'
-        forget = '<button type="button" class="reader-forget">Forget all that I did here</button>'
-        script = asset("quiz.js")  # which reads typed answers
-        return [nodes.raw("", f"{said}{table}<p>{forget}</p>{script}", format="html")]
+        folder = notebooks(self.env)
+        rows = [
+            (name, title, address, quiz_questions(folder / f"{name}.ipynb"))
+            for name, (title, address) in chapters(self.env).items()
+        ]
+        return [render("progress.html", rows=rows, script=asset("quiz.js"))]  # reads typed answers
 
 
 def quiz_questions(path: Path) -> list[dict[str, Any]]:
@@ -77,11 +67,8 @@ def quiz_questions(path: Path) -> list[dict[str, Any]]:
 
     "right" is the index of the right option, or the right number with its tolerance.
     """
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    outputs = (output for cell in cells for output in cell.get("outputs", []))
-    stored = "".join("".join(o.get("data", {}).get("text/html", "")) for o in outputs)
     found = []
-    for key, kind, known, body in QUESTION.findall(stored):
+    for key, kind, known, body in QUESTION.findall("".join(html_outputs(path))):
         verdicts = re.findall(r'<p hidden><b class="sw-(right|wrong)">', body)
         right = json.loads(known)[0] if known else verdicts.index("right")
         found.append({"key": key, "kind": kind, "right": right})

@@ -1,0 +1,75 @@
+"""A small Sphinx extension for the pages of the book that show what the chapters have stored.
+
+All that it shows is read from stored outputs, or from the code, so it can say nothing that a cell
+has not said. A module each: the claims (`ledger`), a chapter's slider (`slider`), what the reader's
+own browser keeps (`reader`), the map of the chapters, their budgets, the kill matrix. The released
+assignments are put beside the pages that link to them (`links`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from course_lib.teaching.book.budgets import Budgets
+from course_lib.teaching.book.chapter_map import ChapterMap
+from course_lib.teaching.book.kill_matrix import KillMatrix
+from course_lib.teaching.book.ledger import ClaimLink, Claims, Headline, Ledger
+from course_lib.teaching.book.links import AssignmentLinks, InstructorLinks, add_assignments
+from course_lib.teaching.book.reader import ConceptTest, Progress
+from course_lib.teaching.book.slider import StoredSlider
+from course_lib.teaching.book.slim import slim
+
+
+def _visit_citation(translator: Any, node: nodes.citation) -> None:
+    """Open an entry of the bibliography, and their list before the first.
+
+    In place of docutils' own, whose role for an entry was deprecated.
+    """
+    if not isinstance(node.previous_sibling(), nodes.citation):
+        translator.body.append('<div role="list" class="citation-list">\n')
+    translator.body.append(translator.starttag(node, "div", classes=["citation"], role="listitem"))
+
+
+def _depart_citation(translator: Any, node: nodes.citation) -> None:
+    """Close the entry, and the list after the last."""
+    last = not isinstance(node.next_node(descend=False, siblings=True), nodes.citation)
+    translator.body.append("</div>\n</div>\n" if last else "</div>\n")
+
+
+def _spare_mathjax(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
+    """Drop MathJax from a page without formulas: Sphinx loads it for those of its sections too."""
+    if not app.env.get_domain("math").data["has_equations"].get(page):
+        context["script_files"] = [
+            file for file in context["script_files"] if "mathjax" not in str(file.filename).lower()
+        ]
+
+
+def _slim(app: Sphinx, exception: Exception | None) -> None:
+    """Make the book lighter; see `course_lib.teaching.book.slim`."""
+    if exception is None and app.builder.format == "html":
+        slim(Path(app.outdir))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register all this with Sphinx."""
+    app.add_directive("ledger", Ledger)
+    app.add_directive("claims", Claims)
+    app.add_directive("slider", StoredSlider)
+    app.add_directive("concept-test", ConceptTest)
+    app.add_directive("progress", Progress)
+    app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("headline", Headline)
+    app.add_directive("budgets", Budgets)
+    app.add_directive("kill-matrix", KillMatrix)
+    app.add_role("claim", ClaimLink())
+    app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.add_transform(AssignmentLinks)
+    app.add_transform(InstructorLinks)
+    app.connect("html-page-context", _spare_mathjax, priority=900)
+    app.connect("build-finished", add_assignments)
+    app.connect("build-finished", _slim)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,165 @@
+"""The claims that the chapters have stored: their table, lists of them, and links to one.
+
+`{ledger}` is the table of all measured claims, `{headline}` their count, `{claims} VERDICT` the
+list of those with that verdict, `` {claim}`C1` `` a link to one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from course_lib.chapters import title
+from course_lib.teaching.book.sources import stored_claims
+from course_lib.teaching.evidence import VERDICTS, Claim
+
+COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
+
+
+class Ledger(SphinxDirective):
+    """`{ledger}`: one row a claim, in order, with its note, verdict and measurement.
+
+    Raises:
+        ExtensionError: the stored evidence cannot be read; `collect` says why.
+    """
+
+    def run(self) -> list[nodes.Node]:
+        """Return a sentence of summary, and the table."""
+        claims = stored_claims(self.env)
+        group = nodes.tgroup("", cols=len(COLUMNS))
+        group += [nodes.colspec("", colwidth=width) for width in COLUMNS.values()]
+        group += nodes.thead("", _row(*([nodes.Text(name)] for name in COLUMNS)))
+        group += nodes.tbody("", *(self.claim_row(claim) for claim in claims))
+        table = nodes.table("", group, classes=["ledger"])
+        return [
+            nodes.paragraph("", _summary(claims)),
+            nodes.raw("", _filter(claims), format="html"),
+            table,
+        ]
+
+    def claim_row(self, claim: Claim) -> nodes.row:
+        """Return one claim: where it stands, what it says, the verdict, what was measured."""
+        statement, problems = self.parse_inline(_markdown(claim.statement))
+        note, more = self.parse_inline(_markdown(_sentence(claim.note)))
+        link = _link(self.env, claim, claim.id)
+        verdict = nodes.inline("", claim.verdict, classes=_classes(claim))
+        over = f", over {claim.over}" if claim.over else ""
+        clock = " (a claim about the clock)" if claim.clock else ""
+        measured = nodes.Text(f"{claim.measured_text}{over}{clock}")
+        row = _row([link], [*statement, *problems], [verdict], [measured])
+        if note:
+            row[1] += nodes.paragraph("", "", *note, *more, classes=["claims-where"])
+        row["classes"] += _classes(claim)[1:]
+        return row
+
+
+class Headline(SphinxDirective):
+    """`{headline}`: how many claims stand under each verdict, in a sentence."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sentence."""
+        return [nodes.paragraph("", _summary(stored_claims(self.env)))]
+
+
+class Claims(SphinxDirective):
+    """`{claims} VERDICT`: how many claims have it, and which, each with its measurement.
+
+    Raises:
+        ExtensionError: no such verdict, or the stored evidence cannot be read.
+    """
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return a sentence that counts them, and the list."""
+        verdict = self.arguments[0]
+        if verdict not in VERDICTS:
+            raise ExtensionError(f"claims: given {verdict!r}, expected one of {list(VERDICTS)}.")
+        claims = stored_claims(self.env)
+        found = [claim for claim in claims if claim.verdict == verdict]
+        said = f"{len(found)} of the {len(claims)} claims of this book."
+        items = [self.claim_item(claim) for claim in found]
+        listed = nodes.bullet_list("", *items, classes=["claims"])
+        return [nodes.paragraph("", said), *([listed] if items else [])]
+
+    def claim_item(self, claim: Claim) -> nodes.list_item:
+        """Return one claim: what it says, what was measured, and the cell that shows it."""
+        statement, problems = self.parse_inline(_markdown(claim.statement))
+        measured = f"{_sentence(claim.measured_text)} {_sentence(claim.note)} ".lstrip()
+        where = title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
+        link = _link(self.env, claim, f"{claim.id}, {where}")
+        second = nodes.paragraph("", "", nodes.Text(measured), link, classes=["claims-where"])
+        return nodes.list_item("", nodes.paragraph("", "", *statement, *problems), second)
+
+
+class ClaimLink(SphinxRole):
+    """`` {claim}`C1` ``: a link to a claim in its chapter, with the mark of its verdict.
+
+    Raises:
+        ExtensionError: no chapter makes the claim, or the stored evidence cannot be read.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the link, whose tooltip is the statement."""
+        found = [claim for claim in stored_claims(self.env) if claim.id == self.text]
+        if not found:
+            raise ExtensionError(f"claim {self.text}: no chapter makes it.")
+        (claim,) = found
+        link = _link(self.env, claim, f"{claim.id}\N{NO-BREAK SPACE}{VERDICTS[claim.verdict]}")
+        link["reftitle"] = f"{claim.statement} ({claim.verdict})"
+        link["classes"] += _classes(claim)
+        return [link], []
+
+
+def _link(env: BuildEnvironment, claim: Claim, text: str) -> nodes.reference:
+    """Return a link to the card of a claim."""
+    page = env.app.builder.get_relative_uri(env.docname, f"notebooks/{claim.chapter}")
+    return nodes.reference("", text, refuri=f"{page}#{claim.id}", internal=True)
+
+
+def _classes(claim: Claim) -> list[str]:
+    return ["verdict", f"verdict-{claim.verdict.replace(' ', '-')}"]
+
+
+def _markdown(statement: str) -> str:
+    r"""Return a statement with its formulas, in \( \) on a card, as Markdown has them."""
+    return re.sub(r"\\\((.+?)\\\)", r"$\1$", statement)
+
+
+def _sentence(words: str) -> str:
+    """Return these words, if any, with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
+
+
+def _summary(claims: list[Claim]) -> str:
+    """Return how many claims stand under each verdict."""
+    counts = Counter(claim.verdict for claim in claims)
+    said = "; ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)
+    return f"{len(claims)} claims are measured. {said[:1].upper()}{said[1:]}."
+
+
+def _filter(claims: list[Claim]) -> str:
+    """Return the buttons that choose which rows are seen; the style sheet does the rest."""
+    counts = Counter(claim.verdict for claim in claims)
+    choices = [
+        ("all", f"all {len(claims)}"),
+        *((v, f"{counts[v]} {v}") for v in VERDICTS if counts[v]),
+    ]
+    labels = "".join(
+        f'<label><input type="radio" name="ledger" value="{value.replace(" ", "-")}" '
+        f'autocomplete="off"{" checked" * (value == "all")}> {text}</label>'
+        for value, text in choices
+    )
+    return f'<fieldset class="ledger-filter"><legend>Show the claims</legend>{labels}</fieldset>'
+
+
+def _row(*cells: list[nodes.Node]) -> nodes.row:
+    """Return a table row of these cells, each a list of inline nodes."""
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))

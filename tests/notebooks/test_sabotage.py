@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_lib.chapters import chapters, taught
 from course_lib.teaching import ClaimFailed
 from tests.notebooks.harness import REGISTERED, claims_made, run_evidence, tags
 
@@ -13,12 +14,13 @@ HERE = Path(__file__).parent
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 for file in sorted((HERE / "sabotages").glob("*.py")):  # names that start with a digit: by path
-    spec = spec_from_file_location(f"sabotages_{file.stem}", file)
-    spec.loader.exec_module(module_from_spec(spec))
+    if taught(NOTEBOOKS.parent, file.stem):
+        spec = spec_from_file_location(f"sabotages_{file.stem}", file)
+        spec.loader.exec_module(module_from_spec(spec))
 
 
 def evidence_cells():
-    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+    for path in chapters(NOTEBOOKS.parent):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code" and "evidence" in tags(cell):
                 yield path.stem, cell

@@ -12,9 +12,10 @@ import nbformat
 import nbval.kernel
 import numpy as np
 import pytest
-import yaml
 from nbval.plugin import get_sanitize_patterns
 
+from course_lib.chapters import chapters as taught
+from course_lib.chapters import course
 from course_lib.cli.run import METADATA
 from course_lib.labs.chance import best_threshold
 from course_lib.teaching import collect, figure, show
@@ -22,7 +23,7 @@ from tests.notebooks.harness import claims_made, tags
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHAPTERS = taught(ROOT)
 
 # The design: which chapter measures which claims.
 CLAIMS = {
@@ -126,10 +127,9 @@ def test_cells_are_short_enough_to_read(path):
 
 @chapters
 def test_a_chapter_opened_elsewhere_fetches_the_library_first(path):
-    """As on Colab. The address is the one that the book's configuration names."""
+    """As on Colab, and from the course's own address."""
     first, *_ = code_cells(path)
-    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-    assert f'"course_lib[labs] @ git+{address}"' in first.source
+    assert f'"course_lib[labs] @ git+{course(ROOT).repository}"' in first.source
     assert tags(first) == {"remove-cell"}
     assert not first.outputs
 

@@ -127,10 +127,9 @@ def called(name: str, known: list[str]) -> list[str]:
     return [key for key in known if name in (key, key[:2], key[:2].lstrip("0"))]
 
 
-def taught(root: Path, name: str) -> bool:
-    """Tell whether an assignment or notebook belongs to the course: it is no chapter left out."""
-    left = {path.stem for path in notebooks(root)} - {path.stem for path in chapters(root)}
-    return name not in left
+def left_out(root: Path) -> set[str]:
+    """Return the names of the chapters that lie there and are not taught."""
+    return {path.stem for path in notebooks(root)} - {path.stem for path in chapters(root)}
 
 
 def title(path: Path) -> str:

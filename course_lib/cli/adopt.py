@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from course_lib.chapters import Course, chapters, course, taught
+from course_lib.chapters import Course, chapters, course, left_out
 from course_lib.cli.place import course_root, writable
 from course_lib.files import write_whole
 
@@ -114,7 +114,7 @@ def contents(root: Path, text: str) -> str:
 def _listed(root: Path, line: str) -> str:
     """Return a line of the contents, as a comment if it names a chapter that is not taught."""
     named = LINE.match(line)
-    return line if not named else (" " if taught(root, named[1]) else "#") + line[1:]
+    return line if not named else ("#" if named[1] in left_out(root) else " ") + line[1:]
 
 
 def unlisted(root: Path) -> Iterator[str]:

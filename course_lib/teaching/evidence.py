@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from course_lib.chapters import cells
+from course_lib.chapters import cells, left_out
 from course_lib.teaching.page import asset, prose
 
 MIME = "application/vnd.statue-within.evidence+json"
@@ -149,8 +149,12 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     return mean, mean - spread, mean + spread
 
 
-def collect(folder: str | Path) -> list[Claim]:
+def collect(folder: str | Path, *, untaught: bool = False) -> list[Claim]:
     """Read the stored evidence of all notebooks of a folder, in the order of the ids.
+
+    Args:
+        folder: of the chapters.
+        untaught: also of chapters that are not taught.
 
     Raises:
         ValueError: no such folder, a notebook that cannot be read, a cell tagged `evidence` that
@@ -159,7 +163,8 @@ def collect(folder: str | Path) -> list[Claim]:
     if not Path(folder).is_dir():
         raise ValueError(f"{folder} is no folder: expected the one that holds the chapters.")
     claims: dict[str, Claim] = {}
-    for path in sorted(Path(folder).glob("*.ipynb")):
+    left = set() if untaught else left_out(Path(folder).parent)
+    for path in sorted(p for p in Path(folder).glob("*.ipynb") if p.stem not in left):
         for claim in _stored(path):
             if claim.id in claims:
                 first = claims[claim.id].chapter

@@ -1,7 +1,7 @@
 """A small Sphinx extension for the pages of the book that show what the chapters have stored.
 
 All that it shows is read from stored outputs, or from the code, so it can say nothing that a cell
-has not said. A module each: the claims (`ledger`), a chapter's slider (`slider`), what the reader's
+has not said. A module each: the claims (`ledger`), the library (`reference`), a chapter's slider (`slider`), what the reader's
 own browser keeps (`reader`), the map of the chapters, their budgets, the kill matrix. The released
 assignments are put beside the pages that link to them (`links`).
 """
@@ -18,8 +18,15 @@ from course_lib.teaching.book.budgets import Budgets
 from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
 from course_lib.teaching.book.ledger import ClaimLink, Claims, Headline, Ledger
-from course_lib.teaching.book.links import AssignmentLinks, InstructorLinks, add_assignments
+from course_lib.teaching.book.links import (
+    AssignmentLinks,
+    ChapterLinks,
+    InstructorLinks,
+    add_assignments,
+)
+from course_lib.teaching.book.part import Count, When, tell_original
 from course_lib.teaching.book.reader import ConceptTest, Progress
+from course_lib.teaching.book.reference import Lines, Room, link_listings, plain_types
 from course_lib.teaching.book.slider import StoredSlider
 from course_lib.teaching.book.slim import slim
 
@@ -65,11 +72,19 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("headline", Headline)
     app.add_directive("budgets", Budgets)
     app.add_directive("kill-matrix", KillMatrix)
+    app.add_directive("when", When)
+    app.add_role("count", Count())
+    app.add_directive("room", Room)
     app.add_role("claim", ClaimLink())
+    app.add_role("lines", Lines())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.add_transform(ChapterLinks)
     app.add_transform(AssignmentLinks)
     app.add_transform(InstructorLinks)
+    app.connect("config-inited", tell_original)
     app.connect("html-page-context", _spare_mathjax, priority=900)
+    app.connect("html-page-context", link_listings)
+    app.connect("missing-reference", plain_types)
     app.connect("build-finished", add_assignments)
     app.connect("build-finished", _slim)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,5 +32,5 @@ class Budgets(SphinxDirective):
             (title, address, costs.get(name))  # it may be newer than what was measured
             for name, (title, address) in chapters(self.env).items()
         ]
-        total = sum(row["seconds"] for row in costs.values())
+        total = sum(cost["seconds"] for *_, cost in rows if cost)
         return [render("budgets.html", rows=rows, total=total, stored=stored)]

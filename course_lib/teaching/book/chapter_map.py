@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from course_lib.teaching.book.sources import chapters
+from course_lib.teaching.book.sources import chapters, is_part
 
 WIDE, HIGH, GAP, ROW = 245, 28, 36, 38  # of a box; between columns; from row to row
 
@@ -34,6 +34,8 @@ class ChapterMap(SphinxDirective):
         """Return the drawing."""
         known = {name[:2]: where for name, where in chapters(self.env).items()}
         needs = read_needs(list(self.content))
+        if is_part(self.env):
+            needs = among(set(known), needs)
         strange = set(known) ^ set(needs) | {n for each in needs.values() for n in each} - set(
             known
         )
@@ -49,6 +51,19 @@ def read_needs(lines: list[str]) -> dict[str, list[str]]:
     """Return the chapters that each chapter builds on, from lines `NN: NN NN`."""
     split = (line.partition(":") for line in lines if line.strip())
     return {name.strip(): needed.split() for name, _, needed in split}
+
+
+def among(known: set[str], needs: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the needs among these chapters: in the place of another stands what that builds on."""
+
+    def there(name: str, seen: frozenset[str]) -> list[str]:
+        return [name] if name in known else _those(needs.get(name, []), seen | {name})
+
+    def _those(names: list[str], seen: frozenset[str]) -> list[str]:
+        found = [one for name in names if name not in seen for one in there(name, seen)]
+        return list(dict.fromkeys(found))
+
+    return {name: _those(each, frozenset()) for name, each in needs.items() if name in known}
 
 
 def place(needs: dict[str, list[str]]) -> dict[str, Box]:

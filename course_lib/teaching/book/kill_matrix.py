@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from course_lib.chapters import left_out
 from course_lib.teaching.book.sources import beside, chapters, render
 
 
@@ -25,6 +27,8 @@ class KillMatrix(SphinxDirective):
         path = beside(self.env, "kill_matrix.json")
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
+            left = left_out(Path(self.env.srcdir))
+            stored = [entry for entry in stored if entry["assignment"] not in left]
             titles = {name: said for name, (said, _) in chapters(self.env).items()}
             rows = [
                 (

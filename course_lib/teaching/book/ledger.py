@@ -16,7 +16,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from course_lib.chapters import title
-from course_lib.teaching.book.sources import stored_claims
+from course_lib.teaching.book.sources import chapters, is_part, stored_claims, whole_book
 from course_lib.teaching.evidence import VERDICTS, Claim
 
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
@@ -108,7 +108,10 @@ class ClaimLink(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the link, whose tooltip is the statement."""
-        found = [claim for claim in stored_claims(self.env) if claim.id == self.text]
+        everywhere = stored_claims(self.env, untaught=True)
+        found = [claim for claim in everywhere if claim.id == self.text]
+        if not found and is_part(self.env):  # its chapter is not even there
+            return [nodes.Text(self.text)], []
         if not found:
             raise ExtensionError(f"claim {self.text}: no chapter makes it.")
         (claim,) = found
@@ -118,10 +121,17 @@ class ClaimLink(SphinxRole):
         return [link], []
 
 
-def _link(env: BuildEnvironment, claim: Claim, text: str) -> nodes.reference:
-    """Return a link to the card of a claim."""
-    page = env.app.builder.get_relative_uri(env.docname, f"notebooks/{claim.chapter}")
-    return nodes.reference("", text, refuri=f"{page}#{claim.id}", internal=True)
+def _link(env: BuildEnvironment, claim: Claim, text: str) -> nodes.Element:
+    """Return a link to the card of a claim, or its name if no book is known that has it."""
+    page, is_here = f"notebooks/{claim.chapter}", claim.chapter in chapters(env)
+    page = (
+        env.app.builder.get_relative_uri(env.docname, page)
+        if is_here
+        else whole_book(env, claim.chapter)
+    )
+    if not page:
+        return nodes.inline("", text)
+    return nodes.reference("", text, refuri=f"{page}#{claim.id}", internal=is_here)
 
 
 def _classes(claim: Claim) -> list[str]:

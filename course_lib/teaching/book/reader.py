@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from course_lib.chapters import html_outputs
 from course_lib.teaching.book.concept import concept_test, read_concepts
-from course_lib.teaching.book.sources import beside, chapters, notebooks, render
+from course_lib.teaching.book.sources import beside, chapters, is_part, notebooks, render
 from course_lib.teaching.page import asset
 
 QUESTION = re.compile(
@@ -43,7 +43,12 @@ class ConceptTest(SphinxDirective):
         path = beside(self.env, self.arguments[0])
         try:
             rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-            test = concept_test(path.stem, read_concepts(rows, chapters(self.env)))
+            known = chapters(self.env)
+            if is_part(self.env):
+                rows = [row for row in rows if row.get("chapter") in known]
+                if not rows:
+                    return [nodes.paragraph("", "No question is about the chapters of this book.")]
+            test = concept_test(path.stem, read_concepts(rows, known))
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise ExtensionError(f"the concept test {path.name} cannot be made: {error}") from error
         return [nodes.raw("", test.html, format="html")]

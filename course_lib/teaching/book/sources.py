@@ -41,14 +41,25 @@ def notebooks(env: BuildEnvironment) -> Path:
     return folder
 
 
-def stored_claims(env: BuildEnvironment) -> list[Claim]:
+def is_part(env: BuildEnvironment) -> bool:
+    """Tell whether only some of the chapters are taught."""
+    return bool(course.course(Path(env.srcdir)).chapters)
+
+
+def whole_book(env: BuildEnvironment, name: str) -> str:
+    """Return the address of a chapter in a book that has it; "" if there is none."""
+    address = course.course(Path(env.srcdir)).original
+    return address and f"{address}/notebooks/{name}.html"
+
+
+def stored_claims(env: BuildEnvironment, *, untaught: bool = False) -> list[Claim]:
     """Return all claims, for a page that is made anew when a chapter changes.
 
     Raises:
         ExtensionError: the stored evidence cannot be read; `collect` says why.
     """
     try:
-        return collect(notebooks(env))
+        return collect(notebooks(env), untaught=untaught)
     except ValueError as error:
         raise ExtensionError(f"the claims cannot be read: {error}") from error
 

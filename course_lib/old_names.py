@@ -5,6 +5,8 @@ All that is left of a module that is gone is its docstring and
     from course_lib.old_names import moved
 
     __getattr__ = moved(__name__)
+
+A module that is still there, and that names have left, ends with `__getattr__ = left(__name__)`.
 """
 
 import warnings
@@ -15,6 +17,36 @@ from importlib import import_module
 MOVED: dict[str, tuple[str, ...]] = {
     "course_lib.labs.nofreelunch": ("course_lib.labs.no_free_lunch",),
     "course_lib.labs.thresholding": ("course_lib.labs.approximation",),
+    "course_lib.pruning.iterative": (
+        "course_lib.pruning",
+        "course_lib.pruning.cut",
+        "course_lib.pruning.rounds",
+        "course_lib.pruning.gradual",
+        "course_lib.pruning.store",
+    ),
+    "course_lib.pruning.saliency": (
+        "course_lib.pruning",
+        "course_lib.pruning.criteria",
+        "course_lib.pruning.curvature",
+        "course_lib.pruning.scoring",
+        "course_lib.pruning.ablation",
+    ),
+    "course_lib.sparse.layers": (
+        "course_lib.sparse",
+        "course_lib.sparse.linear",
+        "course_lib.sparse.convolution",
+        "course_lib.sparse.convert",
+    ),
+}
+# Names that have left their module alone, or got another name: (module, name) of then and of now.
+LEFT: dict[tuple[str, str], tuple[str, str]] = {
+    ("course_lib.labs.fairness", "card_table"): ("course_lib.labs.report_card", "card_table"),
+    ("course_lib.labs.fairness", "report_card"): ("course_lib.labs.report_card", "group_card"),
+    **{
+        ("course_lib.labs.fairness", name): ("course_lib.labs.people", name)
+        for name in ("Grouped", "census", "scrambled", "table", "transposed", "with_minority")
+    },
+    ("course_lib.labs.report_card", "made_people"): ("course_lib.labs.people", "made_people"),
 }
 
 
@@ -30,14 +62,34 @@ def moved(old: str) -> Callable[[str], object]:
     def find(name: str) -> object:
         if not name.startswith("__"):  # what tools ask of every module
             for place in MOVED[old]:
-                module = import_module(place)
-                if hasattr(module, name):
-                    warnings.warn(
-                        f"{old} is gone with the next release: write from {place} import {name}",
-                        DeprecationWarning,
-                        stacklevel=2,
-                    )
-                    return getattr(module, name)
+                if hasattr(import_module(place), name):
+                    return _found(old, name, place, name)
         raise AttributeError(f"module {old!r} has no attribute {name!r}")
 
     return find
+
+
+def left(old: str) -> Callable[[str], object]:
+    """Return the `__getattr__` of a module that names have left, as `moved` does of one gone.
+
+    Args:
+        old: the name of the module, with names in `LEFT`.
+    """
+
+    def find(name: str) -> object:
+        if (old, name) not in LEFT:
+            raise AttributeError(f"module {old!r} has no attribute {name!r}")
+        return _found(old, name, *LEFT[old, name])
+
+    return find
+
+
+def _found(old: str, name: str, place: str, now: str) -> object:
+    """Return what has another place, and warn whoever asked for it by the old one."""
+    warnings.warn(
+        f"{old}.{name} is gone with the next release: write from {place} import {now}",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    thing: object = getattr(import_module(place), now)
+    return thing

@@ -15,10 +15,9 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from course_lib.masks import Mask
-from course_lib.pruning import tickets
-from course_lib.pruning.iterative import State, prune_model
+from course_lib.pruning import State, prune_model, tickets
 from course_lib.pruning.tickets import Ticket
-from course_lib.sparse.layers import densify, sparsify
+from course_lib.sparse import densify, sparsify
 from course_lib.training.data import CLASSES, Data, mnist1d
 from course_lib.training.fit import Recipe, accuracy, batches, hold
 from course_lib.training.models import mlp

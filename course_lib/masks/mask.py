@@ -151,18 +151,18 @@ def check_dense(layer: nn.Module, path: str) -> None:
     if {"columns", "pointers"} <= {name for name, _ in layer.named_buffers(recurse=False)}:
         raise TypeError(
             f"layer {path!r} is sparse ({type(layer).__name__}): pruned weights are gone from it. "
-            "Make the network dense first: densify(model), of course_lib.sparse.layers."
+            "Make the network dense first: densify(model), of course_lib.sparse."
         )
 
 
 def _check_readable(layer: nn.Module, path: str) -> None:
     """Raise TypeError for a layer whose parameters are not the weights that it computes with."""
     kind = type(layer)
-    if kind.__module__ == "course_lib.sparse.layers" and "kept" in layer._buffers:
+    if kind.__module__ == "course_lib.sparse.convert" and "kept" in layer._buffers:
         raise TypeError(
             f"layer {path!r} is held ({kind.__name__}, of sparsify with a batch): what lies under "
             "its mask counts as zero, whatever its weight says. Make the network dense first: "
-            "densify(model), of course_lib.sparse.layers."
+            "densify(model), of course_lib.sparse."
         )
     if ".nn.quantized" in kind.__module__ and any(
         name.startswith(("_packed", "_all_weight")) for name in (*vars(layer), *layer._modules)

@@ -26,7 +26,7 @@ from course_lib.masks.mask import (
     check_shapes,
     weight_names,
 )
-from course_lib.sparse.layers import HELD, densify
+from course_lib.sparse.convert import HELD, densify
 from course_lib.training.replicas import Replicas
 
 

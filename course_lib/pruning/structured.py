@@ -40,7 +40,7 @@ def unit_scores(scores: Mapping[str, Tensor]) -> Units:
     """Add up the scores of each unit's incoming weights: (units, ...) becomes (units).
 
     Args:
-        scores: from any criterion of `course_lib.pruning.saliency`, by the names of the weights.
+        scores: from any criterion of `course_lib.pruning.criteria`, by the names of the weights.
 
     Returns:
         A score for each unit, by the names of the layers.

@@ -9,141 +9,21 @@ a number. `check_criterion` calls it on some small networks and says in a senten
 import copy
 import random
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from course_lib.masks import LeftOutWarning, prunable
+from course_lib.pruning.cases import Case, Data, all_cases, batches, converted, each
+from course_lib.pruning.snapshot import Snapshot, chance, equal
 
-Data = Any  # (inputs, targets), or an iterable of such pairs
 Loss = Callable[[Tensor, Tensor], Tensor]
 Scores = Mapping[str, Tensor]
-
-
-# Networks to try
-
-
-@dataclass(frozen=True)
-class Case:
-    """A small network in float64 and data for it.
-
-    Attributes:
-        name: what the sentences call it.
-        model: the network.
-        inputs: a tensor, or a tuple or dictionary of tensors; examples along the first axis.
-        targets: what the loss compares its outputs with.
-    """
-
-    name: str
-    model: nn.Module
-    inputs: Any
-    targets: Tensor
-
-    @property
-    def data(self) -> tuple[Any, Tensor]:
-        """The pair that a criterion is given."""
-        return self.inputs, self.targets
-
-
-class _Residual(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.norm = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)
-        self.second, self.head = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(8, 3)
-        self.norm.running_mean = torch.tensor([0.1, -0.2])
-        self.norm.running_var = torch.tensor([0.5, 2.0])
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.norm(self.first(x)))
-        out: Tensor = self.head((x + self.second(x)).flatten(1))
-        return out
-
-
-class _Recurrent(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm, self.head = nn.LSTM(3, 2, batch_first=True), nn.Linear(2, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.lstm(x)[0][:, -1])
-        return out
-
-
-class _Attentive(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.words, self.head = nn.Embedding(5, 4), nn.Linear(4, 3)
-        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.words(tokens)
-        out: Tensor = self.head(self.attention(x, x, x, need_weights=False)[0].mean(dim=1))
-        return out
-
-
-class _Unused(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.used, self.unused = nn.Linear(5, 3), nn.Linear(3, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.used(x)
-        return out
-
-
-class _Two(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.left, self.right = nn.Linear(5, 3), nn.Linear(2, 3)
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        out: Tensor = torch.tanh(self.left(a)) + self.right(b)
-        return out
-
-
-def _perceptron(classes: int = 3) -> nn.Module:
-    return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, classes))
-
-
-def _tied() -> nn.Module:
-    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
-    model[2].weight = model[0].weight
-    return model
-
-
-def _cases() -> Iterator[Case]:
-    """Make the networks that every criterion must take, and data for them."""
-    draw = torch.Generator().manual_seed(1)
-
-    def numbers(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=draw, dtype=torch.float64)
-
-    def whole(bound: int, *shape: int) -> Tensor:
-        return torch.randint(0, bound, shape, generator=draw)
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made: list[tuple[str, nn.Module, Any]] = [
-            ("a perceptron", _perceptron(), numbers(4, 5)),
-            ("a convolutional network with a shortcut and a batch norm", _Residual(),
-             numbers(4, 1, 4, 4)),
-            ("two layers with one weight", _tied(), numbers(4, 3)),
-            ("a network with a layer that it does not use", _Unused(), numbers(4, 5)),
-            ("an LSTM", _Recurrent(), numbers(4, 2, 3)),
-            ("attention over an embedding", _Attentive(), whole(5, 4, 2)),
-            ("a network of two inputs", _Two(), (numbers(4, 5), numbers(4, 2))),
-            ("a network of two inputs by name", _Two(), {"a": numbers(4, 5), "b": numbers(4, 2)}),
-        ]  # fmt: skip
-        for name, model, inputs in made:
-            yield Case(name, model.double().eval(), inputs, whole(3, 4))
-
-
-# What is asked
 
 
 def check_criterion(
@@ -213,7 +93,7 @@ def check_criterion(
 
 def _known(without: Collection[str]) -> list[Case]:
     """Return the networks to try; ValueError for the name of none."""
-    cases = list(_cases())
+    cases = list(all_cases())
     names = [case.name for case in cases]
     strange = sorted(set([without] if isinstance(without, str) else without) - set(names))
     if strange:
@@ -353,11 +233,11 @@ def _changes_nothing(ask: _Ask, case: Case, usual: Scores) -> None:
         parameter.grad = torch.ones_like(parameter)
     first = next(case.model.children())
     first.train()  # a mode of its own, which must be there again
-    before, chance, data = Snapshot(case.model), _chance(), _copied(case.data)
+    before, lots, data = Snapshot(case.model), chance(), _copied(case.data)
     scores = ask(case)
     found = before.differences(case.model)
-    found += [f"{name} has moved on" for name in _chance() if _chance()[name] != chance[name]]
-    if not _equal(data, case.data):
+    found += [f"{name} has moved on" for name in chance() if chance()[name] != lots[name]]
+    if not equal(data, case.data):
         found.append("the data have other values")
     if found:
         ask.fail(
@@ -430,29 +310,29 @@ def _takes_batches(ask: _Ask, case: Case, usual: Scores) -> None:
         "Weight each batch by how many examples it holds, and take sizes or squares of the mean, "
         "not of its parts; if that is what you mean, give split=False."
     )
-    ask.same(case, how, ask(case, how, data=_batches(case)), usual, remedy)
+    ask.same(case, how, ask(case, how, data=batches(case)), usual, remedy)
 
 
 def _works_in_half(ask: _Ask, case: Case, usual: Scores) -> None:
     """Ask in bfloat16: the scores are those of the rounded weights, to a digit or so."""
-    rounded = _as(case, torch.bfloat16)
+    rounded = converted(case, torch.bfloat16)
     found = ask(rounded, "in bfloat16")
     _are_scores(ask, replace(rounded, name=f"{case.name} in bfloat16"), found)
     remedy = "Sum in float32, and do not divide by what bfloat16 rounds to zero."
-    ask.same(case, "in bfloat16", found, ask(_as(rounded, torch.float64)), remedy, 0.25)
+    ask.same(case, "in bfloat16", found, ask(converted(rounded, torch.float64)), remedy, 0.25)
 
 
 def _agrees_in_single(ask: _Ask, case: Case, usual: Scores) -> None:
     """Ask in float32, in which networks are trained."""
-    single = _as(case, torch.float32)
+    single = converted(case, torch.float32)
     remedy = "Look for a small difference of large numbers, or compute in float64."
     found = ask(single, "in float32")
-    ask.same(case, "in float32", found, ask(_as(single, torch.float64)), remedy, 1e-3)
+    ask.same(case, "in float32", found, ask(converted(single, torch.float64)), remedy, 1e-3)
 
 
 def _uses_the_loss(ask: _Ask) -> None:
     """Ask with another loss: who looks at the targets must do so through it."""
-    case = next(_cases())
+    case = next(all_cases())
     calls = 0
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
@@ -477,10 +357,10 @@ def _uses_the_loss(ask: _Ask) -> None:
 
 def _follows_the_units(ask: _Ask) -> None:
     """Ask with the hidden units in another order: the same network to whoever uses it."""
-    case = next(_cases())
+    case = next(all_cases())
     usual = ask(case)
     order = torch.tensor([2, 0, 3, 1])
-    moved = _as(case, torch.float64)
+    moved = converted(case, torch.float64)
     into, out = moved.model.get_submodule("0"), moved.model.get_submodule("3")
     with torch.no_grad():
         for parameter in into.parameters():
@@ -498,108 +378,5 @@ def _follows_the_units(ask: _Ask) -> None:
     )
 
 
-# What is needed for asking
-
-
-class _Batches:
-    """What a DataLoader is: something to go through, again and again; no list, no length."""
-
-    def __init__(self, batches: Iterable[Data]) -> None:
-        self.batches = list(batches)
-
-    def __iter__(self) -> Iterator[Data]:
-        return iter(self.batches)
-
-
-def _batches(case: Case) -> _Batches:
-    """Return the data in batches of different sizes."""
-
-    def part(begin: int, end: int) -> tuple[Any, Tensor]:
-        return _each(case.inputs, lambda x: x[begin:end]), case.targets[begin:end]
-
-    return _Batches([part(0, 3), part(3, 4)])
-
-
-class Snapshot:
-    """All of a network that a function might change without being asked to.
-
-    Args:
-        model: the network; what it holds is copied.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self._before = _state(model)
-
-    def differences(self, model: nn.Module) -> list[str]:
-        """Say in a phrase each what is not as it was."""
-        before, after = self._before, _state(model)
-        phrases = [f"{what} has gone" for what in before if what not in after]
-        phrases += [f"{what} is new" for what in after if what not in before]
-        for what in before:
-            if what in after and not _equal(before[what], after[what]):
-                phrases.append(f"{what} has changed")
-        return phrases
-
-
-def _state(model: nn.Module) -> dict[str, Any]:
-    """Return what a network holds, by phrases that name it."""
-    found: dict[str, Any] = {}
-    for path, module in model.named_modules(remove_duplicate=False):
-        layer = f"layer {path!r}" if path else "the network"
-        found[f"the kind of {layer}"] = type(module)
-        found[f"the mode of {layer}"] = module.training
-        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
-        found[f"the hooks of {layer}"] = [list(own) for own in hooks]
-        for name, buffer in module._buffers.items():
-            found[f"the buffer {path}.{name}"] = None if buffer is None else buffer.clone()
-    for name, p in model.named_parameters(remove_duplicate=False):
-        found[f"the parameter {name!r}"] = p.detach().clone()
-        found[f"what {name!r} is"] = (id(p), p.requires_grad)
-        found[f"the gradient of {name!r}"] = None if p.grad is None else p.grad.clone()
-    return found
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Compare tensors, and what holds them, to the last bit; NaN equals NaN."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        alike = (one.shape, one.dtype, one.device) == (other.shape, other.dtype, other.device)
-        if not alike or one.device.type == "meta":
-            return alike
-        return bool(torch.equal(one, other)) or bool(
-            torch.equal(one.isnan(), other.isnan())
-            and torch.equal(one.nan_to_num(), other.nan_to_num())
-        )
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)
-
-
-def _chance() -> dict[str, object]:
-    """Return where the random numbers of all stand."""
-    kind, keys, *rest = np.random.get_state()
-    return {
-        "torch's random number generator": torch.get_rng_state().numpy().tobytes(),
-        "numpy's random number generator": (kind, np.asarray(keys).tobytes(), *rest),
-        "Python's random number generator": random.getstate(),
-    }
-
-
-def _each(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Change every tensor of inputs, whatever holds them."""
-    if isinstance(inputs, dict):
-        return {name: change(tensor) for name, tensor in inputs.items()}
-    if isinstance(inputs, tuple):
-        return tuple(map(change, inputs))
-    return change(inputs)
-
-
 def _copied(data: tuple[Any, Tensor]) -> tuple[Any, Tensor]:
-    return _each(data[0], torch.clone), data[1].clone()
-
-
-def _as(case: Case, dtype: torch.dtype) -> Case:
-    """Return a copy in another type of numbers, data and all."""
-    inputs = _each(case.inputs, lambda x: x.to(dtype) if x.is_floating_point() else x)
-    return Case(case.name, copy.deepcopy(case.model).to(dtype), inputs, case.targets)
+    return each(data[0], torch.clone), data[1].clone()

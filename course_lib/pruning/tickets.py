@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from course_lib.files import write_whole
 from course_lib.masks import Mask, select
-from course_lib.pruning.iterative import Round, State, _copy, iterative_pruning
-from course_lib.pruning.saliency import magnitude
+from course_lib.pruning.criteria import magnitude
+from course_lib.pruning.rounds import iterative_pruning
+from course_lib.pruning.store import Round, State, copied
 from course_lib.training.examples import seeded
 from course_lib.training.replicas import Replicas
 from course_lib.training.trainer import Train
@@ -266,7 +267,7 @@ def reinitialised(ticket: Ticket, fresh: nn.Module) -> State:
 
     Source: Frankle and Carbin (2019). Used in chapter 05.
     """
-    values = _copy(fresh)
+    values = copied(fresh)
     wrong = [
         name
         for name in values.keys() | ticket.initial.keys()

@@ -16,7 +16,7 @@ from numba.core.caching import FunctionCache
 
 NO_EXPORT = (
     "a sparse layer cannot be traced, scripted or exported: its kernels are no operators of torch. "
-    "Make the network dense first, with course_lib.sparse.layers.densify(model)."
+    "Make the network dense first, with course_lib.sparse.densify(model)."
 )
 NO_TRANSFORM = (
     "a sparse layer cannot be transformed by torch.func (grad, vmap, jacrev, jvp ...), nor "

@@ -9,10 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mnist1d.data import get_dataset_args, make_dataset
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from course_lib.files import store, stored
@@ -74,6 +72,8 @@ def mnist1d(samples: int = 5000, seed: int = 42) -> Data:
     seeded(seed)  # refuses what is no seed
 
     def make() -> dict[str, Tensor]:
+        from mnist1d.data import get_dataset_args, make_dataset  # takes seconds: it loads pyplot
+
         settings = get_dataset_args()
         settings.num_samples, settings.seed = samples, seed
         before = random.getstate(), np.random.get_state()  # the generator seeds what is global
@@ -106,6 +106,8 @@ def digits(seed: int = 0) -> Data:
 
     Source: Alpaydin and Kaynak (1998). Used in chapters 02, 03, 05, 07 and 09 to 12.
     """
+    from sklearn.datasets import load_digits  # takes a second
+
     found = load_digits()
     X = torch.from_numpy(found.data).float() / 16
     y = torch.from_numpy(found.target).long()

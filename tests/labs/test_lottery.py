@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 from course_lib.labs import lottery
 from course_lib.labs.lottery import Moment, contest, controls, race, seconds_to, train_by_clock
 from course_lib.masks import Mask
-from course_lib.pruning.iterative import prune_model
+from course_lib.pruning import prune_model
 from course_lib.pruning.tickets import Ticket
-from course_lib.sparse.layers import sparsify
+from course_lib.sparse import sparsify
 from course_lib.training.data import Data, mnist1d
 from course_lib.training.fit import Recipe, accuracy, batches, fit
 from course_lib.training.models import mlp

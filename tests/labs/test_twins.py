@@ -10,7 +10,7 @@ from torch import nn
 
 from course_lib.labs import twins
 from course_lib.masks import select
-from course_lib.pruning import saliency
+from course_lib.pruning import criteria
 from course_lib.training.models import mlp
 
 
@@ -133,7 +133,7 @@ def test_magnitude_respects_order_and_sign_but_neither_scale_nor_number():
     relu, tanh = network(1), network(1, activation=nn.Tanh)
 
     def gap(model, twin):
-        one, other = (pruned_outputs(m, saliency.magnitude(m)) for m in (model, twin))
+        one, other = (pruned_outputs(m, criteria.magnitude(m)) for m in (model, twin))
         return (one - other).abs().max().item()
 
     assert gap(relu, twins.permuted(relu, 0)) < 1e-12
@@ -147,7 +147,7 @@ def test_scores_in_units_of_the_loss_do_not_feel_the_scale():
     model = network(2)
     twin = twins.rescaled(model, 0, spread=2)
     y = torch.arange(40) % 3
-    for score in (saliency.first_order, saliency.obd, saliency.fisher):
+    for score in (criteria.first_order, criteria.obd, criteria.fisher):
         one, other = score(model, (examples(), y)), score(twin, (examples(), y))
         for name in one:
             assert torch.allclose(one[name], other[name], rtol=1e-9, atol=1e-300)
@@ -158,5 +158,5 @@ def test_copies_get_less_of_every_score_of_the_loss():
     model = network(3)
     twin = twins.split(model, 0)
     y = torch.arange(40) % 3
-    one, other = (saliency.obd(m, (examples(), y))["4.weight"] for m in (model, twin))
+    one, other = (criteria.obd(m, (examples(), y))["4.weight"] for m in (model, twin))
     assert torch.allclose(other, one.repeat_interleave(2, dim=1) / 4, rtol=1e-9, atol=1e-300)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from course_lib.masks import LeftOutWarning, Mask, prunable, select
-from course_lib.sparse.layers import sparsify
+from course_lib.sparse import sparsify
 
 
 def network() -> nn.Sequential:

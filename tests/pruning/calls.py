@@ -27,9 +27,19 @@ from torch import Tensor, nn
 import course_lib
 from course_lib import masks
 from course_lib.masks import Mask, prunable
-from course_lib.pruning import interop, iterative, saliency, structured, tickets
+from course_lib.pruning import (
+    criteria,
+    curvature,
+    cut,
+    gradual,
+    interop,
+    rounds,
+    store,
+    structured,
+    tickets,
+)
 from course_lib.pruning.testing import Snapshot
-from course_lib.sparse.layers import densify, refusals, sparsify
+from course_lib.sparse import densify, refusals, sparsify
 from course_lib.training.fit import Recipe, fit, hold
 from course_lib.training.schedules import constant
 from course_lib.training.trainer import Trainer
@@ -360,15 +370,16 @@ def criterion(name: str, wanted: Callable[[Truth], Tensor], **settings: Any) -> 
 
     def check(t: Trial) -> None:
         extra = {n: s(t) if callable(s) else s for n, s in settings.items()}
-        found = getattr(saliency, name)(t.model, t.data, t.loss, **extra)
+        found = getattr(module, name)(t.model, t.data, t.loss, **extra)
         assert list(found) == list(t.names)  # in this order equal scores are told apart
         if t.network.device == "meta":
             t.same(found, t.weights)
         else:
             t.same(found, t.truth.split(wanted(t.truth)))
 
+    module = curvature if name == "hessian_diagonal" else criteria
     told = ", ".join(n if callable(s) else f"{n}={s}" for n, s in settings.items())
-    CALLS[f"saliency.{name}" + (f" ({told})" if told else "")] = check
+    CALLS[f"{module.__name__.rpartition('.')[2]}.{name}" + (f" ({told})" if told else "")] = check
 
 
 def chance(t: Truth) -> Tensor:
@@ -452,29 +463,29 @@ criterion("hessian_diagonal", lambda t: t.gauss_newton, diagonal="gauss-newton")
 criterion("hessian_diagonal", hutchinson, diagonal="hutchinson", probes=2, seed=3)
 
 
-@call("saliency.full_hessian")
+@call("curvature.full_hessian")
 def _(t: Trial) -> None:
-    found = saliency.full_hessian(t.model, t.data, t.loss)
+    found = curvature.full_hessian(t.model, t.data, t.loss)
     if t.network.device == "meta":
         assert found.device.type == "meta"
         return
     t.same({"H": found}, {"H": t.truth.hessian}, 1e-5)
 
 
-@call("saliency.inverse_hessian")
+@call("curvature.inverse_hessian")
 def _(t: Trial) -> None:
-    found = saliency.inverse_hessian(t.model, t.data, t.loss, damping=damped(t))
+    found = curvature.inverse_hessian(t.model, t.data, t.loss, damping=damped(t))
     if t.network.device == "meta":
         assert found.device.type == "meta"
         return
     t.same({"H": found}, {"H": inverse(t.truth)}, 1e-5)
 
 
-@call("saliency.brain_surgery", in_place=True)
+@call("curvature.brain_surgery", in_place=True)
 def _(t: Trial) -> None:
     count = sum(w.numel() for w in t.weights.values())
     keep = max(count - 3, 0)
-    mask = saliency.brain_surgery(t.model, t.data, keep, t.loss, damping=damped(t))
+    mask = curvature.brain_surgery(t.model, t.data, keep, t.loss, damping=damped(t))
     H, w = t.truth.hessian, t.truth.flat.clone()
     H = H + t.truth.damping * torch.eye(len(w), dtype=torch.float64)
     left = list(range(count))
@@ -489,7 +500,7 @@ def _(t: Trial) -> None:
     t.same({n: p.detach() for n, p in t.weights.items()}, t.truth.split(w))
 
 
-@call("testing.Snapshot.differences", in_place=True)
+@call("snapshot.Snapshot.differences", in_place=True)
 def _(t: Trial) -> None:
     before = Snapshot(t.model)
     assert before.differences(t.model) == []
@@ -501,16 +512,16 @@ def _(t: Trial) -> None:
 # Rounds
 
 
-@call("iterative.prune")
+@call("cut.prune")
 def _(t: Trial) -> None:
-    found = iterative.prune(t.scores, t.mask(), fraction=0.5)
+    found = cut.prune(t.scores, t.mask(), fraction=0.5)
     check_cut(found, t.scores, t.mask().kept - round(0.5 * t.mask().kept), t.mask())
 
 
-@call("iterative.prune_model")
+@call("cut.prune_model")
 def _(t: Trial) -> None:
-    found = iterative.prune_model(
-        t.model, t.mask(), saliency.first_order, data=t.data, loss=t.loss, fraction=0.5
+    found = cut.prune_model(
+        t.model, t.mask(), criteria.first_order, data=t.data, loss=t.loss, fraction=0.5
     )
     scores = t.truth.split((t.truth.gradient * t.truth.flat).abs())
     assert len(found) and all((found[n] <= t.mask()[n]).all() for n in found)
@@ -586,7 +597,7 @@ def values(model: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
-def check_rounds(t: Trial, found: list[iterative.Round], wanted: list[Stage]) -> None:
+def check_rounds(t: Trial, found: list[store.Round], wanted: list[Stage]) -> None:
     assert len(found) == len(wanted)
     for number, (own, stage) in enumerate(zip(found, wanted, strict=True)):
         assert own.number == number and own.mask == stage.mask
@@ -594,27 +605,27 @@ def check_rounds(t: Trial, found: list[iterative.Round], wanted: list[Stage]) ->
     t.same(values(t.model), wanted[-1].trained)
 
 
-@call("iterative.iterative_pruning", in_place=True)
+@call("rounds.iterative_pruning", in_place=True)
 def _(t: Trial) -> None:
-    found = list(iterative.iterative_pruning(t.model, t.train, rounds=2, fraction=0.3))
+    found = list(rounds.iterative_pruning(t.model, t.train, rounds=2, fraction=0.3))
     P = sum(w.numel() for w in t.weights.values())
     once = P - round(0.3 * P)
     counts = [once, once - round(0.3 * once)]
     check_rounds(t, found, again(lambda: list(own_rounds(t, counts, None))))
 
 
-@call("iterative.one_shot", in_place=True)
+@call("rounds.one_shot", in_place=True)
 def _(t: Trial) -> None:
-    found = list(iterative.one_shot(t.model, t.train, density=0.4, rewind_step=1))
+    found = list(rounds.one_shot(t.model, t.train, density=0.4, rewind_step=1))
     P = sum(w.numel() for w in t.weights.values())
     check_rounds(t, found, again(lambda: list(own_rounds(t, [round(0.4 * P)], 1))))
 
 
-@call("iterative.gradual_pruning", in_place=True)
+@call("gradual.gradual_pruning", in_place=True)
 def _(t: Trial) -> None:
-    mask = iterative.gradual_pruning(
+    mask = gradual.gradual_pruning(
         t.model, t.train, density=0.5, begin=0, end=2, every=1,
-        criterion=saliency.first_order, data=t.data, loss=t.loss,
+        criterion=criteria.first_order, data=t.data, loss=t.loss,
     )  # fmt: skip
     assert list(mask) == list(t.names)
     assert mask.kept == round(0.5 * mask.numel)
@@ -884,7 +895,7 @@ def _(t: Trial) -> None:
 # Sparse layers
 
 
-@call("layers.sparsify")
+@call("convert.sparsify")
 def _(t: Trial) -> None:
     mask = t.mask(t.network.sparse)
     wanted = t.masked(mask)
@@ -893,7 +904,7 @@ def _(t: Trial) -> None:
     check_sparse_step(t, sparse, mask, wanted)
 
 
-@call("layers.densify", "layers.refusals")
+@call("convert.densify", "convert.refusals")
 def _(t: Trial) -> None:
     mask = t.mask()
     wanted = t.masked(mask)
@@ -989,10 +1000,10 @@ def told(error: Exception) -> str:
 MASKS = ["mask.prunable", "mask.Mask.ones_like", "mask.Mask.apply_", "mask.Mask.table"]
 FILES = ["mask.Mask.save", "mask.Mask.load"]
 SELECTION = [name for name in CALLS if name.startswith("selection.")]
-CRITERIA = [name for name in CALLS if name.startswith("saliency.")]
-HESSIANS = ["saliency.obs (damping)", "saliency.inverse_hessian", "saliency.brain_surgery"]
+CRITERIA = [name for name in CALLS if name.startswith(("criteria.", "curvature."))]
+HESSIANS = ["criteria.obs (damping)", "curvature.inverse_hessian", "curvature.brain_surgery"]
 ROUNDS = [
-    "iterative.iterative_pruning", "iterative.one_shot", "iterative.gradual_pruning",
+    "rounds.iterative_pruning", "rounds.one_shot", "gradual.gradual_pruning",
     "tickets.find",
 ]  # fmt: skip
 TRAINING = ["fit.fit", "trainer.Trainer", "fit.fit (batches)", "tickets.train_from"]
@@ -1001,14 +1012,14 @@ TICKETS = [
     "tickets.reinitialised", "tickets.signs_only",
 ]  # fmt: skip
 UNITS = ["structured.unit_mask", "structured.remove"]
-SPARSE = ["layers.sparsify", "layers.densify", "layers.refusals"]
+SPARSE = ["convert.sparsify", "convert.densify", "convert.refusals"]
 
 # A reason, and the cells that are refused for it: these calls on these networks.
 REFUSALS: dict[str, list[tuple[list[str], list[str]]]] = {
     "its weights are computed from others, so that there is none to score, mask or hold": [
         (
             list(REPARAMETRISED),
-            [*MASKS, *CRITERIA, "iterative.prune_model", *ROUNDS, *TRAINING, "fit.hold", *TICKETS,
+            [*MASKS, *CRITERIA, "cut.prune_model", *ROUNDS, *TRAINING, "fit.hold", *TICKETS,
              "tickets.largest", "interop.to_torch_prune", *UNITS, *SPARSE],
         ),
         (["weight norm", "spectral norm"], ["interop.from_torch_prune"]),
@@ -1017,22 +1028,22 @@ REFUSALS: dict[str, list[tuple[list[str], list[str]]]] = {
         (
             ["empty"],
             ["mask.prunable", "mask.Mask.ones_like", "selection.blocks", *CRITERIA,
-             "iterative.prune_model", *ROUNDS, *TRAINING, "tickets.largest", "interop.mask_of",
+             "cut.prune_model", *ROUNDS, *TRAINING, "tickets.largest", "interop.mask_of",
              "interop.from_torch_prune", "structured.select_units", *UNITS, *SPARSE],
         ),
     ],
     "its weights are NaN, which nothing can put in order": [
         (
             ["diverged"],
-            [*SELECTION, *HESSIANS, "iterative.prune", "iterative.prune_model", *ROUNDS, *TICKETS,
+            [*SELECTION, *HESSIANS, "cut.prune", "cut.prune_model", *ROUNDS, *TICKETS,
              "tickets.largest", "structured.select_units"],
         ),
     ],
     "its weights have shapes but no values, which is all that counts here": [
         (
             ["on meta"],
-            ["mask.Mask.table", *FILES, *SELECTION, *HESSIANS, "saliency.oracle",
-             "iterative.prune", "iterative.prune_model", *ROUNDS, *TICKETS, "tickets.random_mask",
+            ["mask.Mask.table", *FILES, *SELECTION, *HESSIANS, "criteria.oracle",
+             "cut.prune", "cut.prune_model", *ROUNDS, *TICKETS, "tickets.random_mask",
              "tickets.largest", "interop.from_torch_prune",
              "interop.export_onnx", "structured.select_units", *SPARSE],
         ),
@@ -1065,7 +1076,7 @@ REFUSALS: dict[str, list[tuple[list[str], list[str]]]] = {
     ],
     "there is no sparse kernel for one of its layers": [
         (["CNN, depthwise", "CNN, transposed", "attention", "attention to others", "LSTM", "GRU",
-          "recurrent cell", "two inputs"], ["layers.sparsify"]),
+          "recurrent cell", "two inputs"], ["convert.sparsify"]),
     ],
     "the sparse kernels compute in float32 and float64": [(["bfloat16", "float16"], SPARSE)],
     "ONNX has no such operation": [(["two inputs"], ["interop.export_onnx"])],
@@ -1118,23 +1129,40 @@ APART_ONE = {
     "mask.check_fits": "asked by every function that is given a mask and a network",
     "fingerprint.Unknown": "raised by fingerprint",
     "fingerprint.fingerprint": "asked by rounds that store themselves; tested in tests/pruning",
-    "iterative.Round": "what rounds yield",
-    "iterative.rounds_needed": "numbers",
-    "iterative.cubic": "numbers",
-    "saliency.Cut": "what surgeon returns",
-    "saliency.surgeon": "vectors; what brain_surgery does again and again",
-    "testing.Case": "what check_criterion asks about",
+    "rounds.rounds_needed": "numbers",
+    "gradual.cubic": "numbers",
+    "curvature.Cut": "what surgeon returns",
+    "curvature.block_inverses": "the inside of criteria",
+    "curvature.check_damping": "the inside of criteria",
+    "curvature.check_whole": "the inside of criteria",
+    "curvature.surgeon": "vectors; what brain_surgery does again and again",
+    "cut.check_criterion_call": "asked by all that is given a criterion",
+    "cut.check_shares": "asked by all that cuts",
+    "cut.count_left": "asked by all that cuts",
+    "linear.unfit": "asked of each layer by refusals",
+    "rounds.check_held": "asked by rounds of every trainer",
+    "rounds.check_train": "asked by rounds of every trainer",
+    "rounds.is_whole": "numbers",
     "testing.check_criterion": "makes its own networks; tested in test_testing.py",
-    "testing.Snapshot": "by its method",
     "tickets.Ticket": "by its methods",
 }
-LAYERS = ("SparseLinear", "SparseConv", "HeldLinear", "HeldConv", "FusingSequential")
+# Of these modules, too, no part is called by anybody but those in the table.
+INSIDE = {
+    "ablation": "the inside of oracle",
+    "cases": "what check_criterion asks about",
+    "products": "the inside of sparse layers",
+    "scoring": "the inside of criteria and curvatures",
+    "snapshot": "what check_criterion compares",
+    "store": "how rounds are stored",
+}
+LAYERS = ("SparseLayer", "SparseLinear", "SparseConv", "HeldLinear", "HeldConv", "FusingSequential")
 
 
 def is_apart(name: str) -> bool:
     """Tell what is listed above, and the layers that sparsify puts into a network."""
     module, _, own = name.partition(".")
-    return module in APART or name in APART_ONE or (module == "layers" and own.startswith(LAYERS))
+    is_layer = module in ("linear", "convolution", "convert") and own.startswith(LAYERS)
+    return module in {**APART, **INSIDE} or name in APART_ONE or is_layer
 
 
 def public() -> Iterator[str]:

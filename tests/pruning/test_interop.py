@@ -14,9 +14,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from course_lib.masks import Mask, prunable, select
-from course_lib.pruning import interop, saliency
-from course_lib.sparse import layers
-from course_lib.sparse.layers import sparsify
+from course_lib.pruning import criteria, interop
+from course_lib.sparse import convert, sparsify
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
 
@@ -32,19 +31,19 @@ def test_masks_are_those_of_torch_layer_by_layer_and_over_all():
     for index in (0, 2, 4):
         prune.l1_unstructured(theirs[index], "weight", amount=0.5)
     assert interop.from_torch_prune(theirs) == select(
-        saliency.magnitude(ours), density=0.5, scope="tensor"
+        criteria.magnitude(ours), density=0.5, scope="tensor"
     )
     theirs = mlp(SIZES, 0)
     layers = [(theirs[index], "weight") for index in (0, 2, 4)]
     prune.global_unstructured(layers, pruning_method=prune.L1Unstructured, amount=0.5)
     assert interop.from_torch_prune(theirs) == select(
-        saliency.magnitude(ours), density=0.5, scope="global"
+        criteria.magnitude(ours), density=0.5, scope="global"
     )
 
 
 def test_there_and_back():
     model, X = mlp(SIZES, 1), torch.randn(7, 5)
-    mask = select(saliency.magnitude(model), density=0.3)
+    mask = select(criteria.magnitude(model), density=0.3)
     interop.to_torch_prune(model, mask)
     assert "0.weight_orig" in model.state_dict()
     masked = model(X)
@@ -95,7 +94,7 @@ def test_without_onnx_an_export_says_what_to_install(tmp_path, monkeypatch):
 
 def test_onnx_files_run(tmp_path):
     model, path = mlp(SIZES, 0), tmp_path / "model.onnx"
-    select(saliency.magnitude(model), density=0.3).apply_(model)
+    select(criteria.magnitude(model), density=0.3).apply_(model)
     interop.export_onnx(model, torch.ones(2, 5), path)
     for n in (1, 7):
         X = torch.randn(n, 5)
@@ -227,7 +226,7 @@ def test_networks_are_exported_whatever_computes_their_weights(kind, tmp_path):
 
 def test_a_shared_weight_is_pruned_in_both_places_and_stays_shared():
     model, X = tied(), torch.randn(5, 3)
-    mask = select(saliency.magnitude(model), density=0.5, scope="global")
+    mask = select(criteria.magnitude(model), density=0.5, scope="global")
     masked = copy.deepcopy(model)
     mask.apply_(masked)
     interop.to_torch_prune(model, mask)
@@ -262,7 +261,7 @@ def test_a_head_tied_to_an_embedding_is_pruned_in_both():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_goes_there_and_back(dtype):
     model, X = mlp(SIZES, 1).to(dtype), torch.randn(7, 5).to(dtype)
-    mask = select(saliency.magnitude(model), k=40)
+    mask = select(criteria.magnitude(model), k=40)
     assert mask.kept == 40
     interop.to_torch_prune(model, mask)
     masked, fresh = model(X), mlp(SIZES, 2).to(dtype)
@@ -322,7 +321,7 @@ def test_a_shared_weight_that_is_computed_differently_is_refused_by_name(change,
 
 def test_a_second_mask_is_told_of_the_first():
     model = mlp(SIZES, 0)
-    mask = select(saliency.magnitude(model), density=0.5, scope="global")
+    mask = select(criteria.magnitude(model), density=0.5, scope="global")
     interop.to_torch_prune(model, Mask({"2.weight": mask["2.weight"]}))
     with pytest.raises(ValueError, match=r"'2.weight' is pruned by torch.*from_torch_prune"):
         interop.to_torch_prune(model, mask)
@@ -342,7 +341,7 @@ def test_computed_weights_take_no_mask():
 def test_a_transformer_goes_to_torch_and_back_and_trains_between():
     torch.manual_seed(2)
     model, X = Encoder(), torch.randn(2, 3, 4)
-    mask = select(saliency.magnitude(model), density=0.5, scope="global")
+    mask = select(criteria.magnitude(model), density=0.5, scope="global")
     assert {"self_attn.in_proj_weight", "self_attn.out_proj.weight"} <= set(mask)
     twin = copy.deepcopy(model)  # the oracle: the mask applied by hand after every step
     mask.apply_(twin)
@@ -387,7 +386,7 @@ def test_masks_of_torch_for_units_recurrent_weights_and_biases():
 
 def test_sparse_networks_and_replicas_are_told_what_to_do(tmp_path):
     model, X = mlp(SIZES, 0), torch.randn(2, 5)
-    mask = select(saliency.magnitude(model), density=0.3, scope="global")
+    mask = select(criteria.magnitude(model), density=0.3, scope="global")
     sparse, several = sparsify(model, mask), Replicas([model, model])
     path = tmp_path / "model.onnx"
     for ask in (
@@ -468,17 +467,17 @@ def test_what_onnx_has_no_operation_for_is_said(tmp_path):
 
 
 def test_held_layers_are_read_as_they_compute(tmp_path, monkeypatch):
-    monkeypatch.setattr(layers, "break_even", lambda *sizes: 0.0)
+    monkeypatch.setattr(convert, "break_even", lambda *sizes: 0.0)
     model, X = mlp(SIZES, 0), torch.randn(7, 5)
-    mask = select(saliency.magnitude(model), density=0.5)
+    mask = select(criteria.magnitude(model), density=0.5)
     held = sparsify(model, mask, batch=64)
     with torch.no_grad():
         held[0].weight += 1  # as an optimiser with momentum might
     assert interop.mask_of(held) == mask
     fresh = mlp(SIZES, 1)
     fresh.load_state_dict(interop.plain_state_dict(held), strict=True)
-    assert torch.equal(fresh(X), held(X)) and type(held[0]) is layers.HeldLinear
-    for read in (prunable, saliency.magnitude, Mask.ones_like):
+    assert torch.equal(fresh(X), held(X)) and type(held[0]) is convert.HeldLinear
+    for read in (prunable, criteria.magnitude, Mask.ones_like):
         with pytest.raises(TypeError, match=r"layer '0' is held.*densify"):
             read(held)
 

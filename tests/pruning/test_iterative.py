@@ -20,9 +20,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib.masks import Mask, prunable
-from course_lib.pruning import saliency, tickets
-from course_lib.pruning.fingerprint import Unknown, fingerprint
-from course_lib.pruning.iterative import (
+from course_lib.pruning import (
+    criteria,
     cubic,
     gradual_pruning,
     iterative_pruning,
@@ -30,7 +29,9 @@ from course_lib.pruning.iterative import (
     prune,
     prune_model,
     rounds_needed,
+    tickets,
 )  # fmt: skip
+from course_lib.pruning.fingerprint import Unknown, fingerprint
 from course_lib.training.fit import Recipe, fit
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
@@ -206,7 +207,7 @@ def test_a_broken_round_is_done_again_and_a_strangers_folder_refused(tmp_path):
 def test_one_shot_is_one_round_and_other_criteria_fit_in():
     found = list(one_shot(net(), TRAIN, density=0.25, rewind_step=0, scope="global"))
     assert len(found) == 2 and found[1].mask.kept == round(0.25 * found[1].mask.numel)
-    by_curvature = {"criterion": saliency.obd, "data": (X, y)}
+    by_curvature = {"criterion": criteria.obd, "data": (X, y)}
     model = net()
     *_, last = iterative_pruning(model, TRAIN, rounds=1, fraction=0.5, **by_curvature)
     assert last.mask.density == pytest.approx(0.5, abs=0.02)
@@ -303,7 +304,7 @@ def test_one_scope_everywhere_if_none_is_given():
     still = dataclasses.replace(TRAIN, recipe=dataclasses.replace(RECIPE, lr=1e-9))
     first = lambda mask: mask["0.weight"].all().item()  # noqa: E731
     model = uneven()
-    assert first(prune(saliency.magnitude(model), Mask.ones_like(model), density=0.5))
+    assert first(prune(criteria.magnitude(model), Mask.ones_like(model), density=0.5))
     assert first(prune_model(model, Mask.ones_like(model), density=0.5))
     *_, last = one_shot(uneven(), still, density=0.5)
     assert first(last.mask)
@@ -346,14 +347,14 @@ WRONG = {
     ),
     "a scope": ({"scope": "layer"}, "scope: given 'layer'"),
     "rates": ({"rates": {"0.weight": 0.1}}, "Write scope='tensor'"),
-    "no data": ({"criterion": saliency.obd}, r"Give data=\(X, y\)"),
-    "no data for a part": ({"criterion": partial(saliency.obd, probes=2)}, r"Give data=\(X, y\)"),
+    "no data": ({"criterion": criteria.obd}, r"Give data=\(X, y\)"),
+    "no data for a part": ({"criterion": partial(criteria.obd, probes=2)}, r"Give data=\(X, y\)"),
     "an old criterion": (
-        {"criterion": lambda model: saliency.magnitude(model)},
+        {"criterion": lambda model: criteria.magnitude(model)},
         r"criterion\(model, data, loss\)",
     ),
     "data twice": (
-        {"criterion": partial(saliency.obd, data=(X, y))}, r"criterion\(model, data, loss\)",
+        {"criterion": partial(criteria.obd, data=(X, y))}, r"criterion\(model, data, loss\)",
     ),
 }  # fmt: skip
 
@@ -439,7 +440,7 @@ def test_gradual_pruning_does_all_that_it_says_or_says_so():
         ({"train": lambda model, mask: None}, "train: .*'on_step'"),
         ({"density": 1.5}, "a share"),
         ({"mask": Mask({n: w > 9 for n, w in prunable(net()).items()})}, "do not come back"),
-        ({"criterion": saliency.snip}, r"Give data=\(X, y\)"),
+        ({"criterion": criteria.snip}, r"Give data=\(X, y\)"),
     ):
         model = net()
         with pytest.raises((TypeError, ValueError), match=said):
@@ -451,7 +452,7 @@ def test_gradual_pruning_does_all_that_it_says_or_says_so():
 
     with pytest.raises(ValueError, match="Does it call on_step"):
         gradual_pruning(net(), deaf, **settings_)
-    by_slope = gradual_pruning(net(), TRAIN, **settings_, criterion=saliency.snip, data=(X, y))
+    by_slope = gradual_pruning(net(), TRAIN, **settings_, criterion=criteria.snip, data=(X, y))
     assert by_slope.density == pytest.approx(0.2, abs=0.01)
     assert by_slope != gradual_pruning(net(), TRAIN, **settings_)
 
@@ -461,7 +462,7 @@ def test_criteria_see_the_data_and_the_loss_of_the_call():
 
     def watches(model, data, loss):
         seen.append((data, loss))
-        return saliency.magnitude(model)
+        return criteria.magnitude(model)
 
     data, loss = [(X, y)], partial(cross_entropy, label_smoothing=0.1)
     list(iterative_pruning(net(), TRAIN, densities=[0.5], criterion=watches, data=data, loss=loss))
@@ -515,7 +516,7 @@ def other_networks():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # that embeddings are left out
-@pytest.mark.parametrize("criterion", [saliency.magnitude, saliency.snip, saliency.fisher])
+@pytest.mark.parametrize("criterion", [criteria.magnitude, criteria.snip, criteria.fisher])
 @pytest.mark.parametrize("kind", other_networks())
 def test_rounds_prune_networks_of_all_kinds(kind, criterion):
     model, data, loss = other_networks()[kind]
@@ -566,7 +567,7 @@ def by_size(model, data, loss, power=1):
 
 
 BASE = {
-    "model": net, "train": TRAIN, "densities": [0.5, 0.2], "criterion": saliency.obd,
+    "model": net, "train": TRAIN, "densities": [0.5, 0.2], "criterion": criteria.obd,
     "data": (X, y), "loss": cross_entropy,
 }  # fmt: skip
 
@@ -590,9 +591,9 @@ OTHERS = {
     "examples": {"data": (X + 1e-9, y)},
     "classes": {"data": (X, y.flip(0))},
     "as batches": {"data": [(X[:30], y[:30]), (X[30:], y[30:])]},
-    "criterion": {"criterion": saliency.fisher},
-    "its settings": {"criterion": partial(saliency.obd, diagonal="hutchinson")},
-    "its seed": {"criterion": partial(saliency.obd, diagonal="hutchinson", seed=1)},
+    "criterion": {"criterion": criteria.fisher},
+    "its settings": {"criterion": partial(criteria.obd, diagonal="hutchinson")},
+    "its seed": {"criterion": partial(criteria.obd, diagonal="hutchinson", seed=1)},
     "own criterion": {"criterion": by_size},
     "own criterion's settings": {"criterion": partial(by_size, power=2)},
     "a lambda": {"criterion": lambda model, data, loss: by_size(model, data, loss, 2)},
@@ -698,7 +699,7 @@ def test_tickets_keep_experiments_apart_too(tmp_path):
 
     find()
     find()
-    for other in ({"scope": "tensor"}, {"criterion": saliency.snip, "data": (X, y)}):
+    for other in ({"scope": "tensor"}, {"criterion": criteria.snip, "data": (X, y)}):
         with pytest.raises(ValueError, match="another experiment"):
             find(**other)
 
@@ -800,7 +801,7 @@ IN_ANOTHER_PROCESS = """
 import torch
 from functools import partial
 from torch import nn
-from course_lib.pruning import saliency
+from course_lib.pruning import criteria
 from course_lib.pruning.fingerprint import fingerprint
 from course_lib.training.fit import Recipe
 from course_lib.training.models import mlp
@@ -819,7 +820,7 @@ def helper(): return X.sum() + len(Own.words)
 torch.manual_seed(0)
 print(fingerprint([
     Own(), Own.__call__, helper, lambda model, data, loss: helper(), nn.LSTM(3, 3), mlp((3, 3), 0),
-    Trainer((X, y), Recipe(steps=3, schedule=exponential(0.1))), partial(saliency.obd, probes=3),
+    Trainer((X, y), Recipe(steps=3, schedule=exponential(0.1))), partial(criteria.obd, probes=3),
     nn.CrossEntropyLoss(label_smoothing=0.1), torch.Generator().manual_seed(1),
     torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, y), 2),
 ]))

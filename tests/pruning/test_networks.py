@@ -17,11 +17,11 @@ from torch.nn.functional import l1_loss
 
 from course_lib import masks
 from course_lib.masks import Mask
-from course_lib.pruning import interop, iterative, saliency, structured, tickets
+from course_lib.pruning import criteria, curvature, cut, interop, rounds, structured, tickets
 from course_lib.pruning.testing import check_criterion
 from course_lib.training import fit, trainer
 from tests.pruning import calls
-from tests.pruning.calls import APART, APART_ONE, CALLS, ROOMS, columns_of, is_apart, public
+from tests.pruning.calls import APART, APART_ONE, CALLS, INSIDE, ROOMS, columns_of, is_apart, public
 from tests.pruning.networks import NETWORK, NETWORKS
 
 REFUSED = calls.refused()
@@ -62,7 +62,7 @@ def test_every_public_function_has_a_column():
 def test_nothing_is_listed_that_is_not_there():
     names = set(public())
     modules = {name.partition(".")[0] for name in names}
-    assert set(APART_ONE) <= names and set(APART) <= modules
+    assert set(APART_ONE) <= names and {*APART, *INSIDE} <= modules
     beside = {"fit", "trainer"}  # rooms that the rounds need, and beyond the three of the table
     columns = {column.partition(" ")[0] for column in CALLS}
     assert {c for c in columns if c.partition(".")[0] not in beside} <= names
@@ -91,9 +91,12 @@ def test_a_fifth_of_the_cells_is_refused_at_most():
 
 
 def test_what_must_be_computed_is_not_refused():
-    rooms = ("mask.", "selection.", "saliency.", "iterative.", "tickets.", "fit.", "trainer.")
+    rooms = (
+        "mask.", "selection.", "criteria.", "curvature.", "cut.", "rounds.", "gradual.", "tickets.",
+        "fit.", "trainer.",
+    )  # fmt: skip
     must = {(network, c) for network in COMPUTED for c in CALLS if c.startswith(rooms)}
-    must |= {("CNN, residual", "layers.sparsify"), ("transformer", "layers.sparsify")}
+    must |= {("CNN, residual", "convert.sparsify"), ("transformer", "convert.sparsify")}
     # Where every parameter is frozen there is nothing to train: said, in place of doing nothing.
     must -= {("frozen", c) for c in [*calls.ROUNDS, *calls.TRAINING]}
     assert not must & set(REFUSED)
@@ -134,10 +137,13 @@ def broken(name, monkeypatch, change):
     return calls.outcome(NETWORK["perceptron"], name)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name.startswith("saliency.")])
+@pytest.mark.parametrize(
+    "name", [name for name in CALLS if name.startswith(("criteria.", "curvature."))]
+)
 def test_scores_that_are_two_percent_off_are_wrong(monkeypatch, name):
-    own = name.partition(" ")[0].removeprefix("saliency.")
-    true = getattr(saliency, own)
+    room, _, own = name.partition(" ")[0].partition(".")
+    module = {"criteria": criteria, "curvature": curvature}[room]
+    true = getattr(module, own)
 
     def off(*given, **how):
         found = true(*given, **how)
@@ -149,7 +155,7 @@ def test_scores_that_are_two_percent_off_are_wrong(monkeypatch, name):
             return found * 1.02
         return {name: s * 1.02 for name, s in found.items()}
 
-    monkeypatch.setattr(saliency, own, off)
+    monkeypatch.setattr(module, own, off)
     assert calls.outcome(NETWORK["float64"], name).kind == "wrong"
 
 
@@ -177,28 +183,28 @@ WRONG = [
     ("selection.select", "perceptron", masks, "select",
      lambda scores, density: masks.Mask({n: s > 0.25 for n, s in scores.items()})),
     ("selection.top_k", "perceptron", masks, "top_k", lambda s, k: s < s.median()),
-    ("iterative.prune", "perceptron", iterative, "prune",
+    ("cut.prune", "perceptron", cut, "prune",
      lambda scores, mask, fraction: masks.select(scores, density=1 - fraction)),
-    ("iterative.prune", "perceptron", iterative, "prune",
-     ignoring(iterative.prune, scope="tensor")),
-    ("iterative.iterative_pruning", "perceptron", iterative, "prune_model",
-     ignoring(iterative.prune_model, scope="tensor")),
-    ("iterative.one_shot", "perceptron", iterative, "iterative_pruning",
-     ignoring(iterative.iterative_pruning, rewind_step=0)),
+    ("cut.prune", "perceptron", cut, "prune",
+     ignoring(cut.prune, scope="tensor")),
+    ("rounds.iterative_pruning", "perceptron", rounds, "prune_model",
+     ignoring(cut.prune_model, scope="tensor")),
+    ("rounds.one_shot", "perceptron", rounds, "iterative_pruning",
+     ignoring(rounds.iterative_pruning, rewind_step=0)),
     ("tickets.find", "perceptron", tickets, "iterative_pruning",
-     ignoring(iterative.iterative_pruning, rewind_step=None)),
+     ignoring(rounds.iterative_pruning, rewind_step=None)),
     ("tickets.largest", "perceptron", tickets, "magnitude",
-     lambda model: {n: -s for n, s in saliency.magnitude(model).items()}),
-    ("fit.fit", "perceptron", trainer, "fit", ignoring(fit.fit, "mask")),
-    ("fit.fit", "regression", trainer, "fit", ignoring(fit.fit, loss=l1_loss)),
+     lambda model: {n: -s for n, s in criteria.magnitude(model).items()}),
+    ("fit.fit", "perceptron", trainer, "fit", ignoring(fit, "mask")),
+    ("fit.fit", "regression", trainer, "fit", ignoring(fit, loss=l1_loss)),
     ("fit.hold", "perceptron", calls, "hold", held_at_first),
     ("interop.plain_state_dict", "pruned by torch", interop, "plain_state_dict",
      lambda model: model.state_dict()),
     ("structured.remove", "CNN, batch norm", structured, "remove",
      lambda model, units: copy.deepcopy(model)),
-    ("layers.sparsify", "CNN, residual", calls, "sparsify",
+    ("convert.sparsify", "CNN, residual", calls, "sparsify",
      lambda model, mask: copy.deepcopy(model)),
-    ("layers.densify", "frozen", calls, "densify",
+    ("convert.densify", "frozen", calls, "densify",
      lambda model: calls_densify(model).requires_grad_(True)),
 ]  # fmt: skip
 calls_densify = calls.densify
@@ -212,9 +218,9 @@ def test_what_is_not_done_is_wrong(monkeypatch, name, network, where, what, wron
 
 
 def test_an_error_of_another_is_wrong(monkeypatch):
-    found = broken("saliency.snip", monkeypatch, lambda t: torch.zeros(2) + torch.zeros(3))
+    found = broken("criteria.snip", monkeypatch, lambda t: torch.zeros(2) + torch.zeros(3))
     assert found.kind == "wrong" and "RuntimeError" in found.said
-    found = broken("saliency.snip", monkeypatch, lambda t: int("a"))
+    found = broken("criteria.snip", monkeypatch, lambda t: int("a"))
     assert found.kind == "wrong" and "ValueError" in found.said
 
 
@@ -223,12 +229,12 @@ def test_a_refusal_that_has_changed_something_is_wrong(monkeypatch):
         t.model[0].weight.data.zero_()
         Mask({"0.weight": 1})
 
-    found = broken("saliency.snip", monkeypatch, late)
+    found = broken("criteria.snip", monkeypatch, late)
     assert found.kind == "wrong" and "the parameter '0.weight' has changed" in found.said
 
 
 def test_a_result_that_has_changed_something_is_wrong(monkeypatch):
-    found = broken("saliency.snip", monkeypatch, lambda t: t.model.eval())
+    found = broken("criteria.snip", monkeypatch, lambda t: t.model.eval())
     assert found.kind == "wrong" and "the mode of the network has changed" in found.said
 
 
@@ -236,14 +242,14 @@ def test_a_result_that_has_changed_something_is_wrong(monkeypatch):
 
 
 HOW = {
-    saliency.random: {"equivariant": False},
-    saliency.obs: {"damping": 10.0},
+    criteria.random: {"equivariant": False},
+    criteria.obs: {"damping": 10.0},
 }
 CRITERIA = [
     value
-    for name, value in vars(saliency).items()
-    if inspect.isfunction(value) and value.__module__ == saliency.__name__
-    and not name.startswith("_") and typing.get_type_hints(value).get("return") == saliency.Scores
+    for name, value in vars(criteria).items()
+    if inspect.isfunction(value) and value.__module__ == criteria.__name__
+    and not name.startswith("_") and typing.get_type_hints(value).get("return") == criteria.Scores
 ]  # fmt: skip
 
 

@@ -13,16 +13,16 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib.masks import prunable, select
-from course_lib.pruning import saliency
+from course_lib.pruning import criteria, curvature
 from course_lib.training.data import digits
 from course_lib.training.fit import Recipe, fit
 from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas
 
 CRITERIA = [
-    saliency.magnitude, saliency.random, saliency.signed_first_order, saliency.first_order,
-    saliency.snip, saliency.fisher, saliency.obd, saliency.second_order, saliency.synflow,
-    saliency.oracle,
+    criteria.magnitude, criteria.random, criteria.signed_first_order, criteria.first_order,
+    criteria.snip, criteria.fisher, criteria.obd, criteria.second_order, criteria.synflow,
+    criteria.oracle,
 ]  # fmt: skip
 
 
@@ -80,8 +80,8 @@ def test_one_signature_same_names_and_shapes(criterion, make, shape):
 @pytest.mark.parametrize("make, shape", MODELS)
 def test_first_order_is_the_slope_by_finite_differences(make, shape):
     model, (X, y) = make(), batch(shape=shape)
-    scores = saliency.signed_first_order(model, (X, y))
-    absolute, shares = saliency.first_order(model, (X, y)), saliency.snip(model, (X, y))
+    scores = criteria.signed_first_order(model, (X, y))
+    absolute, shares = criteria.first_order(model, (X, y)), criteria.snip(model, (X, y))
     total = sum(s.sum() for s in absolute.values())
     for name, index in entries(scores):
         w = prunable(model)[name][index].item()
@@ -98,11 +98,11 @@ def test_first_order_of_each_is_a_loop_over_examples(make, shape):
     X, y = batch(5, shape)
     total = {name: torch.zeros_like(w) for name, w in prunable(model).items()}
     for x, label in zip(X, y, strict=True):
-        for name, s in saliency.first_order(model, (x[None], label[None])).items():
+        for name, s in criteria.first_order(model, (x[None], label[None])).items():
             total[name] += s / 5
-    found = saliency.first_order(model, (X, y), each=True)
+    found = criteria.first_order(model, (X, y), each=True)
     torch.testing.assert_close(found, total)
-    together = saliency.first_order(model, (X, y))
+    together = criteria.first_order(model, (X, y))
     assert all((found[n] >= together[n] - 1e-12).all() for n in found)
 
 
@@ -115,7 +115,7 @@ def test_fisher_is_a_loop_over_examples(make, shape):
             cross_entropy(model(x[None]), label[None]), list(prunable(model).values())
         )
         total = {n: t + d**2 for (n, t), d in zip(total.items(), g, strict=True)}
-    for name, score in saliency.fisher(model, (X, y)).items():
+    for name, score in criteria.fisher(model, (X, y)).items():
         expected = prunable(model)[name] ** 2 * total[name] / (2 * len(X))
         torch.testing.assert_close(score, expected.detach())
 
@@ -123,7 +123,7 @@ def test_fisher_is_a_loop_over_examples(make, shape):
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
 def test_exact_diagonal_is_the_second_difference(activation):
     model, (X, y) = small(activation=activation), batch()
-    scores = saliency.obd(model, (X, y), diagonal="exact")
+    scores = criteria.obd(model, (X, y), diagonal="exact")
     for name, index in entries(scores):
         w, h = prunable(model)[name][index].item(), 1e-4
         up, at, down = (changed(model, X, y, name, index, w + s * h) for s in (1, 0, -1))
@@ -134,24 +134,26 @@ def test_exact_diagonal_is_the_second_difference(activation):
 @pytest.mark.parametrize("make, shape", MODELS)
 def test_gauss_newton_is_exact_for_piecewise_linear_networks(make, shape):
     model, (X, y) = make(), batch(n=129, shape=shape)
-    exact = saliency.obd(model, (X, y), diagonal="exact")
-    estimate = saliency.obd(model, (X, y))
+    exact = criteria.obd(model, (X, y), diagonal="exact")
+    estimate = criteria.obd(model, (X, y))
     for name in exact:
         torch.testing.assert_close(estimate[name], exact[name], atol=1e-10, rtol=1e-8)
 
 
 def test_gauss_newton_is_not_exact_for_tanh():
     model, data = small(activation=nn.Tanh), batch()
-    exact, estimate = saliency.obd(model, data, diagonal="exact"), saliency.obd(model, data)
+    exact, estimate = criteria.obd(model, data, diagonal="exact"), criteria.obd(model, data)
     assert not torch.allclose(exact["0.weight"], estimate["0.weight"])
 
 
 def test_hutchinson_comes_near_with_probes():
     model, data = small(), batch()
-    exact = saliency.hessian_diagonal(model, data, diagonal="exact")
+    exact = curvature.hessian_diagonal(model, data, diagonal="exact")
 
     def error(probes):
-        found = saliency.hessian_diagonal(model, data, diagonal="hutchinson", probes=probes, seed=3)
+        found = curvature.hessian_diagonal(
+            model, data, diagonal="hutchinson", probes=probes, seed=3
+        )
         return sum((found[n] - exact[n]).square().sum() for n in exact).sqrt()
 
     assert error(4000) < 0.3 * error(40)
@@ -170,26 +172,26 @@ def quadratic(P=6, seed=0):
 
 def test_second_order_is_exact_on_a_quadratic():
     model, X, y = quadratic()
-    truth = saliency.oracle(model, (X, y), loss=mse_loss)["0.weight"]
+    truth = criteria.oracle(model, (X, y), loss=mse_loss)["0.weight"]
     model[0].weight.data += 0.3  # away from the minimum both terms count
-    away = saliency.oracle(model, (X, y), loss=mse_loss)["0.weight"]
-    both = saliency.second_order(model, (X, y), loss=mse_loss)["0.weight"]
+    away = criteria.oracle(model, (X, y), loss=mse_loss)["0.weight"]
+    both = criteria.second_order(model, (X, y), loss=mse_loss)["0.weight"]
     torch.testing.assert_close(both, away)
     model[0].weight.data -= 0.3
-    torch.testing.assert_close(saliency.obd(model, (X, y), loss=mse_loss)["0.weight"], truth)
+    torch.testing.assert_close(criteria.obd(model, (X, y), loss=mse_loss)["0.weight"], truth)
 
 
 def test_the_surgeon_is_least_squares_without_the_column():
     model, X, y = quadratic()
-    inverse = saliency.inverse_hessian(model, (X, y), loss=mse_loss, damping=0)
+    inverse = curvature.inverse_hessian(model, (X, y), loss=mse_loss, damping=0)
     w = model[0].weight.data[0]
     base = mse_loss(model(X), y).item()
-    scores = saliency.obs(model, (X, y), loss=mse_loss, damping=0)["0.weight"][0]
+    scores = criteria.obs(model, (X, y), loss=mse_loss, damping=0)["0.weight"][0]
     for q in range(len(w)):
         others = [i for i in range(len(w)) if i != q]
         refit = torch.linalg.lstsq(X[:, others], y).solution[:, 0]
         rise = mse_loss(X[:, others] @ refit, y[:, 0]).item() - base
-        cut = saliency.surgeon(w, inverse, q)
+        cut = curvature.surgeon(w, inverse, q)
         torch.testing.assert_close(cut.weights[others], refit)
         assert cut.weights[q] == 0
         assert scores[q] == pytest.approx(rise) == cut.change.item()
@@ -197,26 +199,26 @@ def test_the_surgeon_is_least_squares_without_the_column():
         rest = torch.linalg.inv(inverse)[others][:, others]
         torch.testing.assert_close(cut.inverse[others][:, others], torch.linalg.inv(rest))
     with pytest.raises(ValueError, match="cut already"):
-        saliency.surgeon(cut.weights, cut.inverse, q)
+        curvature.surgeon(cut.weights, cut.inverse, q)
 
 
 def test_brain_surgery_on_a_quadratic_ends_at_its_supports_least_squares():
     model, X, y = quadratic()
-    mask = saliency.brain_surgery(model, (X, y), 3, loss=mse_loss, damping=0)
+    mask = curvature.brain_surgery(model, (X, y), 3, loss=mse_loss, damping=0)
     assert mask.kept == 3
     kept = mask["0.weight"][0]
     refit = torch.linalg.lstsq(X[:, kept], y).solution[:, 0]
     torch.testing.assert_close(model[0].weight.data[0, kept], refit)
     assert (model[0].weight.data[0, ~kept] == 0).all()
     with pytest.raises(ValueError, match="k: given 7"):
-        saliency.brain_surgery(model, (X, y), 7, loss=mse_loss)
+        curvature.brain_surgery(model, (X, y), 7, loss=mse_loss)
 
 
 def test_full_hessian_is_symmetric_and_its_diagonal_agrees():
     model, (X, y) = small(activation=nn.Tanh), batch()
-    H = saliency.full_hessian(model, (X, y))
+    H = curvature.full_hessian(model, (X, y))
     torch.testing.assert_close(H, H.T)
-    diagonal = saliency.hessian_diagonal(model, (X, y), diagonal="exact")
+    diagonal = curvature.hessian_diagonal(model, (X, y), diagonal="exact")
     torch.testing.assert_close(H.diagonal(), torch.cat([d.flatten() for d in diagonal.values()]))
 
 
@@ -233,7 +235,7 @@ def test_blockwise_surgeon_against_a_plain_inverse(block):
     F = torch.where(same[:, None] == same[None], F, 0) + 1e-3 * torch.eye(len(F))
     w = torch.cat([p.flatten() for p in prunable(model).values()])
     expected = w**2 / (2 * torch.linalg.inv(F).diagonal())
-    found = saliency.obs(model, (X, y), block=block, damping=1e-3)
+    found = criteria.obs(model, (X, y), block=block, damping=1e-3)
     torch.testing.assert_close(torch.cat([s.flatten() for s in found.values()]), expected.detach())
 
 
@@ -241,7 +243,7 @@ def test_blockwise_surgeon_against_a_plain_inverse(block):
 @pytest.mark.parametrize("n", [1, 7, 129])
 def test_the_oracle_is_the_plain_loop(make, shape, n):
     model, (X, y) = make(), batch(n=n, shape=shape)
-    truth = saliency.oracle(model, (X, y))
+    truth = criteria.oracle(model, (X, y))
     base = cross_entropy(model.eval()(X), y).item()
     for name, index in entries(truth):
         expected = changed(model, X, y, name, index, 0.0) - base
@@ -252,7 +254,7 @@ def test_the_oracle_of_a_tied_weight_cuts_both_uses():
     shared = nn.Linear(4, 4, bias=False).double()
     model = nn.Sequential(shared, nn.Tanh(), shared)
     X, y = batch(shape=(4,), classes=4)
-    truth = saliency.oracle(model, (X, y))["0.weight"]
+    truth = criteria.oracle(model, (X, y))["0.weight"]
     base = cross_entropy(model(X), y).item()
     expected = changed(model, X, y, "0.weight", (1, 2), 0.0) - base
     assert truth[1, 2].item() == pytest.approx(expected, abs=1e-12)
@@ -261,40 +263,40 @@ def test_the_oracle_of_a_tied_weight_cuts_both_uses():
 def test_synflow_is_conserved_layer_by_layer():
     model = nn.Sequential(nn.Linear(5, 7, bias=False), nn.ReLU(), nn.Linear(7, 3, bias=False))
     X, y = batch()
-    scores = saliency.synflow(model, (X.float(), y))
+    scores = criteria.synflow(model, (X.float(), y))
     flow = (model[2].weight.abs() @ model[0].weight.abs()).sum().item()
     assert [s.sum().item() for s in scores.values()] == pytest.approx([flow, flow], rel=1e-5)
 
 
 def test_random_follows_its_seed():
     model, data = small(), batch()
-    one, same, other = (saliency.random(model, data, seed=s)["0.weight"] for s in (1, 1, 2))
+    one, same, other = (criteria.random(model, data, seed=s)["0.weight"] for s in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
 def test_errors_for_people():
     model, data = small(), batch()
     with pytest.raises(ValueError, match="expected 'exact'"):
-        saliency.obd(model, data, diagonal="half")
+        criteria.obd(model, data, diagonal="half")
     with pytest.raises(ValueError, match="block: given 0"):
-        saliency.obs(model, data, block=0)
+        criteria.obs(model, data, block=0)
     with pytest.raises(ValueError, match="at most 5,000"):
-        saliency.full_hessian(nn.Linear(100, 60), (torch.ones(1, 100), torch.tensor([0])))
+        curvature.full_hessian(nn.Linear(100, 60), (torch.ones(1, 100), torch.tensor([0])))
     with pytest.raises(ValueError, match="smallest eigenvalue"):
-        saliency.inverse_hessian(small(activation=nn.Tanh), data, damping=0)
+        curvature.inverse_hessian(small(activation=nn.Tanh), data, damping=0)
 
 
 SETTINGS = {
-    "half a probe": (saliency.obd, {"diagonal": "hutchinson", "probes": 2.5}, "probes: given 2.5"),
-    "half a weight": (saliency.obs, {"block": 2.5}, "block: given 2.5"),
-    "damping in words": (saliency.obs, {"damping": "a"}, "damping: given 'a'"),
-    "damping below zero": (saliency.obs, {"damping": -1.0, "block": 4}, "damping: given -1"),
-    "damping nowhere": (saliency.obs, {"damping": math.nan}, "damping: given nan"),
-    "no damping": (saliency.obs, {"damping": 0, "block": 9}, r"damping: given 0.*singular"),
-    "half a cut": (saliency.brain_surgery, {"k": 2.0}, "k: given 2.0"),
-    "a seed of halves": (saliency.random, {"seed": 1.5}, "seed: given 1.5"),
-    "no seed": (saliency.random, {"seed": None}, "seed: given None"),
-    "a probe's seed": (saliency.obd, {"diagonal": "hutchinson", "seed": None}, "seed: given None"),
+    "half a probe": (criteria.obd, {"diagonal": "hutchinson", "probes": 2.5}, "probes: given 2.5"),
+    "half a weight": (criteria.obs, {"block": 2.5}, "block: given 2.5"),
+    "damping in words": (criteria.obs, {"damping": "a"}, "damping: given 'a'"),
+    "damping below zero": (criteria.obs, {"damping": -1.0, "block": 4}, "damping: given -1"),
+    "damping nowhere": (criteria.obs, {"damping": math.nan}, "damping: given nan"),
+    "no damping": (criteria.obs, {"damping": 0, "block": 9}, r"damping: given 0.*singular"),
+    "half a cut": (curvature.brain_surgery, {"k": 2.0}, "k: given 2.0"),
+    "a seed of halves": (criteria.random, {"seed": 1.5}, "seed: given 1.5"),
+    "no seed": (criteria.random, {"seed": None}, "seed: given None"),
+    "a probe's seed": (criteria.obd, {"diagonal": "hutchinson", "seed": None}, "seed: given None"),
 }  # fmt: skip
 
 
@@ -308,23 +310,23 @@ def test_settings_that_are_none_are_told_so(kind):
 
 
 def test_a_seed_may_be_numpys():
-    for scores in (saliency.random(small(), seed=seed)["0.weight"] for seed in (3, np.int64(3))):
-        assert torch.equal(scores, saliency.random(small(), seed=3)["0.weight"])
+    for scores in (criteria.random(small(), seed=seed)["0.weight"] for seed in (3, np.int64(3))):
+        assert torch.equal(scores, criteria.random(small(), seed=3)["0.weight"])
 
 
 def test_estimates_rank_as_the_truth_on_digits():
     data = digits()
     model = mlp((64, 12, 10), 0)
     fit(model, (data.X, data.y), Recipe(steps=300))
-    truth = torch.cat([t.flatten() for t in saliency.oracle(model, (data.X, data.y)).values()])
+    truth = torch.cat([t.flatten() for t in criteria.oracle(model, (data.X, data.y)).values()])
 
     def rank(criterion):
         scores = criterion(model, (data.X, data.y))
         return spearmanr(torch.cat([s.flatten() for s in scores.values()]), truth.abs())[0]
 
-    assert rank(saliency.first_order) > 0.7 and rank(saliency.obd) > 0.8
-    assert abs(rank(saliency.random)) < 0.15
-    assert not math.isnan(rank(saliency.fisher))
+    assert rank(criteria.first_order) > 0.7 and rank(criteria.obd) > 0.8
+    assert abs(rank(criteria.random)) < 0.15
+    assert not math.isnan(rank(criteria.fisher))
 
 
 # --- networks of all kinds, against a plain loop over examples in float64
@@ -492,9 +494,9 @@ def test_slopes_of_networks_of_all_kinds_are_those_of_a_plain_loop(kind, no_fast
     exact, exact_data = exactly(model, data)
     values = dict(exact.named_parameters())
     each = list(plain_gradients(exact, exact_data, loss))
-    signed, sizes = (saliency.signed_first_order(model, data, loss),
-                     saliency.first_order(model, data, loss, each=True))  # fmt: skip
-    fisher = saliency.fisher(model, data, loss)
+    signed, sizes = (criteria.signed_first_order(model, data, loss),
+                     criteria.first_order(model, data, loss, each=True))  # fmt: skip
+    fisher = criteria.fisher(model, data, loss)
     assert list(signed) == list(prunable(model))
     assert (
         sum(bool(g.any()) for g in fisher.values()) >= len(fisher) - 1
@@ -517,7 +519,7 @@ def test_slopes_of_networks_of_all_kinds_are_those_of_a_plain_loop(kind, no_fast
 def test_curvature_of_networks_of_all_kinds_is_the_slope_of_slopes(kind, no_fast_attention):
     model, data, loss = kinds()[kind]
     exact, data = exactly(model, data)
-    found = saliency.hessian_diagonal(exact, data, loss, diagonal="exact")
+    found = curvature.hessian_diagonal(exact, data, loss, diagonal="exact")
     h = 1e-5
     for name, w in prunable(exact).items():
         curve = torch.empty(w.numel(), dtype=torch.float64)
@@ -530,7 +532,7 @@ def test_curvature_of_networks_of_all_kinds_is_the_slope_of_slopes(kind, no_fast
             curve[i] = (slopes[0] - slopes[1]).flatten()[i] / (2 * h)
         torch.testing.assert_close(found[name].flatten(), curve, rtol=1e-4, atol=1e-7)
     # And the blocks of the full one, through obs.
-    H = saliency.full_hessian(exact, data, loss)
+    H = curvature.full_hessian(exact, data, loss)
     torch.testing.assert_close(
         H.diagonal(), torch.cat([d.flatten() for d in found.values()]), rtol=1e-8, atol=1e-10
     )
@@ -542,7 +544,7 @@ def test_curvature_of_networks_of_all_kinds_is_the_slope_of_slopes(kind, no_fast
 def test_gauss_newton_of_networks_of_all_kinds_is_written_out(kind, no_fast_attention):
     model, data, loss = kinds()[kind]
     exact, data = exactly(model, data)
-    found = saliency.hessian_diagonal(exact, data, loss)
+    found = curvature.hessian_diagonal(exact, data, loss)
     weights = prunable(exact)
     wanted = {name: torch.zeros_like(w) for name, w in weights.items()}
     for i in range(len(data[1])):
@@ -559,7 +561,7 @@ def test_gauss_newton_of_networks_of_all_kinds_is_written_out(kind, no_fast_atte
 @pytest.mark.parametrize("kind", ["lstm alone", "attention", "two inputs", "kept twice", "peeking"])
 def test_the_oracle_of_networks_of_all_kinds_is_the_plain_loop(kind, no_fast_attention):
     model, data, loss = kinds()[kind]
-    truth = saliency.oracle(model, data, loss)
+    truth = criteria.oracle(model, data, loss)
     exact, (X, y) = exactly(model, data)
     with torch.no_grad():
         base = loss(asked(exact, X), y)
@@ -583,7 +585,7 @@ def test_the_oracle_does_not_mix_the_rows_of_what_is_no_batch():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 4), Last(4, 3)).double()
     X, y = batch()
-    truth = saliency.oracle(model, (X, y))["0.weight"]
+    truth = criteria.oracle(model, (X, y))["0.weight"]
     base = cross_entropy(model(X), y).item()
     expected = changed(model, X, y, "0.weight", (2, 3), 0.0) - base
     assert truth[2, 3].item() == pytest.approx(expected, abs=1e-12)
@@ -607,15 +609,15 @@ def test_the_oracle_tries_each_weight_alone_where_rows_look_at_each_other(norm):
     plain = small()
     layers = nn.Sequential(plain[0], norm, nn.ReLU(), plain[2]).double()
     X, y = batch()
-    found, wanted = saliency.oracle(layers, (X, y)), saliency.oracle(Crosswise(layers), (X, y))
+    found, wanted = criteria.oracle(layers, (X, y)), criteria.oracle(Crosswise(layers), (X, y))
     for name, changes in found.items():
         assert torch.allclose(changes, wanted[f"layers.{name}"], atol=1e-12)
 
 
 BY_EXAMPLE = {
-    "fisher": saliency.fisher, "obd": saliency.obd, "second order": saliency.second_order,
-    "each": lambda model, data: saliency.first_order(model, data, each=True),
-    "obs": lambda model, data: saliency.obs(model, data, block=4),
+    "fisher": criteria.fisher, "obd": criteria.obd, "second order": criteria.second_order,
+    "each": lambda model, data: criteria.first_order(model, data, each=True),
+    "obs": lambda model, data: criteria.obs(model, data, block=4),
 }  # fmt: skip
 
 
@@ -632,15 +634,15 @@ def test_synflow_tells_of_layers_through_which_nothing_flows():
     behind = small()
     behind.insert(0, nn.LayerNorm(5).double())
     with pytest.warns(UserWarning, match=r"nothing flows through \['1.weight'\]"):
-        scores = saliency.synflow(behind, batch())
+        scores = criteria.synflow(behind, batch())
     assert scores["1.weight"].eq(0).all() and scores["3.weight"].gt(0).any()
     pruned = small()
     pruned[0].weight.data.zero_()  # nothing is left there to be lost
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        saliency.synflow(small(), batch())
-        saliency.synflow(pruned, batch())
-        saliency.synflow(small().to("meta"), batch())
+        criteria.synflow(small(), batch())
+        criteria.synflow(pruned, batch())
+        criteria.synflow(small().to("meta"), batch())
 
 
 @pytest.mark.filterwarnings("ignore:pruning leaves out")
@@ -648,7 +650,7 @@ def test_synflow_starts_at_the_embedded_vectors():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 2, bias=False))
     X = torch.randint(0, 7, (5, 3))
-    (scores,) = saliency.synflow(model, (X, torch.zeros(5))).values()
+    (scores,) = criteria.synflow(model, (X, torch.zeros(5))).values()
     torch.testing.assert_close(scores, model[2].weight.detach().abs().double())
 
 
@@ -671,10 +673,10 @@ class WithUnused(nn.Module):
 
 WAYS = {
     **{c.__name__: c for c in CRITERIA},
-    "each": lambda *a: saliency.first_order(*a, each=True),
-    "exact": lambda *a: saliency.obd(*a, diagonal="exact"),
-    "obs": lambda *a: saliency.obs(*a, damping=10.0),
-    "obs in blocks": lambda *a: saliency.obs(*a, block=4, damping=1e-3),
+    "each": lambda *a: criteria.first_order(*a, each=True),
+    "exact": lambda *a: criteria.obd(*a, diagonal="exact"),
+    "obs": lambda *a: criteria.obs(*a, damping=10.0),
+    "obs in blocks": lambda *a: criteria.obs(*a, block=4, damping=1e-3),
 }
 
 
@@ -734,7 +736,7 @@ def test_half_precision_is_scored_as_well_as_its_rounded_weights(way, dtype):
 def test_small_slopes_of_half_precision_are_not_lost():
     """Their squares are below what float16 can hold."""
     model, (X, y) = reference().half(), floats()
-    scores = saliency.fisher(model, ((1e-3 * X).half(), y))
+    scores = criteria.fisher(model, ((1e-3 * X).half(), y))
     assert (scores["0.weight"] > 0).all() and scores["0.weight"].max() < 1e-7
 
 
@@ -837,14 +839,14 @@ def test_losses_that_are_none_are_told_so(way):
 
 def test_a_loss_for_each_example_is_no_mean():
     with pytest.raises(ValueError, match="reduction='mean'"):
-        saliency.first_order(
+        criteria.first_order(
             reference(), (X, y), lambda z, y: cross_entropy(z, y, reduction="none")
         )
 
 
 def test_examples_that_do_not_lie_along_the_first_axis_are_told_so():
     with pytest.raises(ValueError, match="first axis"):
-        saliency.fisher(Recurrent(nn.LSTM), (torch.randn(4, 5, 3), torch.zeros(5).long()))
+        criteria.fisher(Recurrent(nn.LSTM), (torch.randn(4, 5, 3), torch.zeros(5).long()))
 
 
 @pytest.mark.parametrize("way", NEEDY)
@@ -857,5 +859,5 @@ def test_shares_of_nothing():
     """No slope at all: the shares are 0, not 0 / 0."""
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.zero_()
-    scores = saliency.snip(model, (torch.ones(2, 1), torch.ones(2, 1)), mse_loss)
+    scores = criteria.snip(model, (torch.ones(2, 1), torch.ones(2, 1)), mse_loss)
     assert scores["weight"].item() == 0

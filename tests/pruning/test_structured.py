@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from course_lib.pruning import saliency
+from course_lib.pruning import criteria
 from course_lib.pruning.structured import remove, select_units, unit_mask, unit_scores
 from course_lib.training.models import mlp
 
@@ -74,7 +74,7 @@ def test_removed_is_masked(make, shape, sizes, n, train, draw):
 def test_half_of_the_units_and_gradients_of_what_is_left(make, shape, sizes):
     model = make()
     before = copy.deepcopy(model.state_dict())
-    units = select_units(unit_scores(saliency.magnitude(model)), 0.5)
+    units = select_units(unit_scores(criteria.magnitude(model)), 0.5)
     assert {n: int(u.sum()) for n, u in units.items()} == {
         n: round(s / 2) for n, s in sizes.items()
     }
@@ -95,12 +95,12 @@ def test_half_of_the_units_and_gradients_of_what_is_left(make, shape, sizes):
 
 def test_sizes_by_closed_form():
     model = mlp((40, 100, 100, 10), seed=0)
-    units = select_units(unit_scores(saliency.magnitude(model)), 0.2)
+    units = select_units(unit_scores(criteria.magnitude(model)), 0.2)
     smaller = remove(model, units)
     assert sum(p.numel() for p in smaller.parameters()) == 41 * 20 + 21 * 20 + 21 * 10
     assert [m.out_features for m in smaller if isinstance(m, nn.Linear)] == [20, 20, 10]
     assert remove(model, {})(torch.ones(1, 40)).equal(model(torch.ones(1, 40)))
-    one = select_units(unit_scores(saliency.magnitude(model)), 0.001)
+    one = select_units(unit_scores(criteria.magnitude(model)), 0.001)
     assert all(u.sum() == 1 for u in one.values())
 
 
@@ -125,7 +125,7 @@ def test_half_precision_is_kept_and_sums_do_not_overflow(dtype):
     model = perceptron().to(dtype)
     with torch.no_grad():
         model[0].weight.fill_(30_000)  # five of them are more than float16 can hold
-    scores = unit_scores(saliency.magnitude(model))
+    scores = unit_scores(criteria.magnitude(model))
     assert scores["0"].tolist() == [5 * model[0].weight[0, 0].item()] * 8
     smaller = remove(model, select_units(scores, 0.5))
     assert {p.dtype for p in smaller.parameters()} == {dtype}

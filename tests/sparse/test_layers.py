@@ -9,14 +9,15 @@ from torch import nn
 from torch.nn.utils import prune
 
 from course_lib.masks import Mask, prunable, select
-from course_lib.sparse import layers
-from course_lib.sparse.layers import (
-    FusingSequential,
+from course_lib.sparse import (
     SparseConv2d,
     SparseLinear,
+    convert,
     densify,
+    refusals,
     sparsify,
 )
+from course_lib.sparse.convert import FusingSequential
 
 
 def seeded(model, seed=0):
@@ -236,7 +237,7 @@ def test_what_the_mask_does_not_name_stays_dense():
 
 
 def test_layers_that_do_not_pay_stay_dense_and_pruned(monkeypatch):
-    monkeypatch.setattr(layers, "break_even", lambda rows, columns, batch: 0.5 * (rows > 26))
+    monkeypatch.setattr(convert, "break_even", lambda rows, columns, batch: 0.5 * (rows > 26))
     model, mask = mlp(), magnitude(mlp())
     mixed = sparsify(model, mask, batch=64)
     assert [type(m) for m in mixed].count(SparseLinear) == 1
@@ -291,7 +292,7 @@ def test_arguments_that_are_not_what_they_should_be_are_said():
     mask = magnitude(model)
     for ask, error, words in (
         (lambda: sparsify(mask, model), TypeError, "given a Mask, expected a network"),
-        (lambda: layers.refusals(mask, model), TypeError, "given a Mask, expected a network"),
+        (lambda: refusals(mask, model), TypeError, "given a Mask, expected a network"),
         (lambda: sparsify(model, model), TypeError, "given a Sequential, expected a mapping"),
         (lambda: sparsify(model, {"0.weight": [True]}), TypeError, "given list, expected a bool"),
         (lambda: sparsify(model, mask, batch="8"), TypeError, "batch: given '8'"),

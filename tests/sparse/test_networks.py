@@ -18,16 +18,17 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations, prune
 
 from course_lib.masks import LeftOutWarning, Mask, prunable
-from course_lib.sparse import layers
-from course_lib.sparse.layers import (
-    FusingSequential,
+from course_lib.sparse import (
     SparseConv1d,
     SparseConv2d,
     SparseLinear,
+    convert,
     densify,
     refusals,
     sparsify,
 )
+from course_lib.sparse.convert import FusingSequential
+from course_lib.sparse.linear import SparseLayer
 
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore::{LeftOutWarning.__module__}.LeftOutWarning"),
@@ -62,7 +63,7 @@ def masked(model, mask):
 
 def weight_of(layer):
     """Return a layer's weight as it would be dense."""
-    return layer.dense().weight if isinstance(layer, layers._Sparse) else layer.weight
+    return layer.dense().weight if isinstance(layer, SparseLayer) else layer.weight
 
 
 def trained(model, mask, x, steps=3, **options):
@@ -416,7 +417,7 @@ def test_a_residual_network_with_batch_norm(train):
     for norm in (model.stem[1], model.norm):
         norm.running_var.fill_(1.5)
     sparse = trained(model, some(model), inputs(4, 3, 7, 6))
-    assert sum(isinstance(m, layers._Sparse) for m in sparse.modules()) == 5
+    assert sum(isinstance(m, SparseLayer) for m in sparse.modules()) == 5
 
 
 LINES = {
@@ -485,7 +486,7 @@ def test_the_feed_forward_part_of_a_transformer(options, batch_first):
 
 
 def test_held_layers_of_a_transformer_are_called_too(monkeypatch):
-    monkeypatch.setattr(layers, "break_even", lambda *sizes: 0.0)
+    monkeypatch.setattr(convert, "break_even", lambda *sizes: 0.0)
     model, x = encoder(batch_first=True).eval(), inputs(3, 5, 8)
     mask = feed_forward(model)
     held = sparsify(model, mask, batch=4)
@@ -526,7 +527,7 @@ REFUSED = {
     "half": (nn.Linear(4, 4).half(), "weight", "torch.float16, expected torch.float32"),
     "bfloat16": (nn.Linear(4, 4).bfloat16(), "weight", "torch.bfloat16, expected torch.float32"),
     "meta": (nn.Linear(4, 4, device="meta"), "weight", "on the device meta, expected the CPU"),
-    "held": (layers.HeldLinear(4, 4), "weight", "call densify first"),
+    "held": (convert.HeldLinear(4, 4), "weight", "call densify first"),
 }
 
 
@@ -672,7 +673,7 @@ def test_shared_with_another_process():
         from multiprocessing.reduction import ForkingPickler
         import torch.multiprocessing
         from course_lib.masks import Mask
-        from course_lib.sparse.layers import sparsify
+        from course_lib.sparse import sparsify
         kept = {"weight": torch.rand(500, 500) < .1}
         sparse, x = sparsify(nn.Linear(500, 500), Mask(kept)), torch.ones(2, 500)
         for other in (sparse, copy.deepcopy(sparse), sparsify(nn.Linear(500, 500), Mask(kept))):
@@ -725,7 +726,7 @@ def test_compiled_in_a_fresh_process():
     assert (
         run("""
         from course_lib.masks import Mask
-        from course_lib.sparse.layers import sparsify
+        from course_lib.sparse import sparsify
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 5),
                               nn.ReLU(), nn.Linear(5, 2)).double()

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask, select
-from course_lib.pruning.saliency import first_order, magnitude
-from course_lib.sparse.layers import densify, sparsify
+from course_lib.pruning import first_order, magnitude
+from course_lib.sparse import densify, sparsify
 from course_lib.training.data import digits
 from course_lib.training.fit import Recipe, accuracy, fit, hold, mean_loss
 from course_lib.training.models import mlp

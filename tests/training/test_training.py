@@ -46,7 +46,7 @@ def test_mnist1d_is_made_once_and_is_the_same_when_read(cache, monkeypatch):
     first = mnist1d(100, seed=3)
     assert first.X.shape == (80, 40) and first.X_test.shape == (20, 40)
     assert (first.X.dtype, first.y.dtype) == (torch.float32, torch.int64)
-    monkeypatch.setattr(data_module, "make_dataset", lambda _: pytest.fail("made again"))
+    monkeypatch.setattr("mnist1d.data.make_dataset", lambda _: pytest.fail("made again"))
     assert all(map(torch.equal, first, mnist1d(100, seed=3)))
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from course_lib.cli.bench import Measurement
 from course_lib.masks import Mask, prunable, top_k
-from course_lib.sparse.layers import SparseLinear, sparsify
+from course_lib.sparse import SparseLinear, sparsify
 from course_lib.sparse.roofline import race
 
 BATCH = 128
@@ -25,7 +25,7 @@ STEP = {0.8: 2.5, 0.9: 4.5, 0.95: 7.5, 0.98: 12.0}  # times as fast as dense wit
 FIRST_CALL = """
 import time, torch
 from torch import nn
-from course_lib.sparse.layers import SparseLinear
+from course_lib.sparse import SparseLinear
 layer = SparseLinear(nn.Linear(64, 64), torch.rand(64, 64) < 0.1)
 start = time.perf_counter()
 layer(torch.rand(128, 64)).sum().backward()

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.cli.bench import Measurement
-from course_lib.pruning import saliency
+from course_lib.pruning import criteria
 from course_lib.pruning.structured import remove, select_units, unit_scores
 from course_lib.sparse.roofline import race
 from course_lib.training.fit import Recipe, batches
@@ -72,7 +72,7 @@ def _removed() -> list[Measurement]:
     rows = []
     with torch.no_grad():
         for density in (0.5, 0.2):
-            units = select_units(unit_scores(saliency.magnitude(dense)), density)
+            units = select_units(unit_scores(criteria.magnitude(dense)), density)
             small = remove(dense, units)
             seconds = race({"all": partial(dense, X), "left": partial(small, X)})
             rows.append(

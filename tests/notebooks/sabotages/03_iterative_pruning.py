@@ -1,7 +1,7 @@
 """Wrong experiments of chapter 03: each must turn its claim red."""
 
 from course_lib.masks import Mask
-from course_lib.pruning.iterative import prune
+from course_lib.pruning import prune
 from course_lib.training.models import mlp
 from tests.notebooks.harness import sabotage
 

@@ -8,7 +8,7 @@ import torch
 
 from course_lib.labs import no_free_lunch as lab
 from course_lib.masks import Mask
-from course_lib.pruning.iterative import prune_model
+from course_lib.pruning import prune_model
 from course_lib.teaching import interval
 from course_lib.training.data import digits
 from course_lib.training.fit import Recipe, accuracy

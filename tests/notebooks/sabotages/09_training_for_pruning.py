@@ -11,7 +11,7 @@ import math
 import torch
 
 from course_lib.masks import Mask
-from course_lib.pruning.iterative import gradual_pruning, prune_model
+from course_lib.pruning import gradual_pruning, prune_model
 from course_lib.teaching import interval
 from course_lib.training.data import digits, mnist1d
 from course_lib.training.fit import Recipe, accuracy

@@ -8,7 +8,7 @@ import torch
 
 from course_lib.labs import robustness as lab
 from course_lib.masks import Mask, top_k
-from course_lib.pruning.iterative import prune_model
+from course_lib.pruning import prune_model
 from course_lib.teaching import interval
 from course_lib.training.data import digits
 from course_lib.training.fit import Recipe

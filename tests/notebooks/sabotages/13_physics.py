@@ -9,7 +9,7 @@ import torch
 from course_lib.labs import jets as lab
 from course_lib.labs import twins
 from course_lib.masks import select
-from course_lib.pruning import saliency
+from course_lib.pruning import criteria
 from course_lib.teaching import interval
 from course_lib.training.data import digits
 from course_lib.training.fit import Recipe, accuracy, fit
@@ -132,7 +132,7 @@ def pruned(model, score="magnitude", density=0.2):
     _, data = network()
     model = copy.deepcopy(model)
     X, y = data.X[:100], data.y[:100]
-    select(getattr(saliency, score)(model, (X, y)), density=density).apply_(model)
+    select(getattr(criteria, score)(model, (X, y)), density=density).apply_(model)
     return model
 
 

@@ -36,7 +36,7 @@ def hard_threshold(w: Tensor, k: int) -> Tensor:
     return torch.where(top_k(w.abs(), k), w, 0)
 
 
-def soft_threshold(w: Tensor, tau: float) -> Tensor:
+def soft_threshold(w: Tensor, tau: float | Tensor) -> Tensor:
     """Move every entry towards zero by tau, and no further than zero.
 
     The minimiser of |v - w|^2 / 2 + tau |v|_1. Source: Donoho (1995). Used in chapters 01 and 04.
@@ -44,9 +44,10 @@ def soft_threshold(w: Tensor, tau: float) -> Tensor:
     Raises:
         ValueError: tau is negative or not finite.
     """
-    if not 0 <= tau < math.inf:
+    price = torch.as_tensor(tau)
+    if not ((price >= 0) & price.isfinite()).all():
         raise ValueError(f"tau: given {tau}, expected a finite number that is not negative.")
-    return torch.where(w.abs() > tau, w - tau * w.sign(), 0)
+    return torch.where(w.abs() <= tau, 0, w - tau * w.sign())
 
 
 def nonnegative_threshold(w: Tensor, k: int) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from dp_accounting.pld import privacy_loss_distribution
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -561,15 +561,12 @@ def auc(scores: Floats, truths: Bits) -> Floats:
 
     Source: Mann and Whitney (1947). Used in chapter 12.
     """
-    with_it = truths.sum(axis=0)
-    without = len(truths) - with_it
-    if scores.shape != truths.shape or not (np.all(with_it > 0) and np.all(without > 0)):
+    if scores.shape != truths.shape or not np.all(truths.any(axis=0) & ~truths.all(axis=0)):
         raise ValueError(
             f"given scores {scores.shape} and truths {truths.shape}: expected the same shapes, and "
             "both kinds in every column."
         )
-    ranks = np.where(truths, rankdata(scores, axis=0), 0).sum(axis=0)
-    return np.asarray((ranks - with_it * (with_it + 1) / 2) / (with_it * without))
+    return np.atleast_1d(roc_auc_score(truths, scores, average=None))
 
 
 def roc(scores: Floats, truths: Bits, at: Floats) -> Floats:
@@ -582,8 +579,5 @@ def roc(scores: Floats, truths: Bits, at: Floats) -> Floats:
     """
     if scores.shape != truths.shape:
         raise ValueError(f"given scores {scores.shape} and truths {truths.shape}: they differ.")
-    levels, place = np.unique(-scores.ravel(), return_inverse=True)
-    right = np.bincount(place, truths.ravel(), len(levels)).cumsum()
-    wrong = np.bincount(place, ~truths.ravel(), len(levels)).cumsum()
-    corners = (np.r_[0, share / share[-1]] for share in (wrong, right))
-    return np.asarray(np.interp(at, *corners))
+    wrong, right, _ = roc_curve(truths.ravel(), scores.ravel(), drop_intermediate=False)
+    return np.asarray(np.interp(at, wrong, right))

@@ -18,6 +18,8 @@ from skimage.restoration import denoise_tv_chambolle
 from skimage.transform import resize
 from torch import Tensor
 
+from course_lib.labs.approximation import soft_threshold
+from course_lib.masks import n_of_m
 from course_lib.masks.checks import checked_count
 
 
@@ -92,7 +94,7 @@ def ista_steps(A: Tensor, y: Tensor, tau: float | Tensor, rounds: int) -> Iterat
     step, price = _prices(A, tau)
     x = torch.zeros_like(_back(A, y))
     for _ in range(rounds):
-        x = _soften(x + step * _back(A, y - _times(A, x)), step * price)
+        x = soft_threshold(x + step * _back(A, y - _times(A, x)), step * price)
         yield x
 
 
@@ -105,7 +107,7 @@ def fista(A: Tensor, y: Tensor, tau: float | Tensor, rounds: int) -> Tensor:
     x = ahead = torch.zeros_like(_back(A, y))
     t = 1.0
     for _ in range(rounds):
-        new = _soften(ahead + step * _back(A, y - _times(A, ahead)), step * price)
+        new = soft_threshold(ahead + step * _back(A, y - _times(A, ahead)), step * price)
         faster = (1 + math.sqrt(1 + 4 * t * t)) / 2
         ahead = new + (t - 1) / faster * (new - x)
         x, t = new, faster
@@ -131,9 +133,8 @@ def largest(x: Tensor, k: int) -> Tensor:
     Raises:
         TypeError, ValueError: k is not an integer from 0 to n.
     """
-    k = checked_count(k, 0, x.shape[-1])
-    order = x.abs().argsort(dim=-1, descending=True, stable=True)[..., :k]
-    return torch.zeros_like(x, dtype=torch.bool).scatter(-1, order, True)
+    n = x.shape[-1]
+    return n_of_m(x.abs(), checked_count(k, 0, n), n)
 
 
 def iht(A: Tensor, y: Tensor, k: int, rounds: int, start: Tensor | None = None) -> Tensor:
@@ -290,11 +291,6 @@ def _times(A: Tensor, x: Tensor) -> Tensor:
 
 def _back(A: Tensor, y: Tensor) -> Tensor:
     return A.mT.matmul(y.unsqueeze(-1)).squeeze(-1)
-
-
-def _soften(x: Tensor, tau: Tensor) -> Tensor:
-    """Soft-threshold each problem by a tau of its own, (..., 1)."""
-    return x.sign() * (x.abs() - tau).clamp(min=0)
 
 
 def _prices(A: Tensor, tau: float | Tensor) -> tuple[Tensor, Tensor]:

@@ -1,47 +1,43 @@
 """The report card of a pruned model: what was kept, what it costs, whom it fails, what is proved.
 
-One function takes plain things (dense and pruned models by seed, test data, groups) and measures
+`report_card` takes plain things (dense and pruned models by seed, test data, groups) and measures
 everything itself. Nothing on the card is told by whoever asks for it, but the names of the data and
 of the recipe: the density is counted in the weights, the bytes in the arrays that would be stored,
-and the clock is read here.
+and the clock is read here. The card is about the models of the first seed. The other seeds say how
+far luck goes.
 
-The card is about the models of the first seed. The other seeds say how far luck goes.
+`group_card` is the part about groups, in more detail and from predictions alone: of all seeds
+alike, with weighted examples, both rulers for a gap, and the examples that are worth a look.
 
-Source: after Mitchell et al. (2019), for the idea of such a card. Used in the capstone.
+Source: after Mitchell et al. (2019), for the idea of such a card.
 """
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.files import write_whole
-from course_lib.labs.fairness import Grouped, accuracies, table
-from course_lib.labs.robustness import interval_margins
-from course_lib.masks import Mask, prunable
-from course_lib.sparse.formats import CSR
-from course_lib.sparse.layers import refusals, sparsify
-from course_lib.sparse.roofline import race
+from course_lib.labs import measured
+from course_lib.labs.fairness import accuracies, exemplars, lost
+from course_lib.labs.measured import Pair
+from course_lib.old_names import left
 from course_lib.teaching.evidence import interval
 
 Array = NDArray[Any]
-Pair = tuple[nn.Module, nn.Module]
-RACES = 5  # side by side; their spread is on the card
 FORMAT = 1
+
+__getattr__ = left(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,11 +112,10 @@ class ReportCard:
             ValueError: other weights, other seeds, or sizes and bytes that these weights have not.
         """
         first = next(iter(pairs.values()))
-        size, stored = _size(*first), _bytes(*first)
         for what, told, found in (
-            ("the weights", self.provenance["weights"], _digests(pairs)),
-            ("the size", self.size, size),
-            ("the bytes", self.bytes, stored),
+            ("the weights", self.provenance["weights"], measured.digests(pairs)),
+            ("the size", self.size, measured.size(*first)),
+            ("the bytes", self.bytes, measured.stored(*first)),
         ):
             if told != found:
                 raise ValueError(
@@ -161,106 +156,34 @@ def report_card(
 
     Raises:
         ValueError: what is missing or does not fit, and what to do.
-
-    Used in the capstone.
     """
     X, y, names = _checked_examples(X, y, groups, data, recipe, eps)
-    pairs = {seed: (_ready(dense), _ready(pruned)) for seed, (dense, pruned) in pairs.items()}
-    _check_pairs(pairs)
-    predicted = _predictions(pairs, X, y)
+    pairs = measured.checked(pairs)
+    predicted = measured.predictions(pairs, X, y)
+    shares = {kind: accuracies(y.numpy(), rows, names) for kind, rows in predicted.items()}
     first = next(iter(pairs.values()))
     return ReportCard(
-        size=_size(*first),
-        bytes=_bytes(*first),
-        clock=_clock(*first, X[:batch]),
+        size=measured.size(*first),
+        bytes=measured.stored(*first),
+        clock=measured.clock(*first, X[:batch]),
         accuracy=_accuracy(y, predicted, names),
-        gap=_gap(y, predicted, names),
-        certificate=_certificate(*first, X, y, eps),
-        evidence=_evidence(pairs, y, predicted),
+        gap=_gap(shares),
+        certificate=measured.certificate(*first, X, y, eps),
+        evidence={
+            "seeds": list(pairs),
+            "change": _change(shares["dense"]["overall"], shares["pruned"]["overall"]),
+            "densities": [measured.size(*pair)["density"] for pair in pairs.values()],
+        },
         provenance={
             "data": data,
             "recipe": recipe,
             "examples": len(y),
-            "weights": _digests(pairs),
+            "weights": measured.digests(pairs),
             "torch": torch.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         },
     )
-
-
-# What is measured
-
-
-def _size(dense: nn.Module, pruned: nn.Module) -> dict[str, Any]:
-    """Count weights that are not zero; where whole units are gone, they are gone from the count."""
-    weights = sum(w.numel() for w in prunable(dense).values())
-    kept = sum(int(torch.count_nonzero(w)) for w in prunable(pruned).values())
-    return {"weights": weights, "kept": kept, "density": kept / weights}
-
-
-def _compressed(pruned: nn.Module) -> dict[str, int]:
-    """Return the bytes of the layers that take fewer in compressed rows, by name."""
-    found = {}
-    for name, w in prunable(pruned).items():
-        matrix = CSR.from_dense(w.detach().reshape(len(w), -1))
-        if matrix.nbytes < w.nbytes:
-            found[name] = matrix.nbytes
-    return found
-
-
-def _bytes(dense: nn.Module, pruned: nn.Module) -> dict[str, Any]:
-    compressed = _compressed(pruned)
-    before = {name: tensor.nbytes for name, tensor in dense.state_dict().items()}
-    layers = [
-        [
-            name,
-            "compressed rows" if name in compressed else "dense",
-            before.get(name, 0),
-            compressed.get(name, tensor.nbytes),
-        ]
-        for name, tensor in pruned.state_dict().items()
-    ]
-    return {
-        "dense": sum(before.values()),
-        "stored": sum(layer[3] for layer in layers),
-        "layers": layers,
-    }
-
-
-def _clock(dense: nn.Module, pruned: nn.Module, X: Tensor) -> dict[str, Any]:
-    """Let the dense layers and the sparse ones run side by side; what has no kernel stays dense."""
-    weights = prunable(pruned)
-    mask = Mask({name: weights[name] != 0 for name in _compressed(pruned)})
-    against = refusals(pruned, mask)
-    sparse = sparsify(pruned, mask, leave=against) if len(against) < len(mask) else pruned
-    with torch.inference_mode():
-        runners = {"dense": partial(dense, X), "sparse": partial(sparse, X)}
-        times = [race(runners, 0.05) for _ in range(RACES)]
-    ratios = [seconds["dense"] / seconds["sparse"] for seconds in times]
-    return {
-        "batch": len(X),
-        "threads": torch.get_num_threads(),
-        "ratio": [float(np.median(ratios)), min(ratios), max(ratios)],
-    }
-
-
-def _predictions(pairs: Mapping[int, Pair], X: Tensor, y: Tensor) -> dict[str, Array]:
-    """Return the predicted classes (S, n) of the dense and of the pruned models."""
-    found: dict[str, list[Array]] = {"dense": [], "pruned": []}
-    for seed, models in pairs.items():
-        for kind, model in zip(found, models, strict=True):
-            with torch.no_grad():
-                logits = model(X)
-            whole = isinstance(logits, Tensor) and logits.ndim == 2 and len(logits) == len(y)
-            if not whole or logits.shape[1] <= int(y.max()) or not logits.isfinite().all():
-                given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-                raise ValueError(
-                    f"the {kind} model of seed {seed} gives {given}, expected finite logits of "
-                    f"{len(y)} examples and at least {int(y.max()) + 1} classes."
-                )
-            found[kind].append(logits.argmax(dim=1).numpy())
-    return {kind: np.stack(rows) for kind, rows in found.items()}
 
 
 def _accuracy(y: Tensor, predicted: dict[str, Array], names: Array) -> dict[str, dict[str, Any]]:
@@ -275,58 +198,95 @@ def _accuracy(y: Tensor, predicted: dict[str, Array], names: Array) -> dict[str,
     return found
 
 
-def _gap(y: Tensor, predicted: dict[str, Array], names: Array) -> dict[str, Any]:
+def _gap(shares: dict[str, dict[str, Array]]) -> dict[str, Any]:
     """Return the widest gap between groups, and by how much it changed over the seeds."""
     found: dict[str, Any] = {}
     gaps = {}
-    for kind, rows in predicted.items():
-        shares = accuracies(y.numpy(), rows, names)
-        del shares["overall"]
-        gaps[kind] = np.ptp(np.stack(list(shares.values())), axis=0)
-        best, worst = (pick(shares, key=lambda name: float(shares[name][0])) for pick in (max, min))
+    for kind, accuracy in shares.items():
+        groups = {name: own for name, own in accuracy.items() if name != "overall"}
+        gaps[kind] = np.ptp(np.stack(list(groups.values())), axis=0)
+        best, worst = (pick(groups, key=lambda name: float(groups[name][0])) for pick in (max, min))
         found[kind] = [float(gaps[kind][0]), best, worst]
-    return {**found, "change": list(interval(gaps["pruned"] - gaps["dense"]))}
+    return {**found, "change": _change(gaps["dense"], gaps["pruned"])}
 
 
-def _certificate(
-    dense: nn.Module, pruned: nn.Module, X: Tensor, y: Tensor, eps: float
+def _change(before: Array, after: Array) -> list[float]:
+    """Return the mean change over seeds, paired, and its 95% interval: [mean, low, high]."""
+    return list(interval(after - before))
+
+
+# What predictions tell of groups
+
+
+def group_card(
+    y: Array,
+    group: Array,
+    before: Array,
+    after: Array,
+    *,
+    density: float,
+    groups: tuple[str, str],
+    weight: Array | None = None,
 ) -> dict[str, Any]:
-    """Return the share of examples whose prediction is right and proved to stay so."""
-    found: dict[str, Any] = {"eps": float(eps), "dense": None, "pruned": None, "why": ""}
-    for kind, model in (("dense", dense), ("pruned", pruned)):
-        if not isinstance(model, nn.Sequential):
-            found["why"] = f"the bounds know nn.Sequential, not {type(model).__name__}"
-            continue
-        try:
-            # In float64 the rounding is far below what is measured.
-            margins = interval_margins(copy.deepcopy(model).double(), X.double(), y, eps)
-        except ValueError as error:
-            found["why"] = str(error)
-            continue
-        found[kind] = list(interval((margins > 0).numpy()))
-    return found
+    """Sum up from predictions whom pruning hurt, as plain data that JSON can say.
 
+    Args:
+        y: right classes (n,).
+        group: names (n,).
+        before: predictions of the dense networks (S, n), S at least 2.
+        after: of the pruned ones.
+        density: of these.
+        groups: the two to compare; the gap is the accuracy of the first less that of the second.
+        weight: of each example, for the overall accuracy.
 
-def _evidence(pairs: Mapping[int, Pair], y: Tensor, predicted: dict[str, Array]) -> dict[str, Any]:
-    shares = {kind: (rows == y.numpy()).mean(axis=1) for kind, rows in predicted.items()}
+    Returns:
+        "density" and "networks"; by group and overall under "accuracy", and under "gap": means
+        "before" and "after", and "change" as mean, low, high, paired; "ratio of accuracies" (second
+        to first) and "ratio of errors" of the means over networks, None where the first group never
+        errs; and under "examples" by group: "count", the mean shares "lost" and "won", and the
+        indices of its "exemplars".
+
+    Raises:
+        ValueError: an unknown group, fewer than two networks, or as `accuracies`.
+
+    Source: after Mitchell et al. (2019).
+    """
+    old, new = (accuracies(y, predicted, group, weight) for predicted in (before, after))
+    members = {name: np.asarray(group).astype(str) == name for name in old if name != "overall"}
+    if len(set(groups)) != 2 or not set(groups) <= set(members):
+        raise ValueError(f"groups: given {groups}, expected two of {list(members)}.")
+    first, second = groups
+
+    def told(earlier: Array, later: Array) -> dict[str, Any]:
+        means = {"before": float(earlier.mean()), "after": float(later.mean())}
+        return {**means, "change": _change(earlier, later)}
+
+    def ratio(share: Callable[[Array], Array]) -> dict[str, float | None]:
+        means = {
+            when: [float(share(found[name]).mean()) for name in groups]
+            for when, found in (("before", old), ("after", new))
+        }
+        return {when: b / a if a else None for when, (a, b) in means.items()}
+
+    gone, won = lost(y, before, after), lost(y, after, before)
+    changed = exemplars(before, after)
     return {
-        "seeds": list(pairs),
-        "change": list(interval(shares["pruned"] - shares["dense"])),
-        "densities": [_size(*pair)["density"] for pair in pairs.values()],
+        "density": float(density),
+        "networks": len(gone),
+        "accuracy": {name: told(old[name], new[name]) for name in old},
+        "gap": told(old[first] - old[second], new[first] - new[second]),
+        "ratio of accuracies": ratio(lambda accuracy: accuracy),
+        "ratio of errors": ratio(lambda accuracy: 1 - accuracy),
+        "examples": {
+            name: {
+                "count": int(own.sum()),
+                "lost": float(gone[:, own].mean()),
+                "won": float(won[:, own].mean()),
+                "exemplars": changed[own[changed]].tolist(),
+            }
+            for name, own in members.items()
+        },
     }
-
-
-def _digests(pairs: Mapping[int, Pair]) -> dict[str, list[str]]:
-    """Return a digest of the weights of each model, by seed."""
-    return {str(seed): [_digest(model) for model in pair] for seed, pair in pairs.items()}
-
-
-def _digest(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 # What is asked of those who ask
@@ -362,40 +322,32 @@ def _checked_examples(
     return X, y, names
 
 
-def _ready(model: nn.Module) -> nn.Module:
-    """Return a copy for use: on the processor, without dropout, its weights plain parameters."""
-    if any(name.endswith("_orig") for name, _ in model.named_parameters()):
-        raise ValueError(
-            "a model still carries masks of torch.nn.utils.prune, which keep the dense weights. "
-            "Make them part of the weights: course_lib.pruning.interop.from_torch_prune(model)."
-        )
-    prunable(model)  # refuses a network in which nothing can be pruned
-    return copy.deepcopy(model).cpu().eval()
-
-
-def _check_pairs(pairs: Mapping[int, Pair]) -> None:
-    if len(pairs) < 2:
-        raise ValueError(
-            f"pairs: given {len(pairs)}, expected at least two, by seed; five say more. One seed "
-            "cannot tell what pruning did from what luck did."
-        )
-    for seed, pair in pairs.items():
-        for kind, model in zip(("dense", "pruned"), pair, strict=True):
-            if not all(t.isfinite().all() for t in model.state_dict().values()):
-                raise ValueError(
-                    f"the {kind} model of seed {seed} has weights that are not finite."
-                )
-    seen: dict[str, str] = {}
-    for key, (_, digest) in _digests(pairs).items():
-        if digest in seen:
-            raise ValueError(
-                f"the pruned models of seeds {seen[digest]} and {key} are the same; expected each "
-                "to be trained anew from its seed. A copy is no evidence."
-            )
-        seen[digest] = key
-
-
 # How it is shown
+
+
+def card_table(card: dict[str, Any]) -> str:
+    """Write what `group_card` returned as a table in Markdown."""
+
+    def row(name: str, told: dict[str, Any]) -> str:
+        before, after = (f"{100 * told[when]:.1f}" for when in ("before", "after"))
+        return _row(name, before, after, _signed(told["change"]))
+
+    def ratio(name: str) -> str:
+        before, after = ("" if v is None else f"{v:.2f}" for v in card[name].values())
+        return _row(name, before, after, "")
+
+    heads = "before", "after", "change"
+    lines = [
+        _row(f"density {card['density']:.3g}, {card['networks']} networks", *heads),
+        "|---|---|---|---|",
+        *(row(f"accuracy, {name} (%)", told) for name, told in card["accuracy"].items()),
+        row("gap (points)", card["gap"]),
+        *(ratio(name) for name in ("ratio of accuracies", "ratio of errors")),
+    ]
+    for name, own in card["examples"].items():
+        changed = f"{len(own['exemplars'])} of {own['count']}"
+        lines.append(_row(f"exemplars, {name}", "", changed, ""))
+    return "\n".join(lines)
 
 
 def _lines(card: ReportCard) -> list[str]:
@@ -421,12 +373,12 @@ def _lines(card: ReportCard) -> list[str]:
     shares = ["no proof" if share is None else _share(share) for share in proof]
     rows.append((f"right, and proved so at eps {card.certificate['eps']:g}", *shares))
     seeds = len(card.evidence["seeds"])
+    for what, change in (("accuracy", card.evidence["change"]), ("the gap", card.gap["change"])):
+        rows.append((f"change of {what}, {seeds} seeds", "", f"{_signed(change)} points"))
     return [
-        "| | dense | pruned |",
+        _row("", "dense", "pruned"),
         "|---|---|---|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        f"| change of accuracy, {seeds} seeds | | {_points(card.evidence['change'])} |",
-        f"| change of the gap, {seeds} seeds | | {_points(card.gap['change'])} |",
+        *(_row(*row) for row in rows),
         "",
         f"Data: {card.provenance['data']} Recipe: {card.provenance['recipe']} "
         f"First seed: {card.evidence['seeds'][0]}. Machine: {card.provenance['machine']}.",
@@ -439,47 +391,11 @@ def _share(found: Sequence[float]) -> str:
     return f"{share:.1f}% [{low:.1f}, {high:.1f}]"
 
 
-def _points(found: Sequence[float]) -> str:
-    mean, low, high = (f"{100 * v:+.1f}".replace("-", "\N{MINUS SIGN}") for v in found)
-    return f"{mean} [{low}, {high}] points"
+def _signed(change: Sequence[float]) -> str:
+    mean, low, high = (f"{100 * v:+.1f}".replace("-", "\N{MINUS SIGN}") for v in change)
+    return f"{mean} [{low}, {high}]"
 
 
-# Made people, for those who have no data of their own
-
-
-def made_people(n: int = 6000, seed: int = 0) -> Grouped:
-    """Make a table of people who do not exist: who pays a loan back, in town and in the country?
-
-    Income, debt and years in one job decide, by another rule in each group; one person in seven is
-    of the country, and nobody tells the network who. All of it is made up, so that it can be given
-    away and nobody is in it.
-
-    Args:
-        n: people; the last 30% after shuffling are the test.
-        seed: of the draw.
-
-    Returns:
-        What `fairness.table` makes of them.
-
-    Raises:
-        ValueError: fewer than 100 people.
-
-    Used in the capstone.
-    """
-    if n < 100:
-        raise ValueError(
-            f"n: given {n}, expected at least 100 people, so that both groups have some."
-        )
-    rng = np.random.default_rng(seed)
-    country = rng.random(n) < 1 / 7
-    income, debt = rng.lognormal(0, 0.5, n), rng.lognormal(-0.5, 0.7, n)
-    years = rng.exponential(5, n) * np.where(country, 1.6, 1)
-    # In town a steady job is what counts; in the country income moves with the harvest.
-    town_rule = income - debt + 0.15 * (years - 4)
-    country_rule = np.abs(income - 1.1) - 0.4 + 0.6 * (0.8 - debt)
-    score = np.where(country, country_rule, town_rule) + 0.25 * rng.standard_normal(n)
-    work = np.where(rng.random(n) < np.where(country, 0.7, 0.1), "field", "office")
-    other = {f"noise {i}": rng.standard_normal(n) for i in range(8)}
-    people = pd.DataFrame({"income": income, "debt": debt, "years": years, "work": work, **other})
-    people["home"] = np.where(country, "country", "town")
-    return table(people, pd.Series(score > 0), "home", seed=seed)
+def _row(*cells: str) -> str:
+    """Write a row of a table in Markdown."""
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)

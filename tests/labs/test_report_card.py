@@ -292,16 +292,6 @@ def test_a_mask_that_keeps_the_dense_weights_is_refused():
     refused("from_torch_prune", models)
 
 
-def test_made_people_are_told_apart_by_nothing_but_their_lives():
-    data = lab.made_people(600, seed=1)
-    assert set(data.group) == {"town", "country"} == set(data.group_test)
-    assert len(data.X_test) == 180 and data.X.shape[1] == 13
-    assert 0.2 < float(data.y.double().mean()) < 0.8
-    assert torch.equal(data.X, lab.made_people(600, seed=1).X)
-    with pytest.raises(ValueError, match="at least 100 people"):
-        lab.made_people(50)
-
-
 class Reader(nn.Module):
     """A network with weights that no sparse kernel knows: of attention, or of an LSTM alone."""
 
@@ -321,3 +311,60 @@ def test_what_has_no_kernel_is_timed_dense(attention):
     dense = {seed: Reader(attention) for seed in (1, 2, 3)}
     found = card({seed: (model, cut(model, 0.95)) for seed, model in dense.items()})
     assert min(found.clock["ratio"]) > 0
+
+
+# The part about groups, from predictions
+
+
+def test_report_card_by_hand():
+    y, group = np.array([0, 0, 0, 0, 1, 1]), np.array(["a"] * 4 + ["b"] * 2)
+    before = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]])
+    after = np.array([[0, 0, 0, 1, 0, 1], [0, 0, 0, 1, 0, 0]])
+    card = lab.group_card(
+        y, group, before, after, density=0.1, groups=("a", "b"), weight=[1] * 4 + [2] * 2
+    )
+    assert (card["density"], card["networks"]) == (0.1, 2)
+    assert card["accuracy"]["a"]["before"] == pytest.approx(7 / 8)
+    assert card["accuracy"]["b"]["after"] == pytest.approx(1 / 4)
+    assert card["accuracy"]["overall"]["before"] == pytest.approx((1 + 5 / 8) / 2)
+    old, new = [1 - 1, 3 / 4 - 1 / 2], [3 / 4 - 1 / 2, 3 / 4 - 0]
+    change = np.subtract(new, old)
+    low, high = stats.ttest_1samp(change, 0).confidence_interval(0.95)
+    assert card["gap"]["change"] == pytest.approx([change.mean(), low, high])
+    assert card["gap"]["before"] == pytest.approx(np.mean(old))
+    assert card["ratio of accuracies"] == pytest.approx({"before": 6 / 7, "after": 1 / 3})
+    assert card["ratio of errors"] == pytest.approx({"before": 2, "after": 3})
+    assert card["examples"]["a"]["lost"] == pytest.approx(1 / 8)
+    assert card["examples"]["b"] == {"count": 2, "lost": 0.5, "won": 0.0, "exemplars": [4]}
+    assert json.loads(json.dumps(card)) == card
+    assert "| gap (points) | 12.5 | 50.0 | +37.5 [" in lab.card_table(card)
+
+
+def test_a_group_that_never_errs_has_no_ratio_of_errors():
+    y, group = np.zeros(4, dtype=int), np.array(["a", "a", "b", "b"])
+    wrong = np.array([[0, 0, 0, 1]] * 2)
+    card = lab.group_card(y, group, wrong, wrong, density=1, groups=("a", "b"))
+    assert card["ratio of errors"] == {"before": None, "after": None}
+    assert "| ratio of errors | | | |" in lab.card_table(card)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (
+            lambda: lab.group_card(
+                [0, 1], ["a", "b"], [[0, 1]] * 2, [[0, 1]] * 2, density=1, groups=("a", "c")
+            ),
+            "expected two of",
+        ),
+        (
+            lambda: lab.group_card(
+                [0, 1], ["a", "b"], [[0, 1]], [[0, 1]], density=1, groups=("a", "b")
+            ),
+            "at least two",
+        ),
+    ],
+)
+def test_errors_about_groups_say_what_was_expected(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import torch
 
-from course_lib.labs import fairness
+from course_lib.labs import people
 from course_lib.labs.fairness import accuracies, at_one_stroke, in_rounds, logits
 from course_lib.teaching import interval
 from course_lib.training.data import digits, mnist1d
@@ -22,10 +22,10 @@ def predictions(task, way):
     """A small honest experiment: right classes, predictions (3, S, n) and groups."""
     torch.set_num_threads(1)
     data = digits() if task == "digits" else mnist1d(5_000)
-    change = fairness.transposed if task == "digits" else fairness.scrambled
+    change = people.transposed if task == "digits" else people.scrambled
 
     def make(seed):
-        return fairness.with_minority(data, change, share=0.1, seed=seed)
+        return people.with_minority(data, change, share=0.1, seed=seed)
 
     found = logits(make, WAYS[way], [0.41, 0.03], range(6), recipe=Recipe(steps=250, lr=0.2))
     return make(0).y_test.numpy(), found.argmax(dim=-1).numpy(), make(0).group_test

@@ -16,6 +16,7 @@ from typing import Any
 import click
 import yaml
 
+from course_lib.chapters import course
 from course_lib.cli.place import course_root, writable
 from course_lib.cli.ports import free_port
 from course_lib.files import zip_whole
@@ -23,7 +24,9 @@ from course_lib.files import zip_whole
 # All that a page can depend on. A change in any of it builds everything again (seconds): Sphinx's
 # own bookkeeping misses changes of extensions and says a warning once only, so that after a failed
 # strict build the same build again would pass.
-SOURCES = ("_config.yml", "_toc.yml", "constraints.txt", "book", "notebooks", "course_lib/teaching")
+SOURCES = (
+    "_config.yml _toc.yml pyproject.toml constraints.txt book notebooks course_lib/teaching".split()
+)
 
 
 @click.command()
@@ -35,7 +38,7 @@ def book(serve: bool, port: int, archive: bool) -> None:
     root = course_root()
     html = build(root)
     if archive:
-        packed = pack(html, root / "dist" / "statue-within-book.zip")
+        packed = pack(html, root / "dist" / f"{course(root).folder}-book.zip")
         click.echo(
             f"{packed.relative_to(root)}: unpack it and open index.html; no server is needed."
         )

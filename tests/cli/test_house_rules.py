@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from course_lib.chapters import course
+from course_lib.cli import adopt
 from course_lib.cli.doctor import asked, pins
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,7 @@ def test_tools_find_nothing(command):
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+COURSE = course(ROOT)
 PINS = (ROOT / "constraints.txt").read_text()
 RANGE = SpecifierSet(PROJECT["requires-python"])
 PYTHONS = [version for m in range(30) if (version := f"3.{m}.0") in RANGE]
@@ -177,11 +180,16 @@ def test_no_large_file_is_tracked():
     assert not large
 
 
-def test_the_repository_has_one_address():
-    address = PROJECT["urls"]["Repository"]
+def test_every_file_follows_the_courses_name_and_address():
+    assert not adopt.changes(ROOT), "run: course adopt"
+    assert not list(adopt.unlisted(ROOT))
+    urls = PROJECT["urls"]
+    assert (urls["Repository"], urls["Documentation"]) == (COURSE.repository, COURSE.book)
     for name in ("_config.yml", "CITATION.cff", "README.md", ".github/ISSUE_TEMPLATE/config.yml"):
-        found = set(re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", (ROOT / name).read_text()))
-        assert found == {address}, name
+        text = (ROOT / name).read_text()
+        host, owner = COURSE.repository.rsplit("/", 2)[:2]
+        found = set(re.findall(rf"{re.escape(host)}/{re.escape(owner)}/[\w.-]+", text))
+        assert found == {COURSE.repository}, name
 
 
 def test_binder_has_all_that_chapters_and_assignments_need():

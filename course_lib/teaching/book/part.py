@@ -1,7 +1,8 @@
 """What a page says otherwise where only some of the chapters are taught.
 
 `{when} whole` and `{when} part` show their content in a course of all chapters, or of some;
-`` {count}`chapters` `` and `` {count}`questions` `` (of the concept test) are a number in words.
+`` {count}`chapters` ``, also of assignments or of questions (of the concept test), is their number
+in words with that noun.
 """
 
 from __future__ import annotations
@@ -43,25 +44,28 @@ class When(SphinxDirective):
 
 
 class Count(SphinxRole):
-    """`` {count}`chapters` ``: how many there are, in words; with a capital if that has one.
+    """`` {count}`chapters` ``: "fourteen chapters", with a capital if that has one.
 
     Raises:
         ExtensionError: of something else.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the word."""
-        known = chapters(self.env)
-        if self.text.lower() == "chapters":
+        """Return the words."""
+        known, noun = chapters(self.env), self.text.lower()
+        if noun in ("chapters", "assignments"):  # each chapter has one
             number = len(known)
-        elif self.text.lower() == "questions":
+        elif noun == "questions":
             file = Path(self.env.srcdir) / "book" / "concept_test.yml"
             rows = yaml.safe_load(file.read_text(encoding="utf-8"))
             number = sum(row["chapter"] in known for row in rows)
         else:
-            raise ExtensionError(f"count: given {self.text!r}, expected chapters or questions.")
+            raise ExtensionError(
+                f"count: given {self.text!r}, expected chapters, assignments or questions."
+            )
         word = WORDS[number] if number < len(WORDS) else str(number)
-        return [nodes.Text(word.capitalize() if self.text[0].isupper() else word)], []
+        said = f"{word} {noun.removesuffix('s') if number == 1 else noun}"
+        return [nodes.Text(said[0].upper() + said[1:] if self.text[0].isupper() else said)], []
 
 
 def tell_original(app: Sphinx, config: Config) -> None:

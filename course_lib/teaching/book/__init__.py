@@ -1,9 +1,9 @@
 """A small Sphinx extension for the pages of the book that show what the chapters have stored.
 
 All that it shows is read from stored outputs, or from the code, so it can say nothing that a cell
-has not said. A module each: the claims (`ledger`), the library (`reference`), a chapter's slider (`slider`), what the reader's
-own browser keeps (`reader`), the map of the chapters, their budgets, the kill matrix. The released
-assignments are put beside the pages that link to them (`links`).
+has not said. A module each: the claims (`ledger`), the library (`reference`), a chapter's slider
+(`slider`), what the reader's own browser keeps (`reader`), the map of the chapters, their budgets,
+the kill matrix. The released assignments are put beside the pages that link to them (`links`).
 """
 
 from __future__ import annotations

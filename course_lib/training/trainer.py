@@ -1,8 +1,10 @@
 """A trainer: data, a recipe and seeds, ready to be called again and again on a network."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from functools import wraps
+from typing import Any, Protocol, TypedDict, Unpack
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -19,22 +21,43 @@ from course_lib.training.fit import Recipe, StepHook, check_recipe, fit
 from course_lib.training.replicas import Replicas, fit_replicas
 
 
+class Steps(TypedDict, total=False):
+    """Which steps of a recipe are taken, and who looks on: arguments of `fit` handed on."""
+
+    start: int
+    stop: int | None
+    on_step: StepHook | None
+
+
 class Train(Protocol):
     """Whatever trains a network in place, from one step to another, with a mask held."""
 
     def __call__(
-        self,
-        model: nn.Module,
-        mask: Mask | None = None,
-        *,
-        round: int = 0,
-        start: int = 0,
-        stop: int | None = None,
-        on_step: StepHook | None = None,
+        self, model: nn.Module, mask: Mask | None = None, *, round: int = 0, **steps: Unpack[Steps]
     ) -> None:
         """Train; another round sees other batches, the same round the same."""
 
 
+def _two_are_a_pair(trainer: type["Trainer"]) -> type["Trainer"]:
+    """Let Trainer(X, y, recipe) make what Trainer((X, y), recipe) makes, as 0.1.0 did, and warn."""
+    make = trainer.__init__
+
+    @wraps(make)
+    def init(self: "Trainer", *given: Any, **named: Any) -> None:
+        if len(given) > 1 and isinstance(given[1], Tensor):
+            warnings.warn(
+                "Trainer(X, y, recipe) goes with the next release: write Trainer((X, y), recipe)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            given = (given[:2], *given[2:])
+        make(self, *given, **named)
+
+    setattr(trainer, "__init__", init)  # noqa: B010  # mypy takes no assignment
+    return trainer
+
+
+@_two_are_a_pair
 @dataclass(frozen=True)
 class Trainer:
     """Trains one network, or all replicas at once, on its data by its recipe.
@@ -59,15 +82,6 @@ class Trainer:
     lr: Tensor | None = None
     loss: Loss = cross_entropy
 
-    def __new__(cls, *given: object, **named: object) -> Self:
-        """Tell who gives examples and targets as two arguments that they are one."""
-        if len(given) > 1 and isinstance(given[1], Tensor):
-            raise TypeError(
-                "data: given examples and targets as two arguments, expected them as one pair. "
-                "Write Trainer((X, y), recipe)."
-            )
-        return super().__new__(cls)
-
     def __post_init__(self) -> None:
         check_examples(self.data)
         check_loss(self.loss)
@@ -75,16 +89,15 @@ class Trainer:
         object.__setattr__(self, "seeds", checked_seeds(self.seeds))
 
     def __call__(
-        self,
-        model: nn.Module,
-        mask: Mask | None = None,
-        *,
-        round: int = 0,
-        start: int = 0,
-        stop: int | None = None,
-        on_step: StepHook | None = None,
+        self, model: nn.Module, mask: Mask | None = None, *, round: int = 0, **steps: Unpack[Steps]
     ) -> None:
-        """Train in place; as `Train`.
+        """Train in place, with a mask held.
+
+        Args:
+            model: one network, or Replicas.
+            mask: weights that stay zero.
+            round: another round sees other batches, the same round the same.
+            **steps: `start`, `stop` and `on_step` of `fit`.
 
         Raises:
             ValueError: as `fit`; or another loss than cross-entropy for Replicas, rates for a
@@ -99,12 +112,34 @@ class Trainer:
                 )
             fit_replicas(
                 model, self.data, self.recipe, seeds=seeds, lr=self.lr,  # type: ignore[arg-type]
-                mask=mask, start=start, stop=stop, on_step=on_step,
+                mask=mask, **steps,
             )  # fmt: skip
             return
         if self.lr is not None:
             raise ValueError("lr: rates are for Replicas. For one network write Recipe(lr=...).")
-        fit(
-            model, self.data, self.recipe, loss=self.loss, seed=seeds[0],
-            mask=mask, start=start, stop=stop, on_step=on_step,
-        )  # fmt: skip
+        fit(model, self.data, self.recipe, loss=self.loss, seed=seeds[0], mask=mask, **steps)
+
+
+def refit(
+    model: nn.Module,
+    mask: Mask,
+    data: Examples,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int] = (0,),
+    loss: Loss = cross_entropy,
+) -> None:
+    """Train what a mask has left, in place: the last of the three moves score, select, refit.
+
+    Args:
+        model: one network, or Replicas; it is pruned at once.
+        mask: weights that stay zero.
+        data: a pair (inputs, targets), or batches of it, as for `fit`.
+        recipe: how.
+        seeds: of the batches, one for each replica.
+        loss: from outputs and targets to their mean loss.
+
+    Raises:
+        TypeError, ValueError: as `Trainer`, and as `fit`.
+    """
+    Trainer(data, recipe, seeds, loss=loss)(model, mask)

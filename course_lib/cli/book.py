@@ -24,9 +24,7 @@ from course_lib.files import zip_whole
 # All that a page can depend on. A change in any of it builds everything again (seconds): Sphinx's
 # own bookkeeping misses changes of extensions and says a warning once only, so that after a failed
 # strict build the same build again would pass.
-SOURCES = (
-    "_config.yml _toc.yml pyproject.toml constraints.txt book notebooks course_lib/teaching".split()
-)
+SOURCES = "_config.yml _toc.yml pyproject.toml constraints.txt book notebooks course_lib".split()
 
 
 @click.command()

@@ -75,21 +75,24 @@ class Room(SphinxDirective):
 class Lines(SphinxRole):
     """`` {lines}`course_lib.masks.mask` ``: how many lines of code a module or a function has.
 
+    Several names: how many they have together.
+
     Raises:
         ExtensionError: there is no such thing.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the number, as text."""
+        return [nodes.Text(str(sum(map(self._lines, self.text.split()))))], []
+
+    def _lines(self, dotted: str) -> int:
         library = of(self.env)
-        module, _, name = self.text.rpartition(".")
-        place = Place(self.text) if self.text in library.modules else None
-        if place is None and module in library.modules:
-            place = library.find(module, name)
+        module, _, name = dotted.rpartition(".")
+        place = library.find(module, name) if module in library.modules else None
         if place is None:
-            raise ExtensionError(f"lines: {PACKAGE} has no {self.text}.")
+            raise ExtensionError(f"lines: {PACKAGE} has no {dotted}.")
         self.env.note_dependency(str(library.modules[place.module].path))
-        return [nodes.Text(str(code_lines(library, place)))], []
+        return code_lines(library, place)
 
 
 def of(env: BuildEnvironment) -> Library:

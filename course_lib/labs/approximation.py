@@ -28,7 +28,7 @@ def hard_threshold(w: Tensor, k: int) -> Tensor:
     """Keep the k entries of largest magnitude and set the others to zero: H_k(w).
 
     The nearest point to w among all with at most k entries that are not zero, in the Euclidean
-    norm and in many others. Source: Blumensath and Davies (2009). Used in chapters 01 and 04.
+    norm and in many others. Source: Blumensath and Davies (2009).
 
     Raises:
         TypeError, ValueError: as `top_k`.
@@ -39,7 +39,7 @@ def hard_threshold(w: Tensor, k: int) -> Tensor:
 def soft_threshold(w: Tensor, tau: float | Tensor) -> Tensor:
     """Move every entry towards zero by tau, and no further than zero.
 
-    The minimiser of |v - w|^2 / 2 + tau |v|_1. Source: Donoho (1995). Used in chapters 01 and 04.
+    The minimiser of |v - w|^2 / 2 + tau |v|_1. Source: Donoho (1995).
 
     Raises:
         ValueError: tau is negative or not finite.
@@ -54,7 +54,7 @@ def nonnegative_threshold(w: Tensor, k: int) -> Tensor:
     """Keep the k largest entries of the positive part of w: the best of all v >= 0 with k entries.
 
     Raises:
-        TypeError, ValueError: as `top_k`. Used in chapter 01.
+        TypeError, ValueError: as `top_k`.
     """
     return hard_threshold(w.clamp(min=0), k)
 
@@ -168,7 +168,7 @@ def refit_survivors(w: Tensor, hessian: Tensor, support: Tensor) -> Tensor:
     Raises:
         ValueError: H is not symmetric or not positive definite.
 
-    Source: Hassibi and Stork (1993). Used in chapters 01 and 02.
+    Source: Hassibi and Stork (1993).
     """
     _check_hessian(hessian)
     dropped = torch.where(support, 0, w)
@@ -229,8 +229,6 @@ def best_support(
 
     Raises:
         ValueError: k is not in 0..n, or there are more than a million supports.
-
-    Used in chapter 01.
     """
     supports = all_supports(w.shape[-1], k)
     candidates = supports.view(len(supports), *[1] * (w.ndim - 1), -1)
@@ -254,8 +252,6 @@ def is_optimal(rule: Rule, norm: Norm, w: Tensor, k: int, fit: Fit = keep_values
 
     Raises:
         TypeError, ValueError: as `best_support`.
-
-    Used in chapter 01.
     """
     if w.ndim != 2:
         raise ValueError(f"w: given shape {tuple(w.shape)}, expected (trials, n). Use w[None].")

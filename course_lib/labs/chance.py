@@ -22,8 +22,6 @@ def log_choose(n: ArrayLike, k: ArrayLike) -> Floats:
 
     Raises:
         ValueError: k is not from 0 to n.
-
-    Used in chapter 06.
     """
     n, k = np.asarray(n, float), np.asarray(k, float)
     if np.any((k < 0) | (k > n)):
@@ -39,8 +37,6 @@ def log_tail(tau: ArrayLike, sigma: ArrayLike = 1.0) -> Floats:
 
     Raises:
         ValueError: tau is negative, or sigma not positive.
-
-    Used in chapter 06.
     """
     tau, sigma = np.asarray(tau, float), np.asarray(sigma, float)
     if np.any(~(tau >= 0)) or np.any(~(sigma > 0)):
@@ -63,8 +59,6 @@ def log_odds_threshold(N: ArrayLike, s: ArrayLike, log_q: ArrayLike) -> Floats:
 
     Raises:
         ValueError: s is not from 0 to N, or log_q is positive.
-
-    Used in chapter 06.
     """
     N, s, log_q = _checked(N, s), np.asarray(s, float), np.asarray(log_q, float)
     if np.any(~(log_q <= 0)):
@@ -84,8 +78,6 @@ def best_threshold(N: float, s: float, sigma: float = 1.0) -> float:
 
     Raises:
         ValueError: s is not from 0 to N, or sigma not positive.
-
-    Used in chapter 06.
     """
     _checked(N, s)
     log_tail(0.0, sigma)
@@ -100,8 +92,6 @@ def log_odds_best(N: ArrayLike, s: ArrayLike) -> Floats:
 
     Raises:
         ValueError: s is not from 0 to N.
-
-    Used in chapter 06.
     """
     N, s = _checked(N, s), np.asarray(s, float)
     with np.errstate(divide="ignore"):
@@ -116,8 +106,6 @@ def log_odds_top_k(N: ArrayLike, s: ArrayLike, k: ArrayLike | None = None) -> Fl
 
     Raises:
         ValueError: s is not from 0 to N, or k not from s to N.
-
-    Used in chapter 06.
     """
     N, s = _checked(N, s), np.asarray(s, float)
     if k is None:
@@ -189,8 +177,6 @@ def deal(
 
     Raises:
         ValueError: s is not from 0 to N, k not from s to N or given beside tau, or trials below 1.
-
-    Used in chapter 06.
     """
     _checked(N, s)
     if trials < 1:

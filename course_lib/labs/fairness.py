@@ -3,8 +3,6 @@
 Predictions are int arrays (S, n): one row for each network, or *seed*. Groups are named by an array
 of strings (n,), one for each example. Networks are compared seed by seed: row s before pruning and
 row s after it began from the same values and saw the same examples.
-
-Used in chapter 11.
 """
 
 import copy
@@ -76,8 +74,6 @@ def logits(
 
     Returns:
         Logits (1 + len(densities), S, n_test, classes); the first are those of dense networks.
-
-    Used in chapter 11.
     """
     answers = []
     for seed in seeds:
@@ -109,7 +105,7 @@ def accuracies(
         ValueError: shapes that differ, nothing to count, a group that is called "overall", a weight
             that is not positive.
 
-    Source: Bird et al. (2020), for MetricFrame. Used in chapter 11.
+    Source: Bird et al. (2020), for MetricFrame.
     """
     y, predicted, group = np.asarray(y), _rows(predicted, y), np.asarray(group).astype(str)
     weight = np.ones(len(y)) if weight is None else np.asarray(weight)
@@ -155,8 +151,6 @@ def lost(y: Array, before: Array, after: Array) -> Array:
 
     Raises:
         ValueError: predictions that are not (S, n) classes for y (n,), or not as many networks.
-
-    Used in chapter 11.
     """
     y, before, after = np.asarray(y), _rows(before, y), _rows(after, y)
     if len(before) != len(after):
@@ -169,7 +163,7 @@ def lost(y: Array, before: Array, after: Array) -> Array:
 def body(predicted: Array) -> Array:
     """Return the class that most networks give each example: (S, n) to (n,).
 
-    Of classes that tie it is the smallest. Used in chapter 11.
+    Of classes that tie it is the smallest.
 
     Raises:
         ValueError: predictions that are not (S, n) classes.
@@ -191,7 +185,7 @@ def exemplars(before: Array, after: Array) -> Array:
     Raises:
         ValueError: predictions that are not classes, of the same examples.
 
-    Source: Hooker et al. (2019), "pruning identified exemplars". Used in chapter 11.
+    Source: Hooker et al. (2019), "pruning identified exemplars".
     """
     if np.shape(before)[1:] != np.shape(after)[1:]:
         raise ValueError(
@@ -211,8 +205,6 @@ def rates(margin: Array, right: Array, edges: Array) -> Array:
 
     Raises:
         ValueError: a bin without examples, margins that are not finite, or shapes that differ.
-
-    Used in chapter 11.
     """
     margin, right = np.asarray(margin), np.asarray(right)
     if margin.shape != right.shape or not np.isfinite(margin).all():
@@ -238,6 +230,6 @@ def foretold(margin: Array, edges: Array, others: Array) -> Array:
         edges: of the bins.
         others: what `rates` said of the other group in these bins.
 
-    Source: Kitagawa (1955), who standardised death rates so. Used in chapter 11.
+    Source: Kitagawa (1955), who standardised death rates so.
     """
     return cast(Array, others[np.digitize(margin, edges)].mean(axis=1))

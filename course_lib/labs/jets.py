@@ -40,8 +40,6 @@ def coordinates(particles: Array) -> tuple[Array, Array, Array]:
     Raises:
         ValueError: not an array (n, 4) of finite numbers, or a particle with no pT or with less
             energy than momentum along the beam, which has no place on the cylinder.
-
-    Used in chapter 13.
     """
     particles = np.asarray(particles, dtype=np.float64)
     if particles.ndim != 2 or particles.shape[1] != 4 or not np.isfinite(particles).all():
@@ -75,7 +73,7 @@ def squared_distance(y1: Any, phi1: Any, y2: Any, phi2: Any) -> Any:
 def mass(particles: Array) -> float:
     """Return the mass in GeV of what a set of particles came from: their four-vectors added first.
 
-    No particles have mass 0. Used in chapter 13.
+    No particles have mass 0.
     """
     px, py, pz, E = np.asarray(particles, dtype=np.float64).reshape(-1, 4).sum(axis=0)
     return math.sqrt(max(E**2 - px**2 - py**2 - pz**2, 0.0))
@@ -134,7 +132,7 @@ def cluster(particles: Array, radius: float = math.inf, power: float = 0) -> Clu
 
     Source: Dokshitzer et al. (1997); Cacciari, Salam and Soyez (2008), and (2012) for the search:
     the least d_ij is always between some i and its neighbour in angle, so one neighbour each is
-    remembered, and the whole takes n^2 steps instead of n^3. Used in chapter 13.
+    remembered, and the whole takes n^2 steps instead of n^3.
     """
     n = len(particles)
     if n == 0 or not radius > 0:
@@ -213,7 +211,7 @@ def soft_drop(tree: Clustering, z_cut: float = 0.1, beta: float = 2, radius: flo
     Raises:
         ValueError: more than one jet in the clustering, or z_cut negative or not finite.
 
-    Source: Larkoski, Marzani, Soyez and Thaler (2014). Used in chapter 13.
+    Source: Larkoski, Marzani, Soyez and Thaler (2014).
     """
     if len(tree.jets) != 1 or not 0 <= z_cut < math.inf:
         raise ValueError(
@@ -260,8 +258,6 @@ def split_collinear(particles: Array, seed: int, angle: float = 0) -> Array:
 
     Returns:
         (2n, 4). Momentum is conserved exactly, energy up to terms in angle^2.
-
-    Used in chapter 13.
     """
     generator = np.random.default_rng(seed)
     z = generator.uniform(0.2, 0.8, (len(particles), 1))
@@ -281,10 +277,7 @@ def split_collinear(particles: Array, seed: int, angle: float = 0) -> Array:
 
 
 def add_soft(particles: Array, seed: int, energy: float = 1e-6, count: int = 100) -> Array:
-    """Add massless particles of the same tiny pT, `energy` in GeV, spread about the jet's axis.
-
-    Used in chapter 13.
-    """
+    """Add massless particles of the same tiny pT, `energy` in GeV, spread about the jet's axis."""
     generator = np.random.default_rng(seed)
     _, y, phi = (float(c[0]) for c in coordinates(particles.sum(axis=0)[None]))
     y_soft, phi_soft = (c + generator.uniform(-0.7, 0.7, count) for c in (y, phi))
@@ -298,7 +291,7 @@ def changes(
     """Return |observable after - before| for each jet, treated with its number for a seed.
 
     An observable is safe if this vanishes with the energy and the angle of what was added.
-    Source: Sterman and Weinberg (1977). Used in chapter 13.
+    Source: Sterman and Weinberg (1977).
     """
     found = [abs(observable(treat(jet, seed)) - observable(jet)) for seed, jet in enumerate(jets)]
     return np.array(found)
@@ -317,7 +310,7 @@ def load_jets(name: str) -> list[Array]:
     Raises:
         ValueError: another name, or a file that is broken.
 
-    Source: Pythia 8.3, Bierlich et al. (2022). Used in chapter 13.
+    Source: Pythia 8.3, Bierlich et al. (2022).
     """
     stored = dict(_stored())
     if f"{name}/particles" not in stored:

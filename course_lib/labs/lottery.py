@@ -41,8 +41,6 @@ def controls(
         start: the same before any training.
         fresh: one of other seeds.
         seed: of the random masks.
-
-    Used in chapter 05.
     """
     values, mask = ticket.initial, ticket.mask
     return {
@@ -90,7 +88,7 @@ def contest(
     Raises:
         ValueError: a round that is not reached, or an unknown control.
 
-    Source: Frankle and Carbin (2019). Used in chapter 05.
+    Source: Frankle and Carbin (2019).
     """
     if contested is None:
         contested = {str(number): CONTROLS for number in range(2, rounds + 1, 2)}
@@ -167,8 +165,6 @@ def train_by_clock(
 
     Raises:
         ValueError: a recipe with Adam, penalties or dropout.
-
-    Used in chapter 05.
     """
     if recipe.optimiser != "sgd" or recipe.weight_decay or recipe.l1 or recipe.dropout:
         raise ValueError(f"recipe: given {recipe}, expected SGD without penalties or dropout.")
@@ -196,10 +192,7 @@ def train_by_clock(
 
 
 def seconds_to(moments: Sequence[Moment], wanted: float) -> float:
-    """Return the seconds until a test accuracy was first seen; infinite if it never was.
-
-    Used in chapter 05.
-    """
+    """Return the seconds until a test accuracy was first seen; infinite if it never was."""
     return min((m.seconds for m in moments if m.accuracy >= wanted), default=float("inf"))
 
 
@@ -236,8 +229,6 @@ def race(
 
     Raises:
         ValueError: as `prune` and `train_by_clock`.
-
-    Used in chapter 05.
     """
     start = mlp((data.X.shape[1], width, width, CLASSES), seed)
     runs, bill = {}, {"search": 0.0, "conversion": 0.0, "compilation": 0.0}

@@ -3,8 +3,6 @@
 A *learner* here is a function (X, y, X_new) -> y_new: it gets examples (m, features) with their
 classes (m,), int64, and must name a class for each row of X_new. Some points of a small world are
 seen with their labels, the others are not; `worlds` lets a learner try every labelling there is.
-
-Used in chapter 07.
 """
 
 import math
@@ -63,7 +61,7 @@ def worlds(learner: Learner, X: Tensor, seen: Sequence[int], classes: int = 2) -
         ValueError: seen names no point, all points, one twice or one that is not there; too many
             worlds; or a learner that does not return one class from 0 for each unseen point.
 
-    Source: Wolpert (1996). Used in chapter 07.
+    Source: Wolpert (1996).
     """
     _check_seen(seen, len(X), classes)
     hidden = [i for i in range(len(X)) if i not in seen]
@@ -89,7 +87,7 @@ def linear_rules(X: Tensor) -> Tensor:
     Raises:
         ValueError: more than three coordinates, or others than 0 and 1.
 
-    Source: Muroga (1971). Used in chapter 07.
+    Source: Muroga (1971).
     """
     bits = X.shape[-1]
     if bits > 3 or not ((X == 0) | (X == 1)).all():
@@ -107,7 +105,7 @@ def linear_rules(X: Tensor) -> Tensor:
 def nearest(X: Tensor, y: Tensor, X_new: Tensor) -> Tensor:
     """Name the class of the nearest example; of equally near ones, the first.
 
-    Source: Cover and Hart (1967). Used in chapter 07.
+    Source: Cover and Hart (1967).
     """
     # Differences, not the faster formula by products: its rounding would break exact ties.
     mode = "donot_use_mm_for_euclid_dist"
@@ -115,15 +113,12 @@ def nearest(X: Tensor, y: Tensor, X_new: Tensor) -> Tensor:
 
 
 def majority(X: Tensor, y: Tensor, X_new: Tensor) -> Tensor:
-    """Name the commonest class for everything; of equally common ones, the lowest.
-
-    Used in chapter 07.
-    """
+    """Name the commonest class for everything; of equally common ones, the lowest."""
     return y.bincount().argmax().expand(len(X_new))
 
 
 def contrary(learner: Learner, classes: int = 2) -> Learner:
-    """Return a learner that hears another one and says the next class. Used in chapter 07."""
+    """Return a learner that hears another one and says the next class."""
     return lambda X, y, X_new: (learner(X, y, X_new) + 1) % classes
 
 
@@ -135,8 +130,6 @@ def toss(size: Sequence[int], chances: Tensor, seed: int) -> Tensor:
 
     Raises:
         ValueError: chances that are no probabilities.
-
-    Used in chapter 07.
     """
     chances = torch.as_tensor(chances, dtype=torch.float64)
     if chances.ndim != 1 or not (chances >= 0).all() or abs(chances.sum().item() - 1) > 1e-6:
@@ -160,7 +153,7 @@ def replace_labels(y: Tensor, share: float, seed: int, classes: int = 10) -> Ten
     Raises:
         ValueError: share out of range.
 
-    Source: Zhang et al. (2017). Used in chapter 07.
+    Source: Zhang et al. (2017).
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: given {share}, expected from 0 to 1.")
@@ -180,8 +173,6 @@ def expected_accuracy(predicted: Tensor, chances: Tensor) -> Tensor:
 
     Returns:
         float64 (...).
-
-    Used in chapter 07.
     """
     return torch.as_tensor(chances, dtype=torch.float64)[predicted].mean(dim=-1)
 

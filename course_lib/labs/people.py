@@ -77,8 +77,6 @@ def with_minority(
 
     Raises:
         ValueError: a share that leaves one group empty.
-
-    Used in chapter 11.
     """
     count = round(share * len(data.X))
     if not 0 < count < len(data.X):
@@ -123,8 +121,6 @@ def table(people: Any, outcome: Any, group: str, *, seed: int, held: float = 0.3
     Raises:
         ValueError: no such column or no other, lengths that differ, no row with both a group and an
             outcome, infinite numbers, or a group with no row on one side.
-
-    Used in chapter 11.
     """
     if group not in people.columns or len(people) != len(outcome):
         raise ValueError(
@@ -173,7 +169,7 @@ def census(group: str = "sex", *, seed: int) -> Grouped:
         PermissionError: there is no place to keep it.
         ValueError: as `table`.
 
-    Source: Kohavi (1996), by fairlearn from openml.org. Used in chapter 11, in an exercise.
+    Source: Kohavi (1996), by fairlearn from openml.org.
     """
     try:
         folder = cache_folder() / "census"
@@ -210,8 +206,6 @@ def made_people(n: int = 6000, seed: int = 0) -> Grouped:
 
     Raises:
         ValueError: fewer than 100 people.
-
-    Used in the capstone.
     """
     if n < 100:
         raise ValueError(

@@ -12,7 +12,7 @@ from course_lib.labs.approximation import hard_threshold
 def portrait() -> Tensor:
     """Return the head on a Greek coin, grey values in 0..1, float64 (64, 64).
 
-    Source: one of the Brooklyn Museum's coins that scikit-image ships. Used in chapter 01.
+    Source: one of the Brooklyn Museum's coins that scikit-image ships.
     """
     coin = data.coins()[231:295, 270:334]
     return torch.from_numpy(coin.astype(np.float64) / 255)
@@ -22,7 +22,7 @@ def to_cosines(image: Tensor) -> Tensor:
     """Write an image (height, width) as a sum of cosine waves: its orthonormal DCT coefficients.
 
     The transform turns no length into another: errors measure the same on either side of it.
-    Source: Ahmed, Natarajan and Rao (1974). Used in chapter 01.
+    Source: Ahmed, Natarajan and Rao (1974).
     """
     return torch.from_numpy(dctn(image.numpy(), norm="ortho"))
 
@@ -36,7 +36,7 @@ def approximate(image: Tensor, k: int) -> Tensor:
     """Rebuild an image from its k largest cosine coefficients.
 
     Raises:
-        TypeError, ValueError: as `top_k`. Used in chapter 01.
+        TypeError, ValueError: as `top_k`.
     """
     return from_cosines(hard_threshold(to_cosines(image), k))
 

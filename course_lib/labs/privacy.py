@@ -57,8 +57,6 @@ def deal_clients(
 
     Raises:
         ValueError: no clients, or a class of the pool has fewer examples than a client needs.
-
-    Used in chapter 12.
     """
     members = [np.flatnonzero(y.numpy() == c) for c in range(CLASSES)]
     fewest = min(map(len, members))
@@ -98,8 +96,6 @@ def softmax_regressions(
 
     Raises:
         ValueError: X and y do not fit each other.
-
-    Used in chapter 12.
     """
     if X.ndim != 3 or y.shape != X.shape[:2]:
         raise ValueError(
@@ -134,8 +130,6 @@ def weight_masks(weights: Tensor, k: int) -> Bits:
 
     Raises:
         TypeError, ValueError: as `n_of_m`.
-
-    Used in chapter 12.
     """
     sizes = weights.abs().flatten(1)
     return n_of_m(sizes, k, sizes.shape[1]).numpy()
@@ -146,8 +140,6 @@ def pixel_masks(weights: Tensor, k: int) -> Bits:
 
     Raises:
         TypeError, ValueError: as `n_of_m`.
-
-    Used in chapter 12.
     """
     lengths = weights.norm(dim=1)
     return n_of_m(lengths, k, lengths.shape[1]).numpy()
@@ -166,8 +158,6 @@ def server_accuracy(
 
     Raises:
         ValueError: shapes that do not fit.
-
-    Used in chapter 12.
     """
     kept = torch.from_numpy(np.atleast_2d(masks)).unsqueeze(1)
     X, y = public
@@ -187,7 +177,7 @@ def truth(epsilon: float) -> float:
     Raises:
         ValueError: epsilon is not a positive finite number.
 
-    Source: Warner (1965). Used in chapter 12.
+    Source: Warner (1965).
     """
     return 1 / (1 + math.exp(-_positive(epsilon)))
 
@@ -209,8 +199,7 @@ def randomised_response(
         TypeError: bits that are not bool.
         ValueError: epsilon is not a positive finite number.
 
-    Source: Warner (1965); on noise that leaks by its last digits, Mironov (2012). Used in
-    chapter 12.
+    Source: Warner (1965); on noise that leaks by its last digits, Mironov (2012).
     """
     true = np.asarray(bits)
     if true.dtype != bool:
@@ -236,7 +225,7 @@ def debias(reported: ArrayLike, epsilon: float) -> Floats:
     Raises:
         ValueError: epsilon is not a positive finite number.
 
-    Source: Warner (1965). Used in chapter 12.
+    Source: Warner (1965).
     """
     # 2p - 1 is tanh(epsilon / 2); about one half nothing cancels.
     return np.asarray((np.asarray(reported, float) - 0.5) / math.tanh(_positive(epsilon) / 2) + 0.5)
@@ -256,7 +245,7 @@ def standard_error(count: ArrayLike, epsilon: float, share: ArrayLike | None = N
     Raises:
         ValueError: count below 1, share outside 0 to 1, or epsilon not positive and finite.
 
-    Source: Warner (1965). Used in chapter 12.
+    Source: Warner (1965).
     """
     n, q = np.asarray(count, float), np.asarray(0 if share is None else share, float)
     if not (n >= 1).all() or not ((q >= 0) & (q <= 1)).all():
@@ -284,7 +273,7 @@ def advanced_composition(epsilon: float, count: int, delta: float) -> float:
     Raises:
         ValueError: epsilon is not positive and finite, count below 1, or delta not inside 0 to 1.
 
-    Source: Dwork, Rothblum and Vadhan (2010). Used in chapter 12.
+    Source: Dwork, Rothblum and Vadhan (2010).
     """
     _check_composition(epsilon, count, delta)
     return epsilon * math.sqrt(-2 * count * math.log(delta)) + count * epsilon * math.expm1(epsilon)
@@ -300,7 +289,7 @@ def exact_composition(epsilon: float, count: int, delta: float) -> float:
     Raises:
         ValueError: epsilon is not positive and finite, count below 1, or delta not inside 0 to 1.
 
-    Source: Kairouz, Oh and Viswanath (2015). Used in chapter 12.
+    Source: Kairouz, Oh and Viswanath (2015).
     """
     _check_composition(epsilon, count, delta)
     lies = np.arange(count + 1)
@@ -320,7 +309,7 @@ def pld_composition(epsilon: float, count: int, delta: float) -> float:
     Raises:
         ValueError: epsilon is not positive and finite, count below 1, or delta not inside 0 to 1.
 
-    Source: Meiser and Mohammadi (2018). Used in chapter 12.
+    Source: Meiser and Mohammadi (2018).
     """
     _check_composition(epsilon, count, delta)
     once = privacy_loss_distribution.from_randomized_response(
@@ -355,8 +344,6 @@ class Budget:
 
     Raises:
         ValueError: total is not a positive finite number.
-
-    Used in chapter 12.
     """
 
     def __init__(self, total: float | Fraction) -> None:
@@ -421,8 +408,6 @@ def ask_one_bit(
     Raises:
         Overspent: somebody cannot pay; nobody was charged and nothing was reported.
         ValueError: as many budgets as clients were expected, or an epsilon that cannot be.
-
-    Used in chapter 12.
     """
     if len(budgets) != len(masks):
         raise ValueError(f"budgets: given {len(budgets)}, expected {len(masks)}, one a client.")
@@ -451,8 +436,6 @@ class Tally:
     Args:
         size: places.
         epsilon: of every answer.
-
-    Used in chapter 12.
     """
 
     def __init__(self, size: int, epsilon: float) -> None:
@@ -493,8 +476,6 @@ class Attack:
         mean: of the masks, (places,).
         slopes: (places, traits).
         epsilon: per bit, of the reports to be attacked; infinite for masks without noise.
-
-    Used in chapter 12.
     """
 
     mean: Floats
@@ -539,8 +520,6 @@ def one_bit_scores(masks: Bits, traits: Bits, answers: Answers, epsilon: float) 
         traits: of their owners, bool (n, traits).
         answers: of the clients that are attacked.
         epsilon: of an answer.
-
-    Used in chapter 12.
     """
     counts = traits.sum(axis=0)
     kept_with = (masks.T @ traits.astype(float) + 0.5) / (counts + 1)  # (places, traits)
@@ -559,7 +538,7 @@ def auc(scores: Floats, truths: Bits) -> Floats:
     Raises:
         ValueError: shapes that differ, or a column with only one kind.
 
-    Source: Mann and Whitney (1947). Used in chapter 12.
+    Source: Mann and Whitney (1947).
     """
     if scores.shape != truths.shape or not np.all(truths.any(axis=0) & ~truths.all(axis=0)):
         raise ValueError(
@@ -574,8 +553,6 @@ def roc(scores: Floats, truths: Bits, at: Floats) -> Floats:
 
     Raises:
         ValueError: shapes that differ.
-
-    Used in chapter 12.
     """
     if scores.shape != truths.shape:
         raise ValueError(f"given scores {scores.shape} and truths {truths.shape}: they differ.")

@@ -3,8 +3,6 @@
 Soft thresholding and its hard twin, side by side with iterative magnitude pruning, all on the same
 problem: y = A x, with x sparse. Axes in front broadcast, so that a hundred random problems are one
 batched computation: A (..., m, n), x (..., n), y (..., m).
-
-Used in chapter 04.
 """
 
 import math

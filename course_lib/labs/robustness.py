@@ -6,8 +6,6 @@ classes and run one after the other, with no hooks: of anything else nothing is 
 radius eps is all that can be reached by changing an input by at most eps: each number by at most
 eps ("linf"), or all of them by a vector of length at most eps ("l2"). No proof here accounts for
 the rounding of floating point numbers; in float64 it is far below everything that is measured.
-
-Used in chapter 10.
 """
 
 import math
@@ -55,7 +53,7 @@ def power_iteration(
     Raises:
         ValueError: the start is zero or not finite, or the map gives numbers that are not finite.
 
-    Source: Golub and Van Loan (2013), section 8.2. Used in chapter 10.
+    Source: Golub and Van Loan (2013), section 8.2.
     """
     length = torch.linalg.vector_norm(start).item()
     if not 0 < length < math.inf:
@@ -79,8 +77,6 @@ def spectral_norm(W: Tensor, tolerance: float = 1e-8, seed: int = 0) -> Stretch:
 
     Raises:
         ValueError: W is no matrix or not finite.
-
-    Used in chapter 10.
     """
     W = _checked_matrix(W)
     start = torch.randn(W.shape[1], generator=torch.Generator().manual_seed(seed), dtype=W.dtype)
@@ -96,7 +92,7 @@ def spectral_ceiling(W: Tensor, doublings: int = 12) -> float:
     Raises:
         ValueError: W is no matrix or not finite.
 
-    Source: Gelfand (1941). Used in chapter 10.
+    Source: Gelfand (1941).
     """
     W = _checked_matrix(W)
     power, logarithm = W.mT @ W, 0.0
@@ -123,8 +119,6 @@ def conv_norm(
 
     Raises:
         ValueError: as `conv_ceiling`.
-
-    Used in chapter 10.
     """
     _check_conv(layer, size)
     W = layer.weight.detach().double()
@@ -148,7 +142,7 @@ def conv_ceiling(layer: nn.Conv2d, size: tuple[int, int]) -> float:
     Raises:
         ValueError: groups, dilation, padding other than by zeros, or a picture below the kernel.
 
-    Source: Sedghi, Gupta and Long (2019). Used in chapter 10.
+    Source: Sedghi, Gupta and Long (2019).
     """
     torus = _check_conv(layer, size)
     waves = torch.fft.fft2(layer.weight.detach().double(), s=torus).permute(2, 3, 0, 1)
@@ -182,8 +176,6 @@ def layer_norms(model: nn.Sequential, size: tuple[int, int] | None = None) -> li
 
     Raises:
         ValueError: another network, a layer of another kind, or a convolution and no size.
-
-    Used in chapter 10.
     """
     found = []
     for layer in _known(model):
@@ -209,7 +201,7 @@ def layer_norms(model: nn.Sequential, size: tuple[int, int] | None = None) -> li
 def lipschitz_bound(model: nn.Sequential, size: tuple[int, int] | None = None) -> Tensor:
     """Return the product of the layers' norms: no two inputs are drawn further apart than by it.
 
-    Arguments and errors as `layer_norms`. Source: Szegedy et al. (2014). Used in chapter 10.
+    Arguments and errors as `layer_norms`. Source: Szegedy et al. (2014).
     """
     bound: Tensor = torch.stack(layer_norms(model, size)).prod(dim=0)
     return bound
@@ -280,8 +272,6 @@ def jacobians(model: nn.Module, X: Tensor) -> Tensor:
     Args:
         model: any network.
         X: inputs (n, features).
-
-    Used in chapter 10.
     """
     X = _inputs(model, X).requires_grad_(True)
     logits = model(X)
@@ -310,8 +300,6 @@ def steepest_slopes(model: nn.Module, X: Tensor, steps: int = 200, rate: float =
 
     Raises:
         ValueError: rate is not positive.
-
-    Used in chapter 10.
     """
     if not rate > 0:
         raise ValueError(f"rate: given {rate}, expected a length above 0.")
@@ -348,8 +336,6 @@ def margins(logits: Tensor, y: Tensor) -> Tensor:
 
     Raises:
         ValueError: y does not name a class for each row.
-
-    Used in chapter 10.
     """
     right = _right(logits, y)
     others = logits.masked_fill(right, -math.inf).amax(dim=-1)
@@ -384,7 +370,7 @@ def certified_radius(margin: Tensor, lipschitz: Tensor) -> Tensor:
     Raises:
         ValueError: L is not positive.
 
-    Source: Tsuzuku, Sato and Sugiyama (2018). Used in chapter 10.
+    Source: Tsuzuku, Sato and Sugiyama (2018).
     """
     lipschitz = torch.as_tensor(lipschitz)
     if not (lipschitz > 0).all():
@@ -406,7 +392,7 @@ def interval_step(layer: nn.Module, centre: Tensor, radius: Tensor) -> tuple[Ten
         centre: of the box, as the layer takes it.
         radius: half its width in every direction, of the same shape.
 
-    Source: Gowal et al. (2018). Used in chapter 10.
+    Source: Gowal et al. (2018).
     """
     if isinstance(layer, LINEAR):
         return layer(centre), radius @ layer.weight.abs().mT
@@ -447,8 +433,6 @@ def interval_logits(model: nn.Sequential, X: Tensor, eps: float) -> tuple[Tensor
 
     Raises:
         ValueError: another network, a layer of another kind, or eps is negative or not finite.
-
-    Used in chapter 10.
     """
     centre, radius = _box(_known(model), X, eps)
     return centre - radius, centre + radius
@@ -470,7 +454,7 @@ def interval_margins(model: nn.Sequential, X: Tensor, y: Tensor, eps: float) -> 
     Raises:
         ValueError: as `interval_logits`; another last layer; or y does not fit.
 
-    Source: Gowal et al. (2018). Used in chapter 10.
+    Source: Gowal et al. (2018).
     """
     *hidden, last = _known(model)
     centre, radius = _box(hidden, X, eps)
@@ -520,7 +504,7 @@ def linear_margins(model: nn.Sequential, X: Tensor, y: Tensor, eps: float) -> Te
     Raises:
         ValueError: layers of another kind or order, eps negative, or y does not fit.
 
-    Source: Zhang et al. (2018). Used in chapter 10.
+    Source: Zhang et al. (2018).
     """
     _check_radius(eps)
     layers = _known(model)
@@ -573,8 +557,6 @@ def project(delta: Tensor, eps: float, norm: str = "linf") -> Tensor:
 
     Raises:
         ValueError: another norm, or eps negative or not finite.
-
-    Used in chapter 10.
     """
     _check_radius(eps)
     if norm == "linf":
@@ -615,7 +597,7 @@ def attack(
     Raises:
         ValueError: as `project` and `margins`.
 
-    Source: Madry et al. (2018). Used in chapter 10.
+    Source: Madry et al. (2018).
     """
     X = _inputs(model, X)
     best, lowest = torch.zeros_like(X), margins(model(X), y).detach()
@@ -638,7 +620,7 @@ def surviving(
 ) -> Tensor:
     """Tell which predictions are right and stay so under the attack: bool (n,) or (S, n).
 
-    Arguments and errors as `attack`. Used in chapter 10.
+    Arguments and errors as `attack`.
     """
     delta = attack(model, X, y, eps, norm, **how)
     return margins(model(X + delta), y) > 0

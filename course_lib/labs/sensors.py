@@ -9,8 +9,6 @@ Covariances are kept as *roots*: P = root @ root.T. A root has the square root o
 number of its covariance, so sensors that are nearly copies of each other do no harm, and no
 rounding can make a variance negative. A *criterion* is a function from roots (..., d, d) to costs
 (...), the smaller the better.
-
-Used in chapter 14.
 """
 
 import math
@@ -100,7 +98,7 @@ def posterior_root(sensors: Sensors, mask: ArrayLike) -> Floats:
     Raises:
         ValueError: the mask is not bool, or its last axis is not n.
 
-    Source: Bierman (1977), the square root information filter. Used in chapter 14.
+    Source: Bierman (1977), the square root information filter.
     """
     read = _checked_mask(sensors, mask)
     d = len(sensors.prior)
@@ -117,7 +115,7 @@ def posterior_covariance(sensors: Sensors, mask: ArrayLike) -> Floats:
     """Return (prior^-1 + sum over the mask of a_i a_i' / noise_i)^-1, (..., d, d).
 
     Raises:
-        ValueError: as `posterior_root`. Used in chapter 14.
+        ValueError: as `posterior_root`.
     """
     root = posterior_root(sensors, mask)
     return root @ root.mT
@@ -133,8 +131,6 @@ def posterior_mean(sensors: Sensors, mask: ArrayLike, readings: ArrayLike) -> Fl
 
     Raises:
         ValueError: the mask or the last axis of the readings does not fit.
-
-    Used in chapter 14.
     """
     read = _checked_mask(sensors, mask)
     said = np.asarray(readings, dtype=float)
@@ -154,7 +150,7 @@ def read_one(root: Floats, sensors: Sensors) -> Floats:
 
     P - P a a' P / (noise + a' P a), for the root: Sherman and Morrison's formula halved.
 
-    Source: Sherman and Morrison (1950); Potter's form, in Bierman (1977). Used in chapter 14.
+    Source: Sherman and Morrison (1950); Potter's form, in Bierman (1977).
     """
     seen = sensors.A @ root  # row i is root' a_i
     total = sensors.noise + (seen**2).sum(axis=1)
@@ -186,7 +182,7 @@ def e_cost(root: Floats) -> Floats:
 
 
 def cost(sensors: Sensors, mask: ArrayLike, criterion: Criterion = a_cost) -> Floats:
-    """Return the cost of each mask, (...). Raises as `posterior_root`. Used in chapter 14."""
+    """Return the cost of each mask, (...). Raises as `posterior_root`."""
     return criterion(posterior_root(sensors, mask))
 
 
@@ -221,8 +217,6 @@ def exhaustive(sensors: Sensors, k: int, criterion: Criterion = a_cost) -> Searc
 
     Raises:
         ValueError: k is not in 0..n, or there are more than a million choices.
-
-    Used in chapter 14.
     """
     masks = all_supports(len(sensors.A), k).numpy()
     parts = [masks[i : i + AT_ONCE] for i in range(0, len(masks), AT_ONCE)]
@@ -233,7 +227,7 @@ def loudest(sensors: Sensors, k: int) -> Bits:
     """Keep the k sensors with the longest rows a_i: the sculptor's rule.
 
     Raises:
-        TypeError, ValueError: as `top_k`. Used in chapter 14.
+        TypeError, ValueError: as `top_k`.
     """
     lengths = np.linalg.norm(sensors.A, axis=1)
     mask: Bits = top_k(torch.from_numpy(lengths), k).numpy()
@@ -246,7 +240,7 @@ def greedy(sensors: Sensors, k: int, criterion: Criterion = a_cost) -> Bits:
     Of equally good ones the first is taken.
 
     Raises:
-        ValueError: k is not in 0..n. Used in chapter 14.
+        ValueError: k is not in 0..n.
     """
     _check_count(sensors, k)
     mask = np.zeros(len(sensors.A), dtype=bool)
@@ -272,7 +266,7 @@ def exchange(
     Raises:
         ValueError: the mask does not fit.
 
-    Source: Fedorov (1972). Used in chapter 14.
+    Source: Fedorov (1972).
     """
     chosen = _checked_mask(sensors, mask).copy()
     now = float(cost(sensors, chosen, criterion))
@@ -313,8 +307,6 @@ def redundant_rows(n: int, d: int, redundancy: float, rng: np.random.Generator) 
 
     Raises:
         ValueError: the redundancy is not from 0 to 1.
-
-    Used in chapter 14.
     """
     if not 0 <= redundancy <= 1:
         raise ValueError(f"redundancy: given {redundancy}, expected a number from 0 to 1.")
@@ -338,8 +330,6 @@ def units_as_sensors(hidden: ArrayLike, outputs: ArrayLike) -> Sensors:
 
     Raises:
         ValueError: the examples do not match, or the outputs are linearly dependent.
-
-    Used in chapter 14.
     """
     H, Z = (np.array(part, dtype=float) for part in (hidden, outputs))
     if H.ndim != 2 or Z.ndim != 2 or len(H) != len(Z):

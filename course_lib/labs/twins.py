@@ -30,7 +30,7 @@ def permuted(model: nn.Sequential, seed: int) -> nn.Sequential:
     Raises:
         TypeError: not a multilayer perceptron.
 
-    Source: Hecht-Nielsen (1990). Used in chapter 13.
+    Source: Hecht-Nielsen (1990).
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -53,7 +53,7 @@ def rescaled(model: nn.Sequential, seed: int, spread: float = 1) -> nn.Sequentia
     Raises:
         TypeError: not a multilayer perceptron, or with an activation that is not homogeneous.
 
-    Source: Neyshabur, Salakhutdinov and Srebro (2015). Used in chapter 13.
+    Source: Neyshabur, Salakhutdinov and Srebro (2015).
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -70,7 +70,7 @@ def sign_flipped(model: nn.Sequential, seed: int) -> nn.Sequential:
     Raises:
         TypeError: not a multilayer perceptron, or with an activation that is not odd.
 
-    Source: Sussmann (1992). Used in chapter 13.
+    Source: Sussmann (1992).
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -96,7 +96,7 @@ def split(model: nn.Sequential, seed: int, times: int = 2, share: float = 1) -> 
         TypeError: not a multilayer perceptron.
         ValueError: times below 1, or a share that is not from 0 to 1.
 
-    Source: Chen, Goodfellow and Shlens (2016), to widen networks. Used in chapter 13.
+    Source: Chen, Goodfellow and Shlens (2016), to widen networks.
     """
     if times < 1 or not 0 <= share <= 1:
         raise ValueError(
@@ -126,8 +126,6 @@ def with_idle(model: nn.Sequential, seed: int, count: int, size: float) -> nn.Se
 
     Raises:
         TypeError: not a multilayer perceptron.
-
-    Used in chapter 13.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -154,8 +152,6 @@ def merged(model: nn.Sequential, tolerance: float = 1e-4) -> nn.Sequential:
 
     Raises:
         TypeError: not a multilayer perceptron, or with an activation that is not homogeneous.
-
-    Used in chapter 13.
     """
 
     def change(hidden: Hidden) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 
-from course_lib.chapters import chapters, title
+from course_lib.chapters import chapters, course, left_out, title
 from course_lib.grading.marking import clean
 from course_lib.grading.names import notebook, released
 from course_lib.grading.submission import ASKED
@@ -70,7 +70,8 @@ def exercises(root: Path) -> list[Exercise]:
     Where the notebook of an earlier release lies there too, the one with more in it counts.
     """
     folders = sorted((root / "exercises" / "release").glob("[0-9][0-9]_*"))
-    found = [[read(path) for path in released(folder)] for folder in folders]
+    left = left_out(root)
+    found = [[read(path) for path in released(f)] for f in folders if f.name not in left]
     return [max(each, key=lambda e: (e.passing, e.begun)) for each in found if each]
 
 
@@ -128,7 +129,9 @@ def heading(path: Path) -> str:
 
 def start_page(root: Path, today: date) -> str:
     """Return the page in Markdown; its links lead from the root of the course."""
-    links = (f"[{heading(path)}](notebooks/{path.name})" for path in chapters(root))
+    links = [(int(p.name[:2]), f"[{heading(p)}](notebooks/{p.name})") for p in chapters(root)]
+    in_order = [number for number, _ in links] == list(range(1, len(links) + 1))
+    begin = "{}. {}" if in_order else "- {} · {}"  # Markdown would number a list with gaps anew
     found = exercises(root)
     name = "01_sparse_approximation"
     first = f"{found[0].name}/{found[0].file}" if found else f"{name}/{notebook(name)}"
@@ -142,14 +145,14 @@ def start_page(root: Path, today: date) -> str:
         f"| {e.due_words(today)} |"
         for e in found
     )
-    return f"""# The Statue Within
+    return f"""# {course(root).name}
 
 Read a chapter, run it, change what you doubt. Then do its assignment. Everything runs on this
 machine.
 
 ## Chapters
 
-{chr(10).join(f"{number}. {link}" for number, link in enumerate(links, 1))}
+{chr(10).join(begin.format(*link) for link in links)}
 
 **To begin**, open the first chapter and choose *Run > Run All Cells*. Cells that begin with
 `live(` bring sliders that compute, once they have run. A name in brackets, such as (mirsky1960),

@@ -46,6 +46,14 @@ LEFT: dict[tuple[str, str], tuple[str, str]] = {
         ("course_lib.labs.fairness", name): ("course_lib.labs.people", name)
         for name in ("Grouped", "census", "scrambled", "table", "transposed", "with_minority")
     },
+    **{
+        ("course_lib.labs.recovery", name): ("course_lib.labs.recovery", now)
+        for name, now in (
+            ("debias", "refit"),
+            ("largest", "largest_support"),
+            ("measure", "frequencies"),
+        )
+    },
     ("course_lib.labs.report_card", "made_people"): ("course_lib.labs.people", "made_people"),
 }
 

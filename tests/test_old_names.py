@@ -6,13 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.old_names import MOVED
+from course_lib.old_names import LEFT, MOVED
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = {  # by people's notebooks, stored networks and the capstone of 0.1.0: some of each module
     "course_lib.labs.nofreelunch": [],
     "course_lib.labs.thresholding": ["hard_threshold", "soft_threshold"],
-}
+    "course_lib.pruning.iterative": [
+        "Round", "cubic", "gradual_pruning", "iterative_pruning", "one_shot", "prune",
+        "prune_model", "rounds_needed",
+    ],
+    "course_lib.pruning.saliency": [
+        "brain_surgery", "fisher", "magnitude", "oracle", "random", "snip", "surgeon",
+    ],
+    "course_lib.sparse.layers": [
+        "FusingSequential", "HeldLinear", "SparseConv2d", "SparseLinear", "densify", "refusals",
+        "sparsify",
+    ],
+}  # fmt: skip
 
 
 def found(module, name):
@@ -59,5 +70,20 @@ def test_a_name_that_people_use(old, name):
 
 @pytest.mark.parametrize("old", MOVED)
 def test_what_never_was_is_no_name(old):
+    with pytest.raises(AttributeError, match=f"'{old}' has no attribute 'nothing'"):
+        import_module(old).nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(("old", "now"), LEFT.items())
+def test_a_name_that_left_its_module_or_has_another(old, now):
+    same, said = found(*old)
+    (warning,) = said
+    assert same is getattr(import_module(now[0]), now[1]) and callable(same)
+    assert warning.category is DeprecationWarning and warning.filename == __file__
+    assert str(warning.message).endswith("write from {} import {}".format(*now))
+
+
+@pytest.mark.parametrize("old", sorted({module for module, _ in LEFT}))
+def test_what_a_module_never_had_is_no_name(old):
     with pytest.raises(AttributeError, match=f"'{old}' has no attribute 'nothing'"):
         import_module(old).nothing  # noqa: B018

@@ -6,7 +6,7 @@ stored, and the clock is read here. Pairs are kept by seed.
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -170,3 +170,32 @@ def checked(pairs: Mapping[int, Pair]) -> dict[int, Pair]:
             )
         seen[digest] = key
     return pairs
+
+
+def named_groups(X: Tensor, y: Tensor, groups: Sequence[str] | Array) -> Array:
+    """Return the names of the groups (n,), if they and the examples can be on a card.
+
+    Raises:
+        ValueError: classes y that are not int64 (n,), other numbers of inputs or of groups, or not
+            at least two groups of two, none of them called "overall".
+    """
+    names = np.asarray(groups).astype(str)
+    if y.ndim != 1 or y.dtype != torch.int64 or not len(y) or not (y >= 0).all():
+        raise ValueError(
+            f"y: given {y.dtype} of shape {tuple(y.shape)}, expected the classes 0, 1, ... of the "
+            "test examples, int64 (n,)."
+        )
+    if len(X) != len(y) or names.shape != (len(y),):
+        raise ValueError(
+            f"given {len(X)} test examples, {len(y)} classes and groups of shape {names.shape}; "
+            "expected as many of each: the group of every example."
+        )
+    counts = dict(zip(*np.unique(names, return_counts=True), strict=True))
+    if len(counts) < 2 or min(counts.values()) < 2 or "overall" in counts:
+        told = {str(name): int(count) for name, count in counts.items()}
+        raise ValueError(
+            f"groups: given {told}, expected at least two groups of two examples or more, none "
+            "called 'overall'. If your data know no groups of people, ask for another kind: the "
+            "classes themselves, hard and easy examples, old and new ones."
+        )
+    return names

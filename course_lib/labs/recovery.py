@@ -19,6 +19,9 @@ from torch import Tensor
 from course_lib.labs.approximation import soft_threshold
 from course_lib.masks import n_of_m
 from course_lib.masks.checks import checked_count
+from course_lib.old_names import left
+
+__getattr__ = left(__name__)
 
 
 class Problems(NamedTuple):
@@ -112,7 +115,7 @@ def fista(A: Tensor, y: Tensor, tau: float | Tensor, rounds: int) -> Tensor:
     return x
 
 
-def debias(A: Tensor, y: Tensor, support: Tensor) -> Tensor:
+def refit(A: Tensor, y: Tensor, support: Tensor) -> Tensor:
     """Refit by least squares on a support, bool (..., n): what soft thresholding shrank returns.
 
     Where there are more survivors than measurements, the shortest solution.
@@ -125,7 +128,7 @@ def debias(A: Tensor, y: Tensor, support: Tensor) -> Tensor:
 # Hard: exactly k entries
 
 
-def largest(x: Tensor, k: int) -> Tensor:
+def largest_support(x: Tensor, k: int) -> Tensor:
     """Return the supports of the k largest |x|, bool (..., n), ties by lowest index.
 
     Raises:
@@ -156,7 +159,7 @@ def iht_steps(
     A: Tensor, y: Tensor, k: int, rounds: int, start: Tensor | None = None
 ) -> Iterator[Tensor]:
     """Yield x after each round of `iht`."""
-    support = largest(_back(A, y) if start is None else start, k)
+    support = largest_support(_back(A, y) if start is None else start, k)
     x = torch.zeros_like(_back(A, y)) if start is None else start * support
     for _ in range(rounds):
         slope = _back(A, y - _times(A, x))
@@ -164,7 +167,7 @@ def iht_steps(
         length = along.square().sum(dim=-1, keepdim=True)
         bend = _times(A, along).square().sum(dim=-1, keepdim=True)
         x = x + slope * length / bend.clamp(min=1e-300)
-        support = largest(x, k)
+        support = largest_support(x, k)
         x = x * support
         yield x
 
@@ -207,12 +210,12 @@ def magnitude_pruning_steps(
             G = kept @ kept.mT + ridge * torch.eye(m, dtype=A.dtype)
             x = _back(kept, torch.linalg.solve(G, y))
         else:
-            x = debias(A, y, support)
+            x = refit(A, y, support)
         yield x
         if left == k:
             return
         left = max(k, min(left - 1, round(left * (1 - fraction))))
-        support = largest(torch.where(support, x.abs(), -1) + 1, left)
+        support = largest_support(torch.where(support, x.abs(), -1) + 1, left)
 
 
 # A picture from a few lines of its Fourier transform
@@ -244,10 +247,10 @@ def radial_mask(size: int, lines: int, turn: float = 0.0) -> Tensor:
     return seen
 
 
-def measure(image: Tensor, mask: Tensor) -> Tensor:
+def frequencies(image: Tensor, mask: Tensor) -> Tensor:
     """Return the frequencies of an image that the mask lets through, complex, zero elsewhere."""
-    frequencies: Tensor = torch.fft.fft2(image, norm="ortho") * mask
-    return frequencies
+    seen: Tensor = torch.fft.fft2(image, norm="ortho") * mask
+    return seen
 
 
 def zero_filled(measured: Tensor) -> Tensor:
@@ -263,7 +266,7 @@ def reconstruct(measured: Tensor, mask: Tensor, rounds: int = 400) -> Tensor:
     smoothing that leaves edges sharp, less of it every round.
 
     Args:
-        measured: from `measure`.
+        measured: from `frequencies`.
         mask: the same.
         rounds: how many.
 
@@ -271,7 +274,7 @@ def reconstruct(measured: Tensor, mask: Tensor, rounds: int = 400) -> Tensor:
     """
     x = zero_filled(measured)
     for t in range(rounds):
-        x = x + zero_filled(measured - measure(x, mask))
+        x = x + zero_filled(measured - frequencies(x, mask))
         weight = max(0.1 * 0.97**t, 1e-3)
         smooth = denoise_tv_chambolle(x.numpy(), weight=weight, eps=1e-5, max_num_iter=60)
         x = torch.from_numpy(smooth)

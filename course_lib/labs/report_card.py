@@ -157,7 +157,12 @@ def report_card(
     Raises:
         ValueError: what is missing or does not fit, and what to do.
     """
-    X, y, names = _checked_examples(X, y, groups, data, recipe, eps)
+    names = measured.named_groups(X, y, groups)
+    for what, words in (("data", data), ("recipe", recipe)):
+        if not words.strip():
+            raise ValueError(f"{what}: given nothing, expected a sentence that says what it is.")
+    if not 0 <= eps < float("inf"):
+        raise ValueError(f"eps: given {eps}, expected a finite number, at least 0.")
     pairs = measured.checked(pairs)
     predicted = measured.predictions(pairs, X, y)
     shares = {kind: accuracies(y.numpy(), rows, names) for kind, rows in predicted.items()}
@@ -287,39 +292,6 @@ def group_card(
             for name, own in members.items()
         },
     }
-
-
-# What is asked of those who ask
-
-
-def _checked_examples(
-    X: Tensor, y: Tensor, groups: Sequence[str] | Array, data: str, recipe: str, eps: float
-) -> tuple[Tensor, Tensor, Array]:
-    names = np.asarray(groups).astype(str)
-    if y.ndim != 1 or y.dtype != torch.int64 or not len(y) or not (y >= 0).all():
-        raise ValueError(
-            f"y: given {y.dtype} of shape {tuple(y.shape)}, expected the classes 0, 1, ... of the "
-            "test examples, int64 (n,)."
-        )
-    if len(X) != len(y) or names.shape != (len(y),):
-        raise ValueError(
-            f"given {len(X)} test examples, {len(y)} classes and groups of shape {names.shape}; "
-            "expected as many of each: the group of every example."
-        )
-    counts = dict(zip(*np.unique(names, return_counts=True), strict=True))
-    if len(counts) < 2 or min(counts.values()) < 2 or "overall" in counts:
-        told = {str(name): int(count) for name, count in counts.items()}
-        raise ValueError(
-            f"groups: given {told}, expected at least two groups of two examples or more, none "
-            "called 'overall'. If your data know no groups of people, ask for another kind: the "
-            "classes themselves, hard and easy examples, old and new ones."
-        )
-    for what, words in (("data", data), ("recipe", recipe)):
-        if not words.strip():
-            raise ValueError(f"{what}: given nothing, expected a sentence that says what it is.")
-    if not 0 <= eps < float("inf"):
-        raise ValueError(f"eps: given {eps}, expected a finite number, at least 0.")
-    return X, y, names
 
 
 # How it is shown

@@ -221,41 +221,45 @@ def _known(model: nn.Sequential) -> list[nn.Module]:
         )
     layers = list(model)  # a layer that stands there twice runs twice
     for layer in layers:
-        if type(layer) not in (*LINEAR, nn.Conv2d, nn.ReLU, nn.Flatten):
-            raise ValueError(
-                f"model: given a layer {type(layer).__name__}, expected Linear, Conv2d, ReLU and "
-                "Flatten layers alone, and no subclass of theirs."
-            )
-        if isinstance(layer, nn.Conv2d) and not _is_plain(layer):
-            raise ValueError(
-                f"model: given {layer}, expected no groups, no dilation, and zeros for padding."
-            )
-    for module in (model, *layers):
-        if _is_altered(module):
-            raise ValueError(
-                f"model: {type(module).__name__} has a hook, or a forward put in place of its own, "
-                "which may change what it returns; expected none. Masks of torch.nn.utils.prune "
-                "are such hooks: course_lib.pruning.interop.from_torch_prune makes them part of "
-                "the weights."
-            )
+        _check_layer(layer)
+    _check_unaltered(model)
     return layers
+
+
+def _check_layer(layer: nn.Module) -> None:
+    if type(layer) not in (*LINEAR, nn.Conv2d, nn.ReLU, nn.Flatten):
+        raise ValueError(
+            f"model: given a layer {type(layer).__name__}, expected Linear, Conv2d, ReLU and "
+            "Flatten layers alone, and no subclass of theirs."
+        )
+    if isinstance(layer, nn.Conv2d) and not _is_plain(layer):
+        raise ValueError(
+            f"model: given {layer}, expected no groups, no dilation, and zeros for padding."
+        )
+    _check_unaltered(layer)
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:
     return layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
 
 
-def _is_altered(module: nn.Module) -> bool:
-    """Tell whether this one may return other things than its class says."""
+def _check_unaltered(module: nn.Module) -> None:
+    """Raise ValueError if this one may return other things than its class says."""
     hooks = nn.modules.module
-    return bool(
+    if (
         "forward" in vars(module)
         or type(module).__call__ is not nn.Module.__call__
         or module._forward_hooks
         or module._forward_pre_hooks
         or hooks._global_forward_hooks
         or hooks._global_forward_pre_hooks
-    )
+    ):
+        raise ValueError(
+            f"model: {type(module).__name__} has a hook, or a forward put in place of its own, "
+            "which may change what it returns; expected none. Masks of torch.nn.utils.prune are "
+            "such hooks: course_lib.pruning.interop.from_torch_prune makes them part of the "
+            "weights."
+        )
 
 
 def _inputs(model: nn.Module, X: Tensor) -> Tensor:
@@ -392,8 +396,15 @@ def interval_step(layer: nn.Module, centre: Tensor, radius: Tensor) -> tuple[Ten
         centre: of the box, as the layer takes it.
         radius: half its width in every direction, of the same shape.
 
+    Returns:
+        Centre and radius of the new box.
+
+    Raises:
+        ValueError: a layer of another kind, or one that was altered, such as by a hook.
+
     Source: Gowal et al. (2018).
     """
+    _check_layer(layer)
     if isinstance(layer, LINEAR):
         return layer(centre), radius @ layer.weight.abs().mT
     if isinstance(layer, nn.Conv2d):

@@ -97,7 +97,7 @@ def test_recovery_at_sixty_measurements():
 
     tau = 0.01 * torch.einsum("tmn,tm->tn", A, y).abs().amax(dim=1)
     soft = lab.fista(A, y, tau, 400)
-    assert share(lab.debias(A, y, lab.largest(soft, 10))) > 0.8
+    assert share(lab.refit(A, y, lab.largest_support(soft, 10))) > 0.8
     assert share(lab.iht(A, y, 10, 200)) > 0.9
     assert share(lab.magnitude_pruning(A, y, 10, 0.2)) < 0.3
     assert share(lab.magnitude_pruning(A, y, 10, 1.0)) < 0.1
@@ -119,7 +119,7 @@ def test_turned_lines_are_other_lines():
 
 def test_debias_is_least_squares():
     A, truth, y = lab.random_problems(3, 9, 20, 4, seed=7)
-    torch.testing.assert_close(lab.debias(A, y, truth != 0), truth)
+    torch.testing.assert_close(lab.refit(A, y, truth != 0), truth)
 
 
 def test_the_phantom_from_lines():
@@ -129,18 +129,18 @@ def test_the_phantom_from_lines():
     counts = [int(mask.sum()) for mask in masks]
     assert counts == sorted(counts) and counts[0] == 64 and all(mask[0, 0] for mask in masks)
     mask = masks[-1]
-    # The two are adjoint: <measure(u), v> = <u, zero_filled(v)>.
+    # The two are adjoint: <frequencies(u), v> = <u, zero_filled(v)>.
     g = torch.Generator().manual_seed(0)
     u = torch.randn(64, 64, generator=g, dtype=torch.float64)
     v = torch.complex(*torch.randn(2, 64, 64, generator=g, dtype=torch.float64)) * mask
-    left = (lab.measure(u, mask) * v.conj()).sum().real
+    left = (lab.frequencies(u, mask) * v.conj()).sum().real
     torch.testing.assert_close(left, (u * lab.zero_filled(v)).sum())
-    measured = lab.measure(image, mask)
+    measured = lab.frequencies(image, mask)
     before = lab.psnr(lab.zero_filled(measured), image)
     after = lab.psnr(lab.reconstruct(measured, mask), image)
     assert before == pytest.approx(17.9, abs=0.5) and after > 30
     everything = torch.ones(64, 64, dtype=torch.bool)
-    assert lab.psnr(lab.zero_filled(lab.measure(image, everything)), image) > 200
+    assert lab.psnr(lab.zero_filled(lab.frequencies(image, everything)), image) > 200
 
 
 def test_errors_for_people():

@@ -462,6 +462,25 @@ def test_nothing_is_proved_of_what_is_not_known(model, words):
             ask()
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Tanh(),
+        nn.Softmax(dim=1),
+        Fivefold(3, 2),
+        Negative(),
+        weight_norm(nn.Linear(3, 2)),
+        altered(lambda m: m[1].register_forward_hook(lambda layer, X, out: -out))[1],
+        nn.Conv2d(3, 3, 1, groups=3),
+    ],
+    ids=repr,
+)
+def test_a_box_is_pushed_through_known_layers_alone(layer):
+    """The ends of a box are no bounds of what a layer makes that does not rise."""
+    with pytest.raises(ValueError, match=r"^model: .*expected"):
+        lab.interval_step(layer, torch.zeros(4, 3), torch.ones(4, 3))
+
+
 def test_a_hook_for_all_modules_is_one_too():
     handle = nn.modules.module.register_module_forward_hook(lambda layer, X, out: 2 * out)
     try:

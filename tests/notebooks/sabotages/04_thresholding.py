@@ -76,7 +76,7 @@ def scans(lines, kind="head", rebuild=True):
     filled, rebuilt = [], []
     for turn in range(5):
         mask = lab.radial_mask(64, lines, turn / 5)
-        measured = lab.measure(image, mask)
+        measured = lab.frequencies(image, mask)
         plain = lab.zero_filled(measured)
         filled.append(lab.psnr(plain, image))
         rebuilt.append(lab.psnr(lab.reconstruct(measured, mask) if rebuild else plain, image))

@@ -133,7 +133,7 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     Raises:
         ValueError: fewer than two values, more than one axis, or values that are not finite.
 
-    Source: Student (1908), Wilson (1927). Used in every chapter.
+    Source: Student (1908), Wilson (1927).
     """
     array = np.asarray(values)
     if array.ndim != 1 or len(array) < 2 or not np.isfinite(array).all():

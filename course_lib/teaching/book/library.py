@@ -10,6 +10,7 @@ compared (`criterion in NEED_DATA`, `isinstance(layer, Masked)`) is not reached 
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -94,7 +95,8 @@ class Library:
         """Return what a room hands out, by the module that defines it, in the order of the source.
 
         Each is a pair: the place to import it from, and the place where it is defined. A room
-        whose face names nothing hands out its modules.
+        whose face names nothing hands out its modules. They come as the room's docstring tells
+        them, then by name.
         """
         face = f"{PACKAGE}.{room}"
         names = self.modules[face].all or sorted(
@@ -114,7 +116,14 @@ class Library:
         for module, pairs in found.items():
             order = list(self.modules[module].defined)
             pairs.sort(key=lambda pair: order.index(pair[1].name))
-        return {module: pairs for module, pairs in found.items() if pairs}
+        lines = (ast.get_docstring(self.modules[face].tree) or "").splitlines()
+        told = [n for line in lines if "  " in line.strip() for n in re.split(r"\W+", line)]
+
+        def turn(module: str) -> tuple[int, str]:
+            name = module.rpartition(".")[2]
+            return told.index(name) if name in told else len(told), name
+
+        return {module: found[module] for module in sorted(found, key=turn) if found[module]}
 
     def node(self, place: Place) -> Node:
         """Return the syntax tree of what is defined at a place."""
@@ -239,7 +248,8 @@ def _compared(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
         return list(node.args[1:])
     sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
-    return [side for side in sides if isinstance(side, ast.Name | ast.Attribute)]
+    names = ast.Name | ast.Attribute
+    return [s for s in sides if all(isinstance(each, names) for each in getattr(s, "elts", [s]))]
 
 
 def _variables(function: ast.AST) -> set[str]:

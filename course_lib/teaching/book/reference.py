@@ -271,10 +271,10 @@ class Writer:
         others = [self._chapter(path, whole=False) for path, named in uses.items() if not named]
         if len(named) == len(self.titles) > 1:
             said.append("Used in every chapter.")
-        elif named:
-            said.append(f"Used in {', '.join(named)}.")
-        if others:
-            said.append(f"Used by other functions in {', '.join(others)}.")
+        elif uses:
+            ways = {"in": named, "through other functions in": others}
+            told = [f"{way} {', '.join(where)}" for way, where in ways.items() if where]
+            said.append(f"Used {'; '.join(told)}.")
         return ".. rst-class:: library-where\n\n" + " ".join(said) + "\n"
 
     def _chapter(self, path: Path, *, whole: bool) -> str:
@@ -337,7 +337,11 @@ def link_listings(app: Sphinx, page: str, _: str, context: dict[str, Any], __: A
     context["body"] = SHOWN.sub(linked, context["body"])
 
 
-def plain_types(_: Sphinx, __: Any, node: pending_xref, shown: nodes.Element) -> nodes.Node | None:
-    """Leave as text what a signature or a list of errors names and is not the library's own."""
-    own = node.get("refdomain") == "py" and node.get("reftype") in ("class", "exc")
-    return shown if own else None
+def plain_types(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.Element
+) -> nodes.Node | None:
+    """Link a signature's type that is no class but a value, and leave as text what is not ours."""
+    if node.get("refdomain") != "py" or node.get("reftype") not in ("class", "exc"):
+        return None
+    where = node.get("refdoc", ""), app.builder, "obj", node["reftarget"]
+    return env.get_domain("py").resolve_xref(env, *where, node, shown) or shown

@@ -1,5 +1,6 @@
 """What a selection may be given, and the sentences that say so when it is given something else."""
 
+from collections.abc import Collection
 from numbers import Integral, Real
 
 import torch
@@ -90,3 +91,9 @@ def groups_along(axis: int, shape: torch.Size, size: int, name: str) -> int:
             f"the scores {tuple(shape)}; expected a divisor. Choose one, or pad the scores."
         )
     return length // size
+
+
+def few(words: Collection[str], most: int = 6) -> str:
+    """Return the first of some words, and how many more there are."""
+    more = len(words) - most
+    return (", ".join(list(words)[:most]) or "nothing") + (f" and {more} more" if more > 0 else "")

@@ -33,7 +33,7 @@ from course_lib.pruning.curvature import (
     inverse_hessian,
     surgeon,
 )
-from course_lib.pruning.cut import Criterion, prune, prune_model
+from course_lib.pruning.cut import Criterion, prune, prune_model, score
 from course_lib.pruning.gradual import cubic, gradual_pruning
 from course_lib.pruning.rounds import iterative_pruning, one_shot, rounds_needed
 from course_lib.pruning.scoring import Scores
@@ -66,6 +66,7 @@ __all__ = [
     "prune_model",
     "random",
     "rounds_needed",
+    "score",
     "second_order",
     "signed_first_order",
     "snip",

@@ -14,9 +14,35 @@ from course_lib.masks.checks import checked_scores
 from course_lib.pruning.criteria import NEED_DATA, magnitude
 from course_lib.pruning.scoring import Scores
 from course_lib.training.examples import Examples, Loss
-from course_lib.training.replicas import Replicas
+from course_lib.training.replicas import apart, together
 
 Criterion = Callable[[nn.Module, Examples | None, Loss], Scores]
+
+
+def score(
+    model: nn.Module,
+    criterion: Criterion = magnitude,
+    *,
+    data: Examples | None = None,
+    loss: Loss = cross_entropy,
+) -> Scores:
+    """Score the weights of a network: the first of the three moves score, select, refit.
+
+    Args:
+        model: any network with prunable weights.
+        criterion: called as `criterion(model, data, loss)`; one of `course_lib.pruning.criteria`,
+            or of your own.
+        data: what the criterion looks at, a pair (X, y) or batches; magnitude looks at none.
+        loss: from outputs and targets to their mean loss.
+
+    Returns:
+        A tensor for each prunable weight, in its shape, the larger the more worth keeping.
+
+    Raises:
+        TypeError: a criterion that cannot be called so, or that looks at data and is given none.
+    """
+    check_criterion_call(criterion, model, data, loss)
+    return criterion(model, data, loss)
 
 
 def prune(
@@ -155,19 +181,13 @@ def prune_model(
 
     Used in chapters 03 and 05.
     """
-    check_criterion_call(criterion, model, data, loss)
-    if not isinstance(model, Replicas):
-        return prune(criterion(model, data, loss), mask, **how)
-    if criterion is magnitude:
-        stacked = magnitude(model)
-        scores = [{n: s[i] for n, s in stacked.items()} for i in range(model.count)]
-    else:
-        scores = [criterion(model.replica(i), data, loss) for i in range(model.count)]
-    masks = [
-        prune(own, Mask({n: entry[i] for n, entry in mask.items()}), **how)
-        for i, own in enumerate(scores)
-    ]
-    return Mask({name: torch.stack([m[name] for m in masks]) for name in mask})
+    return together(
+        model,
+        [
+            prune(score(own, criterion, data=data, loss=loss), kept, **how)
+            for own, kept in apart(model, mask)
+        ],
+    )
 
 
 def check_criterion_call(criterion: object, *given: object) -> None:

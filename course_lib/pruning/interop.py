@@ -18,9 +18,9 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from course_lib.masks import Mask, prunable
-from course_lib.masks.mask import (
+from course_lib.masks.mask import check_fits
+from course_lib.masks.weights import (
     check_dense,
-    check_fits,
     check_module,
     check_plain,
     check_shapes,

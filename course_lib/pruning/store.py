@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from course_lib.files import store, stored
 from course_lib.masks import Mask
 from course_lib.pruning.fingerprint import Unknown, fingerprint
-from course_lib.training.replicas import Replicas
 
 State = dict[str, Tensor]
 
@@ -68,8 +67,6 @@ class Store:
                 "stored. Let get_extra_state give a tensor, or give no folder."
             )
         model = getattr(model, "_orig_mod", model)  # compiled or not, it is the same network
-        if isinstance(model, Replicas):
-            _ = model.flat  # laid out anew, if a copy had scattered it
         if key is not None:
             self.run = fingerprint((settings, model.state_dict(), key))
             return

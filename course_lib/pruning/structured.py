@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course_lib.masks import Mask, top_k
 from course_lib.masks.checks import checked_density, checked_device, checked_scores
-from course_lib.masks.mask import check_dense, check_plain
+from course_lib.masks.weights import check_dense, check_plain
 
 Units = dict[str, Tensor]
 

@@ -28,12 +28,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from course_lib.files import write_whole
-from course_lib.masks import Mask, select
+from course_lib.masks import Mask, select, top_k
 from course_lib.pruning.criteria import magnitude
 from course_lib.pruning.rounds import iterative_pruning
 from course_lib.pruning.store import Round, State, copied
 from course_lib.training.examples import seeded
-from course_lib.training.replicas import Replicas
+from course_lib.training.replicas import apart, copies, together
 from course_lib.training.trainer import Train
 
 # The record
@@ -279,10 +279,8 @@ def reinitialised(ticket: Ticket, fresh: nn.Module) -> State:
             "of the same architecture, made from another seed."
         )
     for name in ticket.mask:
-        pairs = [(values[name], ticket.initial[name])]
-        if isinstance(fresh, Replicas):
-            pairs = list(zip(values[name], ticket.initial[name], strict=True))
-        if any(torch.equal(own, old) for own, old in pairs):
+        same = values[name] == ticket.initial[name]
+        if same.reshape(copies(fresh), -1).all(dim=1).any():
             raise ValueError(
                 f"fresh: has the ticket's own initial values in {name!r}, expected other ones. "
                 "Make it from another seed."
@@ -345,19 +343,12 @@ def largest(model: nn.Module, mask: Mask) -> Mask:
     _check_values(scores, "model")
     if scores.keys() != mask.keys() or any(scores[n].shape != mask[n].shape for n in mask):
         raise ValueError("mask: expected the names and shapes of the model's prunable weights.")
-    if not isinstance(model, Replicas):
-        return _largest(scores, mask)
-    own = [
-        _largest(*({name: part[i] for name, part in whole.items()} for whole in (scores, mask)))
-        for i in range(model.count)
-    ]
-    return _stack(own)
 
+    def take(own: nn.Module, kept: Mask) -> Mask:
+        counts = {name: int(torch.count_nonzero(entry)) for name, entry in kept.items()}
+        return Mask({n: top_k(s, counts[n]) for n, s in magnitude(own).items()})
 
-def _largest(scores: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> Mask:
-    return Mask(
-        {n: select({n: s}, k=int(torch.count_nonzero(kept[n])))[n] for n, s in scores.items()}
-    )
+    return together(model, [take(*part) for part in apart(model, mask)])
 
 
 def signs_only(ticket: Ticket, model: nn.Module) -> State:
@@ -371,7 +362,7 @@ def signs_only(ticket: Ticket, model: nn.Module) -> State:
     values = {name: value.clone() for name, value in ticket.initial.items()}
     for name in ticket.mask:
         w = values[name]
-        own = w.flatten(1) if isinstance(model, Replicas) else w.flatten().unsqueeze(0)
+        own = w.reshape(copies(model), -1)
         spread = own.std(dim=1) if own.shape[1] > 1 else own.abs().squeeze(1)
         values[name] = w.sign() * spread.view(-1, *[1] * (w.ndim - 1))
     return values
@@ -379,10 +370,4 @@ def signs_only(ticket: Ticket, model: nn.Module) -> State:
 
 def _each(model: nn.Module, mask: Mask, change: Callable[[Mask], Mask]) -> Mask:
     """Change a mask, or that of each replica by itself."""
-    if not isinstance(model, Replicas):
-        return change(mask)
-    return _stack([change(Mask({n: e[i] for n, e in mask.items()})) for i in range(model.count)])
-
-
-def _stack(masks: list[Mask]) -> Mask:
-    return Mask({name: torch.stack([mask[name] for mask in masks]) for name in masks[0]})
+    return together(model, [change(own) for _, own in apart(model, mask)])

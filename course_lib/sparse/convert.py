@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from course_lib.masks import Mask
 from course_lib.masks.checks import checked_count
-from course_lib.masks.mask import bias_names, check_fits, check_module, check_plain, weight_names
+from course_lib.masks.mask import check_fits
+from course_lib.masks.weights import bias_names, check_module, check_plain, weight_names
 from course_lib.sparse.convolution import SparseConv1d, SparseConv2d
 from course_lib.sparse.linear import SparseLayer, SparseLinear, unfit
 from course_lib.sparse.roofline import break_even

@@ -15,7 +15,7 @@ from course_lib.training.models import mlp
 from course_lib.training.replicas import Replicas, fit_replicas
 from course_lib.training.schedules import constant, cosine, drops, exponential, linear
 from course_lib.training.sweep import SweepFailed, grid, sweep
-from course_lib.training.trainer import Train, Trainer
+from course_lib.training.trainer import Train, Trainer, refit
 
 __all__ = [
     "Data",
@@ -38,5 +38,6 @@ __all__ = [
     "mean_loss",
     "mlp",
     "mnist1d",
+    "refit",
     "sweep",
 ]

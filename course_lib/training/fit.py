@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from course_lib.masks import Mask
-from course_lib.masks.mask import NORMS, check_module
+from course_lib.masks.weights import NORMS, check_module
 from course_lib.training.examples import (
     Batch,
     Examples,

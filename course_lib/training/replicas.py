@@ -91,18 +91,22 @@ class Replicas(nn.Sequential):
 
     def replica(self, number: int) -> nn.Sequential:
         """Return one of them as an ordinary network, a copy."""
-        layers = self.layers
-        sizes = [layers[0].in_features, *(layer.out_features for layer in layers)]
-        model = mlp(sizes, 0).to(self._flat.dtype)
-        with torch.no_grad():
-            for own, stacked in zip(model.parameters(), self.parameters(), strict=True):
-                own.copy_(stacked[number])
-        return model
+        parts: list[nn.Module] = []
+        for layer in self.layers:
+            own = nn.Linear(layer.in_features, layer.out_features, device="meta")  # not filled
+            for name, stacked in layer.named_parameters():
+                setattr(own, name, nn.Parameter(stacked.detach()[number].clone()))
+            parts += [own, nn.ReLU()]
+        return nn.Sequential(*parts[:-1])
 
     def views(self, flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
         """Return the parts of a flat buffer (S, P) as (S, *shape) for each shape."""
         parts = flat.split(self._sizes, dim=1)
         return [part.view(len(flat), *s) for part, s in zip(parts, shapes, strict=True)]
+
+    def __getstate__(self) -> object:
+        _ = self.flat  # laid out anew, so that equal replicas have equal states
+        return super().__getstate__()
 
     @property
     def flat(self) -> Tensor:
@@ -116,6 +120,33 @@ class Replicas(nn.Sequential):
             for p, view in zip(self.parameters(), self.views(self._flat, shapes), strict=True):
                 p.data = view
         return self._flat
+
+
+def apart(model: nn.Module, mask: Mask) -> list[tuple[nn.Module, Mask]]:
+    """Return a network with its mask; of `Replicas` a copy of each, with its own part of the mask.
+
+    Raises:
+        ValueError: the mask is not one of so many replicas.
+    """
+    if not isinstance(model, Replicas):
+        return [(model, mask)]
+    masks = mask.unstacked()
+    if len(masks) != model.count:
+        raise ValueError(
+            f"mask: given one of {len(masks)} networks, expected one of {model.count}, as many as "
+            "there are replicas. Make it with Mask.ones_like(model)."
+        )
+    return [(model.replica(number), own) for number, own in enumerate(masks)]
+
+
+def together(model: nn.Module, masks: Sequence[Mask]) -> Mask:
+    """Return the one mask of a network, or those of each of the replicas put together."""
+    return Mask.stacked(masks) if isinstance(model, Replicas) else masks[0]
+
+
+def copies(model: nn.Module) -> int:
+    """Return how many networks a model is: 1, or as many as there are replicas."""
+    return model.count if isinstance(model, Replicas) else 1
 
 
 def fit_replicas(

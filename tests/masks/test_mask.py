@@ -472,3 +472,25 @@ def test_weights_made_in_inference_mode_are_said():
     with pytest.raises(ValueError, match=r"'0.weight' was made in torch.inference_mode.*deepcopy"):
         mask.apply_(model)
     mask.apply_(copy.deepcopy(model))
+
+
+def test_masks_of_many_networks_are_one_and_taken_apart_again():
+    masks = [Mask({"a": torch.rand(2, 3) < 0.5, "b": torch.rand(4) < 0.5}) for _ in range(3)]
+    many = Mask.stacked(masks)
+    assert {name: tuple(entry.shape) for name, entry in many.items()} == {
+        "a": (3, 2, 3),
+        "b": (3, 4),
+    }
+    assert all(torch.equal(many["a"][i], mask["a"]) for i, mask in enumerate(masks))
+    assert many.unstacked() == masks and many.kept == sum(mask.kept for mask in masks)
+    for wrong, said in (
+        ([], "given none"),
+        ([masks[0], Mask({"a": masks[0]["a"]})], "another of the masks has no 'b'"),
+        ([Mask({"a": masks[0]["a"]}), masks[0]], "the first of the masks has no 'b'"),
+        ([masks[0], Mask({**masks[0], "b": torch.ones(5) > 0})], "the same shape"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Mask.stacked(wrong)
+    for single in ({"a": torch.ones(2) > 0, "b": torch.ones(3) > 0}, {"a": torch.tensor(True)}):
+        with pytest.raises(ValueError, match="as many as there are replicas"):
+            Mask(single).unstacked()

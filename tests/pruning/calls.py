@@ -264,7 +264,7 @@ def call(
 # Masks
 
 
-@call("mask.prunable")
+@call("weights.prunable")
 def _(t: Trial) -> None:
     found = prunable(t.model)
     assert list(found) == list(t.names)
@@ -510,6 +510,13 @@ def _(t: Trial) -> None:
 
 
 # Rounds
+
+
+@call("cut.score")
+def _(t: Trial) -> None:
+    found = cut.score(t.model, criteria.signed_first_order, data=t.data, loss=t.loss)
+    meta = t.network.device == "meta"
+    t.same(found, t.weights if meta else t.truth.split(-t.truth.gradient * t.truth.flat))
 
 
 @call("cut.prune")
@@ -997,7 +1004,7 @@ def told(error: Exception) -> str:
 # What is refused, and why
 
 
-MASKS = ["mask.prunable", "mask.Mask.ones_like", "mask.Mask.apply_", "mask.Mask.table"]
+MASKS = ["weights.prunable", "mask.Mask.ones_like", "mask.Mask.apply_", "mask.Mask.table"]
 FILES = ["mask.Mask.save", "mask.Mask.load"]
 SELECTION = [name for name in CALLS if name.startswith("selection.")]
 CRITERIA = [name for name in CALLS if name.startswith(("criteria.", "curvature."))]
@@ -1019,17 +1026,18 @@ REFUSALS: dict[str, list[tuple[list[str], list[str]]]] = {
     "its weights are computed from others, so that there is none to score, mask or hold": [
         (
             list(REPARAMETRISED),
-            [*MASKS, *CRITERIA, "cut.prune_model", *ROUNDS, *TRAINING, "fit.hold", *TICKETS,
-             "tickets.largest", "interop.to_torch_prune", *UNITS, *SPARSE],
+            [*MASKS, *CRITERIA, "cut.score", "cut.prune_model", *ROUNDS, *TRAINING, "fit.hold",
+             *TICKETS, "tickets.largest", "interop.to_torch_prune", *UNITS, *SPARSE],
         ),
         (["weight norm", "spectral norm"], ["interop.from_torch_prune"]),
     ],
     "it has no weights": [
         (
             ["empty"],
-            ["mask.prunable", "mask.Mask.ones_like", "selection.blocks", *CRITERIA,
-             "cut.prune_model", *ROUNDS, *TRAINING, "tickets.largest", "interop.mask_of",
-             "interop.from_torch_prune", "structured.select_units", *UNITS, *SPARSE],
+            ["weights.prunable", "mask.Mask.ones_like", "selection.blocks", *CRITERIA,
+             "cut.score", "cut.prune_model", *ROUNDS, *TRAINING, "tickets.largest",
+             "interop.mask_of", "interop.from_torch_prune", "structured.select_units", *UNITS,
+             *SPARSE],
         ),
     ],
     "its weights are NaN, which nothing can put in order": [
@@ -1118,14 +1126,16 @@ APART = {
 }
 APART_ONE = {
     "mask.Mask": "by its methods",
+    "mask.Mask.stacked": "of many networks; tested in tests/masks",
+    "mask.Mask.unstacked": "of many networks; tested in tests/masks",
     "mask.LayerTable": "what Mask.table returns",
-    "mask.LeftOutWarning": "what prunable warns with",
-    "mask.weight_names": "asked of each layer by prunable",
-    "mask.check_plain": "asked of each layer by prunable",
-    "mask.check_dense": "asked of each layer by prunable",
-    "mask.bias_names": "asked of each layer by prunable",
-    "mask.check_module": "asked by every function that is given a network",
-    "mask.check_shapes": "asked by every function that is given a mask and a network",
+    "weights.LeftOutWarning": "what prunable warns with",
+    "weights.weight_names": "asked of each layer by prunable",
+    "weights.check_plain": "asked of each layer by prunable",
+    "weights.check_dense": "asked of each layer by prunable",
+    "weights.bias_names": "asked of each layer by prunable",
+    "weights.check_module": "asked by every function that is given a network",
+    "weights.check_shapes": "asked by every function that is given a mask and a network",
     "mask.check_fits": "asked by every function that is given a mask and a network",
     "fingerprint.Unknown": "raised by fingerprint",
     "fingerprint.fingerprint": "asked by rounds that store themselves; tested in tests/pruning",

@@ -92,8 +92,8 @@ def test_a_fifth_of_the_cells_is_refused_at_most():
 
 def test_what_must_be_computed_is_not_refused():
     rooms = (
-        "mask.", "selection.", "criteria.", "curvature.", "cut.", "rounds.", "gradual.", "tickets.",
-        "fit.", "trainer.",
+        "mask.", "weights.", "selection.", "criteria.", "curvature.", "cut.", "rounds.", "gradual.",
+        "tickets.", "fit.", "trainer.",
     )  # fmt: skip
     must = {(network, c) for network in COMPUTED for c in CALLS if c.startswith(rooms)}
     must |= {("CNN, residual", "convert.sparsify"), ("transformer", "convert.sparsify")}
@@ -179,7 +179,7 @@ def held_at_first(optimiser, model, mask):
 
 
 WRONG = [
-    ("mask.prunable", "tied", calls, "prunable", twice_named),
+    ("weights.prunable", "tied", calls, "prunable", twice_named),
     ("selection.select", "perceptron", masks, "select",
      lambda scores, density: masks.Mask({n: s > 0.25 for n, s in scores.items()})),
     ("selection.top_k", "perceptron", masks, "top_k", lambda s, k: s < s.median()),

@@ -1,4 +1,4 @@
-"""Sparse layers against the dense model with its mask applied, in float64."""
+"""Whole networks, sparse against the dense model with its mask applied, in float64."""
 
 import copy
 import io
@@ -8,112 +8,9 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from course_lib.masks import Mask, prunable, select
-from course_lib.sparse import (
-    SparseConv2d,
-    SparseLinear,
-    convert,
-    densify,
-    refusals,
-    sparsify,
-)
-from course_lib.sparse.convert import FusingSequential
-
-
-def seeded(model, seed=0):
-    chance = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.copy_(torch.randn(p.shape, generator=chance) / 3)
-    return model.double()
-
-
-def magnitude(model, density=0.3):
-    return select({n: w.detach().abs() for n, w in prunable(model).items()}, density=density)
-
-
-def mlp():
-    return seeded(
-        nn.Sequential(
-            *(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 25, bias=False), nn.Tanh()),
-            *(nn.Linear(25, 12), nn.ReLU(), nn.Linear(12, 4)),
-        )
-    )
-
-
-def cnn(**options):
-    return seeded(
-        nn.Sequential(
-            *(nn.Conv2d(3, 5, options.pop("window", 3), **options), nn.ReLU()),
-            *(nn.Conv2d(5, 6, 1, bias=False), nn.Flatten()),
-        )
-    )
-
-
-def inputs(*shape):
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-
-
-def same(model, x, mask):
-    """Compare outputs and every gradient with those of the dense model; return the sparse one."""
-    dense = copy.deepcopy(model)
-    mask.apply_(dense)
-    sparse = sparsify(model, mask)
-    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    y, expected = sparse(ours), dense(theirs)
-    assert y.shape == expected.shape and torch.allclose(y, expected, atol=1e-11)
-    slope = inputs(*y.shape)
-    y.backward(slope)
-    expected.backward(slope)
-    assert torch.allclose(ours.grad, theirs.grad, atol=1e-11)
-    for name, kept in mask.items():
-        path = name.rpartition(".")[0]
-        thin, thick = sparse.get_submodule(path), dense.get_submodule(path)
-        assert torch.allclose(thin.values.grad, thick.weight.grad[kept], atol=1e-11), name
-        if thick.bias is not None:
-            assert torch.allclose(thin.bias.grad, thick.bias.grad, atol=1e-11), name
-    return sparse
-
-
-@pytest.mark.parametrize("batch", [1, 2, 7, 129])
-def test_linear(batch):
-    sparse = same(mlp(), inputs(batch, 20), magnitude(mlp()))
-    kinds = [type(layer) for layer in sparse]
-    assert type(sparse) is FusingSequential and kinds.count(SparseLinear) == 4
-
-
-@pytest.mark.parametrize("shape", [(20,), (2, 3, 20), (0, 20), (2, 1, 3, 20)])
-def test_inputs_with_other_axes(shape):
-    model = nn.Sequential(nn.Linear(20, 30)).double()
-    same(model, inputs(*shape), magnitude(model))
-
-
-CONVOLUTIONS = {
-    "plain": {},
-    "padded": dict(padding=1),
-    "same": dict(padding="same"),
-    "same, even": dict(padding="same", window=4),
-    "valid": dict(padding="valid"),
-    "one side": dict(padding=(0, 1)),
-    "dilated": dict(padding=2, dilation=2),
-    "strided": dict(stride=2, padding=1),
-    "strides differ": dict(stride=(1, 2)),
-    "oblong": dict(window=(2, 3)),
-    "1x1": dict(window=1),
-    "no bias": dict(bias=False),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same'")
-@pytest.mark.parametrize("images", [1, 3])
-@pytest.mark.parametrize("options", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
-def test_convolutions(options, images):
-    same(cnn(**options), inputs(images, 3, 9, 8), magnitude(cnn(**options), 0.4))
-
-
-def test_channels_last():
-    x = inputs(2, 3, 9, 8).to(memory_format=torch.channels_last)
-    same(cnn(padding=1), x, magnitude(cnn(padding=1)))
+from course_lib.masks import Mask
+from course_lib.sparse import SparseConv2d, SparseLinear, convert, densify, refusals, sparsify
+from tests.sparse.dense import cnn, inputs, magnitude, mlp, same, seeded
 
 
 @pytest.mark.parametrize(
@@ -278,13 +175,6 @@ def test_refusals():
     for shape, words in (((1, 5, 9, 9), r"expected \(batch, 4,"), ((1, 4, 2, 9), "smaller than")):
         with pytest.raises(ValueError, match=words):
             window(torch.ones(shape))
-
-
-def test_what_a_layer_says_of_itself():
-    layer = SparseLinear(nn.Linear(100, 50), torch.arange(5000).reshape(50, 100) % 10 == 0)
-    assert layer.density == 0.1
-    assert layer.nbytes == 500 * 6 + 51 * 4 + 50 * 4
-    assert "50x100, density=0.1" in repr(layer)
 
 
 def test_arguments_that_are_not_what_they_should_be_are_said():

@@ -5,7 +5,7 @@ does not run students' code: `course grade` does, in a jail. Never call `nbgrade
 it would run submissions as you.
 """
 
-from course_lib.grading.formgrader import settings
+from course_lib.grading.grades.formgrader import settings
 
 c = get_config()  # noqa: F821 (nbgrader gives it)
 c.merge(settings())  # what students write is shown to the instructor: no script of theirs runs

@@ -10,7 +10,7 @@ import click
 from course_lib.cli.place import course_root
 
 if TYPE_CHECKING:
-    from course_lib.grading.precheck import Finding
+    from course_lib.grading.trial.precheck import Finding
 
 
 @click.command()
@@ -24,9 +24,9 @@ def check(notebook: Path) -> None:
 
     Exit code 1 if something is to be mended.
     """
-    from course_lib.grading.marking import report
-    from course_lib.grading.precheck import meant, precheck
-    from course_lib.grading.tasks import Refusal
+    from course_lib.grading.errors import Refusal
+    from course_lib.grading.marking.mark import report
+    from course_lib.grading.trial.precheck import meant, precheck
 
     releases = course_root() / "exercises" / "release"
     try:

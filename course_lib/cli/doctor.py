@@ -242,7 +242,8 @@ def _jail() -> Iterator[Finding]:
     )  # fmt: skip
     if not there:
         return
-    from course_lib.grading.jail import Refusal, ready
+    from course_lib.grading.errors import Refusal
+    from course_lib.grading.jail.walls import ready
 
     try:
         ready()

@@ -45,37 +45,40 @@ def export(
 
     Exit code 1 if a student's grade found no place in a file that was asked for.
     """
-    from course_lib.grading import export as grades
-    from course_lib.grading import feedback, run
-    from course_lib.grading.assignment import Assignment
-    from course_lib.grading.gradebook import Book
-    from course_lib.grading.tasks import Refusal
+    from course_lib.grading.authoring.assignment import Assignment
+    from course_lib.grading.errors import Refusal
+    from course_lib.grading.grades import feedback
+    from course_lib.grading.grades import tally as grades
+    from course_lib.grading.grades.export import EXPORTS
+    from course_lib.grading.grades.gradebook import Book
+    from course_lib.grading.grades.store import verdicts, write
+    from course_lib.grading.grades.tables import Export, plain
 
     exercises = course_root() / "exercises"
     folder = out or exercises
     try:
         assignment = Assignment(exercises, name)
-        found = list(run.verdicts(folder, name).values())
+        found = list(verdicts(folder, name).values())
         if not found:
             raise Refusal(f"{folder} holds no grades of {name}. Call `course grade` first.")
         with Book(folder, assignment, url) as book:
             given = book.given()
         tallies = grades.tallies(found, given)
-        files = {f"{name}.csv": grades.Export(grades.plain(found, given))}
+        files = {f"{name}.csv": Export(plain(found, given))}
         if exported:
-            files[f"{name}.canvas.csv"] = grades.canvas(
+            files[f"{name}.canvas.csv"] = EXPORTS["canvas"](
                 exported.read_bytes(), tallies, name, column=column, partial=partial
             )
         if moodle:
-            files[f"{name}.moodle.csv"] = grades.moodle(tallies, partial=partial)
+            files[f"{name}.moodle.csv"] = EXPORTS["moodle"](tallies, partial=partial)
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     for verdict in found:
         student = verdict["student"]
         page = feedback.page(verdict, given.get(student))
-        run.write(folder / "feedback" / name / f"{student}.html", page.encode(errors="replace"))
+        write(folder / "feedback" / name / f"{student}.html", page.encode(errors="replace"))
     for file, result in files.items():
-        run.write(folder / "export" / file, result.content)
+        write(folder / "export" / file, result.content)
         click.echo(f"{folder / 'export' / file}", err=True)
         for note in result.notes:
             click.echo(f"  {note}", err=True)

@@ -24,7 +24,7 @@ def formgrader(port: int, browser: bool, out: Path | None, url: str | None) -> N
     Points and comments are stored as they are typed; `course export` hands them over. No code of a
     student's runs there.
     """
-    from course_lib.grading import formgrader as grading
+    from course_lib.grading.grades import formgrader as grading
 
     root = course_root()
     folder = out or root / "exercises"

@@ -63,9 +63,10 @@ def grade(
     from tqdm import tqdm
 
     from course_lib.cli.sweep import cluster
-    from course_lib.grading import intake, run
-    from course_lib.grading.assignment import Assignment
-    from course_lib.grading.tasks import Refusal
+    from course_lib.grading.authoring.assignment import Assignment
+    from course_lib.grading.errors import Refusal
+    from course_lib.grading.grades import batch as run
+    from course_lib.grading.intake import collect as intake
 
     exercises = course_root() / "exercises"
     try:

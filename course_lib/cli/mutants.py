@@ -28,9 +28,9 @@ def mutants(
     """
     from tqdm import tqdm
 
-    from course_lib.grading.assignment import Assignment, assignments
-    from course_lib.grading.mutants import count, matrices, merged, text
-    from course_lib.grading.tasks import Refusal
+    from course_lib.grading.authoring.assignment import Assignment, assignments
+    from course_lib.grading.authoring.kill_matrix import count, matrices, merged, text
+    from course_lib.grading.errors import Refusal
 
     root = course_root()
     known = assignments(root / "exercises")

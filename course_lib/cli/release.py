@@ -29,9 +29,9 @@ def release(names: tuple[str, ...], check: bool, due: datetime | None) -> None:
     With --due the day is written into the source, and shown to students where they start and in the
     notebook.
     """
-    from course_lib.grading import release as making
-    from course_lib.grading.assignment import Assignment, assignments
-    from course_lib.grading.tasks import Refusal
+    from course_lib.grading.authoring import release as making
+    from course_lib.grading.authoring.assignment import Assignment, assignments
+    from course_lib.grading.errors import Refusal
 
     root = course_root()
     if due and (check or not names):

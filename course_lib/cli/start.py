@@ -11,9 +11,9 @@ from typing import Any
 import nbformat
 
 from course_lib.chapters import chapters, course, left_out, title
-from course_lib.grading.marking import clean
-from course_lib.grading.names import notebook, released
-from course_lib.grading.submission import ASKED
+from course_lib.grading.cells import ASKED
+from course_lib.grading.errors import clean
+from course_lib.grading.intake.names import notebook, released
 
 PASSED = re.compile(r"^\w+: ([\d.]+) of ([\d.]+) points", re.MULTILINE)
 

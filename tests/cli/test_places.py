@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from course_lib.cli import place
-from tests.grading import trial
+from tests.grading import example
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +36,13 @@ def everything(folder):
         ("run", []),
         ("run", NOBODY),
         ("lab --no-browser", []),
-        (f"release {trial.NAME}", []),
+        (f"release {example.NAME}", []),
         ("book --no-serve", NOBODY),
     ],
 )
 def test_a_course_that_may_not_be_written_to(tmp_path, asked, user):
     course = tmp_path / "course of all"
-    trial.make(course)
+    example.make(course)
     (course / "constraints.txt").touch()
     cell = nbformat.v4.new_code_cell("1 + 1")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), course / "notebooks" / "01_one.ipynb")

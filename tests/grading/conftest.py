@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.grading.assignment import Assignment
-from tests.grading import trial
+from course_lib.grading.authoring.assignment import Assignment
+from tests.grading import example
 
 
 @pytest.fixture(scope="session")
 def assignment(tmp_path_factory):
-    return Assignment(trial.make(tmp_path_factory.mktemp("course")), trial.NAME)
+    return Assignment(example.make(tmp_path_factory.mktemp("course")), example.NAME)
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,6 @@ def released(assignment):
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A course of its own for a test that changes it; the commands find it from here."""
-    exercises = trial.make(tmp_path / "course")
+    exercises = example.make(tmp_path / "course")
     monkeypatch.chdir(exercises.parent)
     return exercises.parent

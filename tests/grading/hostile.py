@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell
 
-from tests.grading.trial import GOOD, answered, cell, meta
+from tests.grading.example import GOOD, answered, cell, meta
 
 NONE = "def keep(weights, k):\n    return None\n"
 

@@ -17,11 +17,13 @@ import psutil
 
 from course_lib.cli.bench import Measurement
 from course_lib.cli.place import course_root
-from course_lib.grading import run, submission, worker
-from course_lib.grading.assignment import Assignment
-from course_lib.grading.jail import Kernel
-from course_lib.grading.judge import judge
-from course_lib.grading.warm import Warm, imports
+from course_lib.grading.authoring.assignment import Assignment
+from course_lib.grading.cells import imports
+from course_lib.grading.grades import batch as run
+from course_lib.grading.jail.kernel import Kernel
+from course_lib.grading.jail.warm import Warm
+from course_lib.grading.trial import submission, worker
+from course_lib.grading.trial.judge import judge
 
 NAME = "01_sparse_approximation"
 CLASS, FEW, WORKERS = 200, 16, 2
@@ -119,7 +121,7 @@ def cold_to_warm(assignment: Assignment, books: list[bytes]) -> float:
     Each is graded in both, one right after the other, so that what else this machine does weighs
     on both alike.
     """
-    paper = worker.paper(assignment, assignment.materials(SEED))
+    paper = assignment.paper(assignment.materials(SEED))
     with Warm(paper.limits, (), paper.needs, imports(paper.released)) as warm:
         ways = (partial(Kernel, paper.limits, (), paper.needs), warm.kernel)
         pairs = [[_seconds(paper, book, way) for way in ways] for book in books]

@@ -1,0 +1,1 @@
+"""What an author makes: tasks, assignments, the proof that checks are fair, releases."""

@@ -1,0 +1,80 @@
+"""Cells of a notebook: what nbgrader's metadata says of one, what its code defines and imports."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from nbformat import NotebookNode
+
+LARGEST = 50 << 20  # bytes of a notebook
+CHECK = "check_"  # the check cell of task NAME is called check_NAME
+ASKED = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer
+OPEN = "open"  # the locked cell that the open part of an assignment begins with, if it has one
+
+
+def marks(cell: NotebookNode) -> dict[str, Any]:
+    """Return nbgrader's metadata of a cell of ours; empty if it has none."""
+    return dict(cell.metadata.get("nbgrader", {}))
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """Return what a cell of ours is called; "" if it has no name."""
+    return str(marks(cell).get("grade_id", ""))
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Is this a cell whose points the machine gives?"""
+    return bool(marks(cell).get("grade") and not marks(cell).get("solution"))
+
+
+def is_written(cell: NotebookNode) -> bool:
+    """Is this an answer that a person grades?"""
+    return bool(marks(cell).get("grade") and marks(cell).get("solution"))
+
+
+def locked(cell: NotebookNode) -> bool:
+    """Is this a cell that students leave as it is?"""
+    return bool(marks(cell).get("locked") or is_check(cell))
+
+
+def _tree(source: str) -> ast.Module:
+    """Return the syntax tree of a cell; an empty one if it is no Python (a magic, a gap)."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])
+
+
+def defined(source: str) -> set[str]:
+    """Return the names of the functions and classes that a cell defines at its top level."""
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
+    return {node.name for node in _tree(source).body if isinstance(node, kinds)}
+
+
+def used(source: str) -> set[str]:
+    """Return all names that code speaks of."""
+    return {node.id for node in ast.walk(_tree(source)) if isinstance(node, ast.Name)}
+
+
+def rooms(source: str) -> set[str]:
+    """Return the rooms of course_lib that a cell imports, wherever it does."""
+    paths: list[str] = []
+    for node in ast.walk(_tree(source)):
+        if isinstance(node, ast.Import):
+            paths += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            paths += [f"{node.module}.{alias.name}" for alias in node.names]
+    return {path.split(".")[1] for path in paths if path.startswith("course_lib.")}
+
+
+def imports(notebook: NotebookNode) -> list[str]:
+    """Return the modules that a notebook's code cells import at their top level."""
+    found: dict[str, None] = {}
+    for cell in notebook.cells:
+        for node in _tree(cell.source).body if cell.cell_type == "code" else ():
+            if isinstance(node, ast.Import):
+                found |= dict.fromkeys(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found[node.module] = None
+    return [name for name in found if name.split(".")[0] != "course_lib"]

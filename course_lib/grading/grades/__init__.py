@@ -1,0 +1,1 @@
+"""A class: verdicts stored, the gradebook, and all that is made from them."""

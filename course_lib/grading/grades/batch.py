@@ -1,0 +1,391 @@
+"""Grades a class: each submission in a jail, many at once; each verdict is stored at once.
+
+Verdicts are the truth: OUT/grades/NAME/STUDENT.json, written whole or not at all, by one process
+alone. The gradebook, the pages of feedback and the table of the class are made from them, and made
+good on the next call if the grader was killed in between.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from course_lib.files import DRAFT
+from course_lib.grading.authoring.assignment import Assignment
+from course_lib.grading.errors import Refusal, clean, columns
+from course_lib.grading.grades import feedback
+from course_lib.grading.grades.gradebook import Book
+from course_lib.grading.grades.store import place, text, verdicts, write
+from course_lib.grading.grades.tables import plain
+from course_lib.grading.grades.tally import tallies
+from course_lib.grading.intake.collect import Handed, collect
+from course_lib.grading.jail.folders import end_all
+from course_lib.grading.jail.walls import ready
+from course_lib.grading.trial import submission, worker
+from course_lib.grading.trial.worker import Graded
+from course_lib.grading.verdict import Given, Verdict
+from course_lib.processes import Dropped, Task, work
+
+FORMAT = 1  # of a verdict
+
+
+def fingerprint(assignment: Assignment) -> str:
+    """Return a digest of what decides a score: cells, spec, mutants and data of an assignment."""
+    digest = hashlib.sha256(json.dumps(assignment.source.cells, sort_keys=True).encode())
+    for path in (assignment.spec_path, assignment.mutants_path, *assignment.data):
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
+    """Return the verdict of a submission that is not graded yet."""
+    return {
+        "format": FORMAT,
+        "assignment": assignment.name,
+        **_about(handed),
+        "status": "ungraded",
+        "why": "",
+        "points": None,
+        "total": sum(task.points for task in assignment.tasks),
+        "tasks": [],
+        "written": assignment.written,
+        "notes": [],
+        "seed": f"{seed:x}",
+        "fingerprint": fingerprint(assignment),
+        "grader": worker.version().hex()[:16],
+        "seconds": 0.0,
+    }
+
+
+def _about(handed: Handed) -> dict[str, Any]:
+    """Return what a verdict says of who handed in, and how."""
+    about = {"student": handed.student, "name": handed.name, "id": handed.id}
+    return {**about, "late": handed.late, "handed": list(handed.notes)}
+
+
+@contextmanager
+def batch(
+    assignment: Assignment,
+    out: Path,
+    sources: Sequence[Path],
+    *,
+    only: Sequence[str] = (),
+    again: bool = False,
+    url: str | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+) -> Iterator[Batch]:
+    """Yield what was handed in, ready to be graded; nobody else grades into `out` meanwhile.
+
+    Args:
+        assignment: what is graded.
+        out: the folder that gets grades/, feedback/, autograded/ and gradebook.db.
+        sources: folders and archives of submissions; they are only read.
+        only: the students that are graded, and graded again; all if none is named.
+        again: are those graded again whose notebook has not changed?
+        url: of the gradebook, as SQLAlchemy writes it, if it is not the one in `out`.
+        workers: processes of this machine; one a core if not given.
+        executor: such as that of a Dask cluster, instead of processes here.
+
+    Raises:
+        Refusal: there is nothing to grade, no jail to do it in, or another grader at work; a grade
+            cannot be stored (those before are).
+    """
+    if executor is None:
+        ready()
+    with ExitStack() as stack:
+        with _storing(out):
+            stack.enter_context(_locked(out))
+            folder = stack.enter_context(_scratch(out))
+        handed = _chosen(collect(sources, assignment.name, folder), only)
+        with _storing(out):
+            book = stack.enter_context(Book(out, assignment, url))
+        yield Batch(assignment, out, handed, again or bool(only), book, workers, executor)
+
+
+@contextmanager
+def _storing(out: Path) -> Iterator[None]:
+    """Tell in a sentence what became of the grades if one cannot be stored."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (OSError, SQLAlchemyError) as error:
+        raise Refusal(
+            f"a grade could not be written: {error}. What was graded before is stored in {out}; "
+            "mend this and grade again."
+        ) from error
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other graders out of this folder; the system ends the lock when this process ends."""
+    from filelock import FileLock, Timeout
+
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".grading.lock", timeout=0):
+            yield
+    except Timeout:
+        raise Refusal(
+            f"another grader is at work in {out}. Wait until it is done, or give another folder "
+            "with --out."
+        ) from None
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """Yield an empty folder; remove it afterwards, and first what a killed grader left behind."""
+    folder = out / ".unpacked"
+    shutil.rmtree(folder, ignore_errors=True)
+    for kind in ("grades", "feedback", "autograded"):
+        for draft in (out / kind).rglob(f"{DRAFT}*"):
+            draft.unlink()
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _chosen(handed: list[Handed], only: Sequence[str]) -> list[Handed]:
+    """Return the submissions of the students named (by student, name or id); all if none is."""
+    called = {h.student: {h.student, h.name, h.id} - {""} for h in handed}
+    known = set().union(*called.values())
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "See the names with --json."
+            raise Refusal(f"no submission is from {name!r}. {hint}")
+    return [h for h in handed if not only or called[h.student] & set(only)]
+
+
+class Batch:
+    """The submissions of one call.
+
+    Attributes:
+        handed: all of them, in order.
+        kept: {student: the stored verdict}, where the notebook is still the same.
+        older: how many of these were graded when assignment or grader were others.
+        todo: those that are to be graded.
+        faults: {student: what else went wrong, after its verdict was stored}.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        out: Path,
+        handed: list[Handed],
+        again: bool,
+        book: Book,
+        workers: int | None,
+        executor: Executor | None,
+    ) -> None:
+        self.assignment, self.out, self.handed, self.book = assignment, out, handed, book
+        self.workers, self.executor = workers or os.cpu_count() or 1, executor
+        self.table = out / "grades" / f"{assignment.name}.csv"
+        stored = verdicts(out, assignment.name)
+        self.kept = {
+            h.student: {**stored[h.student], **_about(h)}
+            for h in handed
+            if not again and h.student in stored and _stands(stored[h.student], h)
+        }
+        today = (fingerprint(assignment), worker.version().hex()[:16])
+        rules = [(v.get("fingerprint"), v.get("grader")) for v in self.kept.values()]
+        self.older = len(rules) - rules.count(today)
+        self.todo = [h for h in handed if h.student not in self.kept]
+        self.faults: dict[str, str] = {}
+
+    @cached_property
+    def given(self) -> dict[str, Given]:
+        """What a person gave each student before this call."""
+        return self.book.given()
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed of the inputs: drawn once for a class, so that all its scores are alike."""
+        path = self.out / "grades" / f"{self.assignment.name}.seed"
+        if not path.exists():
+            write(path, f"{secrets.randbits(64):x}\n".encode())
+        try:
+            return int(path.read_text(), 16)
+        except ValueError:
+            raise Refusal(f"{path} holds no seed. Remove it, and grade with --again.") from None
+
+    def grade(self) -> Generator[Verdict, None, None]:
+        """Grade what is to be graded; yield each verdict once it is stored.
+
+        What is derived from the verdicts that are there already is brought up to date first.
+
+        Raises:
+            Refusal: a worker has no jail, the cluster is gone, a grade cannot be stored. What was
+                graded before is stored.
+        """
+        with _storing(self.out):
+            self.table.unlink(missing_ok=True)  # it is there only when the class is whole
+            for student, verdict in verdicts(self.out, self.assignment.name).items():
+                kept = self.kept.get(student, verdict)
+                if kept != verdict:  # handed in as before, but told otherwise: late, say
+                    write(place(self.out, self.assignment.name, student), text(kept))
+                self._publish(kept)
+        with closing(self._graded()) as graded:
+            for verdict, notebook in graded:
+                with _storing(self.out):
+                    self._store(verdict, notebook)
+                yield verdict
+        everything = verdicts(self.out, self.assignment.name).values()
+        with _storing(self.out):
+            write(self.table, plain(everything, self.book.given()))
+
+    def _graded(self) -> Generator[tuple[Verdict, bytes], None, None]:
+        """Yield verdicts and notebooks as they come, first of those that cannot be graded."""
+        with _storing(self.out):
+            seed = self.seed
+        blanks = {h.student: blank(self.assignment, h, seed) for h in self.todo}
+        readable = {}
+        for h in self.todo:
+            if isinstance(h.notebook, Refusal):
+                yield {**blanks[h.student], "why": str(h.notebook)}, b""
+            else:
+                readable[h.student] = h.notebook
+        if not readable:
+            return
+        sealed = worker.seal(self.assignment.paper(self.assignment.materials(seed)))
+        unread = []
+
+        def tasks() -> Iterator[Task]:
+            for student, path in readable.items():
+                try:
+                    content = submission.content(path)
+                except (Refusal, OSError) as problem:
+                    unread.append(({**blanks[student], "why": str(problem)}, b""))
+                else:
+                    blanks[student]["sha256"] = _sha256(content)
+                    yield student, (sealed, content, path.name)
+
+        working = work(worker.grade_sealed, tasks(), self.workers, self.executor, at_end=end_all)
+        with closing(working) as done:
+            for student, result, error in done:
+                found, notebook = _survived(error) if error else result
+                yield {**blanks[student], **found}, notebook
+        yield from unread
+
+    def _store(self, verdict: Verdict, notebook: bytes) -> None:
+        """Store a verdict, with all that belongs to it.
+
+        The notebook comes first: whoever finds the verdict finds all of it.
+        """
+        name, student = self.assignment.name, verdict["student"]
+        graded = self.out / "autograded" / student / name / f"{name}.ipynb"
+        if notebook:
+            write(graded, notebook)
+        else:
+            graded.unlink(missing_ok=True)  # of an earlier submission, which counts no more
+        write(place(self.out, name, student), text(verdict))
+        self._publish(verdict)
+
+    def _publish(self, verdict: Verdict) -> None:
+        """Bring what is derived from a stored verdict up to date."""
+        self.book.store(verdict)
+        name, student = self.assignment.name, verdict["student"]
+        path = self.out / "feedback" / name / f"{student}.html"
+        try:
+            page = feedback.page(verdict, self.given.get(student)).encode()
+        except Exception as error:  # one odd verdict must not end the grading of a class
+            what = f"its page of feedback cannot be made ({type(error).__name__}: {error})"
+            self.faults[student] = what
+            path.unlink(missing_ok=True)
+        else:
+            if not path.is_file() or path.read_bytes() != page:
+                write(path, page)
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the stored verdicts of the submissions of this call, in their order."""
+        stored = verdicts(self.out, self.assignment.name)
+        return [stored[h.student] for h in self.handed if h.student in stored]
+
+    def unmarked(self) -> dict[str, list[str]]:
+        """Return {written answer: the students whose answer waits for a person's points}."""
+        found: dict[str, list[str]] = {}
+        for grade in tallies(self.verdicts(), self.book.given()):
+            for answer in [] if grade.why else grade.waiting:
+                found.setdefault(answer, []).append(grade.student)
+        return found
+
+
+def _stands(verdict: Verdict, handed: Handed) -> bool:
+    """Is this the verdict on this very notebook, by whatever version of the assignment?"""
+    if verdict["status"] != "graded" or isinstance(handed.notebook, Refusal):
+        return False
+    try:
+        content = submission.content(handed.notebook)
+    except (Refusal, OSError):
+        return False
+    return bool(verdict.get("sha256") == _sha256(content))
+
+
+def _survived(error: BaseException) -> Graded:
+    """Return what is said of a submission whose worker was lost.
+
+    Raises:
+        Refusal: no other submission would fare better.
+    """
+    if isinstance(error, Refusal):
+        raise error
+    if isinstance(error, Dropped):
+        raise Refusal(
+            "the cluster dropped its work: its scheduler has ended. What was graded before is "
+            "stored; start the cluster again and call this again."
+        )
+    why = f"its worker was lost ({type(error).__name__}: {error}); grade it again"
+    return {"why": clean(why, 300)}, b""
+
+
+def table(verdicts: list[dict[str, Any]], tasks: list[str]) -> str:
+    """Return the verdicts as a table: student, points of each task, total, note."""
+    rows = [["student", *tasks, "total", "note"]]
+    for v in verdicts:
+        points = {t["name"]: f"{t['points']:g}" for t in v["tasks"]}
+        total = "" if v["points"] is None else f"{v['points']:g}/{v['total']:g}"
+        note = f"UNGRADED: {v['why']}" if v["status"] == "ungraded" else "; ".join(v["notes"])
+        rows.append([v["student"], *(points.get(t, "") for t in tasks), total, note])
+    return columns(rows)
+
+
+def attention(
+    verdicts: list[Verdict], unmarked: dict[str, list[str]], faults: dict[str, str]
+) -> list[str]:
+    """Return the lines that name every submission that needs a person, and why.
+
+    unmarked, faults: as a batch has them.
+    """
+    lines = []
+    for v in verdicts:
+        why = [f"it has no score: {v['why']}"] if v["status"] == "ungraded" else []
+        why += ["it is late"] * v["late"] + v["handed"]
+        why += [faults[v["student"]]] if v["student"] in faults else []
+        if why:
+            lines.append(clean(f"  {v['student']}: {'; '.join(why)}", 600))
+    if lines:
+        lines.insert(0, f"{len(lines)} of {len(verdicts)} need a person:")
+    graded = sum(v["status"] == "graded" for v in verdicts)
+    for answer, students in unmarked.items():
+        whom = "all that have a score" if len(students) == graded else ", ".join(students)
+        line = f"The answer {answer} is for a person to grade, in formgrader: {whom}."
+        lines.append(clean(line, 100_000))
+    return lines

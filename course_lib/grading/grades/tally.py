@@ -1,0 +1,133 @@
+"""Grades: the machine's points and a person's put together.
+
+A verdict holds the machine's points, the gradebook what a person gave. A grade is their sum; while
+a written answer has no points it is not complete, and learning-management systems are told nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from course_lib.grading.errors import clean
+from course_lib.grading.verdict import Given, Verdict
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a task or a written answer is worth. points: None while there are none."""
+
+    name: str
+    points: float | None
+    total: float
+    comment: str = ""
+    by_hand: bool = False  # did a person give the points?
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What one student has: the machine's points and a person's, together."""
+
+    student: str
+    name: str
+    id: str
+    late: bool
+    why: str  # there is no score, if it is not empty
+    tasks: list[Part]
+    written: list[Part]
+    total: float
+
+    @property
+    def waiting(self) -> list[str]:
+        """The written answers that have no points yet."""
+        return [part.name for part in self.written if part.points is None]
+
+    @property
+    def points(self) -> float | None:
+        """All points so far; None if the submission could not be graded."""
+        if self.why:
+            return None
+        return sum(part.points or 0 for part in [*self.tasks, *self.written])
+
+    def score(self, partial: bool = False) -> float | None:
+        """The points if they are complete, or `partial` ones are asked for."""
+        return self.points if partial or not self.waiting else None
+
+
+def tally(verdict: Verdict, given: Given | None = None) -> Grade:
+    """Return the grade of a verdict, with what a person gave."""
+    given = given or {}
+    graded = verdict["status"] == "graded"
+    tasks = [_part(t["name"], t["points"], t["total"], given) for t in verdict["tasks"]]
+    written = [_part(w["name"], None, w["total"], given) for w in verdict.get("written", [])]
+    return Grade(
+        student=verdict["student"],
+        name=verdict.get("name", ""),
+        id=str(verdict.get("id", "")),
+        late=bool(verdict.get("late")),
+        why="" if graded else verdict["why"] or "it is not graded",
+        tasks=tasks,
+        written=written,
+        total=verdict["total"] + sum(part.total for part in written),
+    )
+
+
+def _part(name: str, points: float | None, total: float, given: Given) -> Part:
+    hand = given.get(name, {})
+    own, extra = hand.get("points"), hand.get("extra") or 0
+    if own is not None:
+        points = own
+    if points is not None:
+        points += extra
+    return Part(name, points, total, hand.get("comment", ""), own is not None or bool(extra))
+
+
+def tallies(verdicts: Iterable[Verdict], given: Mapping[str, Given] | None = None) -> list[Grade]:
+    """Return the grades of a class. given: of each student, see `gradebook.Book.given`."""
+    return [tally(verdict, (given or {}).get(verdict["student"])) for verdict in verdicts]
+
+
+def number(points: float | None) -> str:
+    """Return points as they are written into a table; nothing if there are none."""
+    return "" if points is None else f"{round(points, 4):g}"
+
+
+def records(grades: Iterable[Grade]) -> list[dict[str, Any]]:
+    """Return the grades as plain data, for JSON; `points` is null unless they are complete."""
+    return [
+        {
+            "student": grade.student,
+            "name": grade.name,
+            "id": grade.id,
+            "late": grade.late,
+            "status": "ungraded" if grade.why else "incomplete" if grade.waiting else "complete",
+            "why": grade.why,
+            "points": grade.score(),
+            "so_far": grade.points,
+            "total": grade.total,
+            "tasks": [vars(part) for part in grade.tasks],
+            "written": [vars(part) for part in grade.written],
+        }
+        for grade in grades
+    ]
+
+
+def incomplete(grades: Iterable[Grade]) -> list[str]:
+    """Return the lines that say whose grade is not complete, and what it waits for."""
+    lines = []
+    of: dict[str, list[str]] = defaultdict(list)
+    for grade in grades:
+        if grade.why:
+            of["has no score"].append(grade.student)
+        elif grade.waiting:
+            of[f"waits for points for {', '.join(grade.waiting)}"].append(grade.student)
+    for what, students in of.items():
+        lines.append(f"{what} ({len(students)}): {names_of(students)}")
+    return lines
+
+
+def names_of(students: Iterable[str]) -> str:
+    """Return names of students on one line."""
+    return ", ".join(clean(name, 80) for name in students)

@@ -1,0 +1,1 @@
+"""What a class handed in: names, archives, which notebook is whose; knows no assignment."""

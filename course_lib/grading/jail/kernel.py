@@ -1,0 +1,289 @@
+"""A kernel for students' code, in a bubblewrap jail (for `course check`: without one).
+
+The jail sees the system's read-only files, this Python, the assignment's data and nothing else: no
+network, no home, no other submission. The kernel is spoken to over ipc sockets, and dies with the
+grader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+import zmq
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
+
+from course_lib.grading.jail.folders import folder, remove
+from course_lib.grading.jail.limits import MB, Limits
+from course_lib.grading.jail.stub import library
+from course_lib.grading.jail.walls import Jail, user
+
+GRACE_SECONDS = 20  # for what was told to stop, on a busy machine
+
+
+class KernelLost(Exception):
+    """The kernel is dead, or was stopped because it did not keep to its limits."""
+
+
+# In the kernel, before any code of the student's: what is printed beyond so many characters goes
+# nowhere. It would pile up there, and whether memory or time ended it would be a matter of speed.
+# (Who gets past this is ended for what it put out.)
+HUSH = """
+import contextlib, sys
+from IPython import get_ipython
+get_ipython()._tee = lambda channel: contextlib.nullcontext()  # it would keep all that is printed
+left = {most}
+def hush(write):
+    def some(text):
+        global left
+        if left < 0:
+            return len(text)
+        left -= len(repr(text)) + 100  # as the grader counts a message
+        return write(text if left >= 0 else "\\n(no more of what is printed is kept)\\n")
+    return some
+for stream in (sys.stdout, sys.stderr):
+    stream.write = hush(stream.write)
+"""
+
+
+def _memory(processes: list[psutil.Process], most: int) -> int:
+    """Return the bytes that processes hold, with what they share counted once, as far as is known.
+
+    The exact count takes milliseconds, so it is made only if the rough one is above `most`.
+    """
+    rough = exact = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            rough += process.memory_info().rss
+    if rough <= most:
+        return rough
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            try:
+                exact += process.memory_full_info().pss
+            except psutil.AccessDenied:
+                exact += process.memory_info().rss
+    return exact
+
+
+class Process(Protocol):
+    """The process of a kernel, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it lives."""
+
+    def kill(self) -> None:
+        """End it, and all that it started."""
+
+    def wait(self) -> int:
+        """Wait until it has ended; return its exit status."""
+
+
+class Kernel:
+    """A Python kernel and the line to it; a context manager that ends it.
+
+    limits: what it may use. data: files for its folder. needs: rooms of course_lib it may import.
+    jailed: False for a student's own notebook on the student's own machine (`course check`).
+    """
+
+    process: Process
+
+    def __init__(
+        self,
+        limits: Limits,
+        data: Iterable[Path] = (),
+        needs: Iterable[str] = (),
+        jailed: bool = True,
+    ) -> None:
+        self.data, self.needs = list(data), list(needs)
+        self._begin(limits, "/tmp" if jailed else None, jailed)
+
+    def _begin(self, limits: Limits, place: str | None, jailed: bool) -> None:
+        """Make a folder in `place` for the line to the kernel, start it, and greet it."""
+        self.limits, self.jailed, self.uid = limits, jailed, user()
+        self._seen, self._checked = 0, 0.0
+        # Short, for a socket's path has at most 107 characters.
+        self.folder = folder("jail.", place, self._kill)
+        self.sockets = self.folder / "s"
+        try:
+            self.sockets.mkdir()
+            self.sockets.chmod(0o755)
+            self._connect(self._connection())
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def _foreign(self) -> bool:
+        """Whether the kernel runs as another user than the grader."""
+        return self.jailed and os.geteuid() == 0
+
+    def _connection(self) -> str:
+        """Write the file that tells the kernel where to listen; return its path."""
+        file = str(self.sockets / "kernel.json")
+        key = secrets.token_hex(16).encode()
+        if self.jailed:
+            write_connection_file(file, key=key, transport="ipc", ip=str(self.sockets / "k"))
+        else:
+            write_connection_file(file, key=key)
+        if self._foreign:
+            for path in (self.sockets, Path(file)):
+                os.chown(path, self.uid, self.uid)
+        return file
+
+    def _launch(self, file: str) -> Process:
+        """Start the kernel that listens where `file` says."""
+        lib = self.folder / "lib"
+        library(lib, self.needs)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
+        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        if self.jailed:
+            jail = Jail(self.limits, [lib], [self.sockets], self.data, lib, self.uid)
+            return jail.start(command, **quiet)
+        for path in self.data:
+            shutil.copy(path, self.folder)
+        env = {**os.environ, "PYTHONPATH": str(lib), "MPLBACKEND": "agg"}
+        return subprocess.Popen(command, cwd=self.folder, env=env, text=True, **quiet)
+
+    def _connect(self, file: str) -> None:
+        self.process = self._launch(file)
+        self.context = zmq.Context()
+        self.context.setsockopt(zmq.MAXMSGSIZE, 8 * MB)  # what a kernel may pile up here is bounded
+        self.context.setsockopt(zmq.RCVHWM, 50)
+        self.context.setsockopt(zmq.RECONNECT_IVL, 5)  # ms; the kernel listens when it is ready
+        self.client = BlockingKernelClient(connection_file=file, context=self.context)
+        self.client.load_connection_file()
+        self.client.start_channels(stdin=False, hb=False)
+        self._greet()
+        most = 3 * self.limits.output_mb * MB // 4  # the rest is for what is shown otherwise
+        self.execute("", 300, expression=f"exec({HUSH.format(most=most)!r}, {{}})")
+        if self._foreign:
+            os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
+
+    def _greet(self, seconds: float = 600) -> None:
+        """Wait until the kernel answers on both lines.
+
+        Raises:
+            KernelLost: it did not.
+        """
+        end, heard = time.monotonic() + seconds, set()  # type: float, set[str]
+        while heard != {"shell", "iopub"}:
+            if time.monotonic() > end:
+                raise KernelLost(f"the kernel did not start in {seconds:g} s")
+            self.client.kernel_info()
+            heard |= {channel for channel, _ in self._messages(0.2)}
+
+    def _messages(self, seconds: float) -> list[tuple[str, dict[str, Any]]]:
+        """Return what arrives within `seconds`; see that the kernel lives and keeps its limits."""
+        self._guard(0.2)
+        poller, found = zmq.Poller(), []
+        lines = {"shell": self.client.shell_channel, "iopub": self.client.iopub_channel}
+        for channel in lines.values():
+            poller.register(channel.socket, zmq.POLLIN)
+        ready = dict(poller.poll(int(seconds * 1000)))
+        for name, channel in lines.items():
+            if channel.socket in ready:
+                try:
+                    message = channel.get_msg(timeout=0)
+                    if not isinstance(message["content"], dict):
+                        raise TypeError
+                    self._seen += len(str(message["content"])) if name == "iopub" else 0
+                except (
+                    Exception
+                ) as error:  # not JSON, too deep, not signed: not from an honest kernel
+                    raise KernelLost("it sent what is no message") from error
+                found.append((name, message))
+        if self._seen > self.limits.output_mb * MB:
+            raise KernelLost(f"it put out more than {self.limits.output_mb} MB")
+        return found
+
+    def _guard(self, every: float = 0.0) -> None:
+        """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
+        if self.process.poll() is not None:
+            raise KernelLost("it ended the Python process")
+        if not self.jailed or time.monotonic() - self._checked < every:
+            return
+        self._checked, most, files = time.monotonic(), 2 * self.limits.memory_mb, []
+        with contextlib.suppress(psutil.Error):
+            inside = psutil.Process(self.process.pid).children(recursive=True)
+            if _memory(inside, most * MB) > most * MB:
+                raise KernelLost(f"it held more than {most} MB of memory")
+        with contextlib.suppress(OSError):
+            files = [path.lstat().st_size for path in self.sockets.iterdir()]
+        if len(files) > 20 or sum(files) > MB:
+            raise KernelLost("it wrote files into the folder of its sockets")
+
+    def execute(
+        self,
+        source: str,
+        seconds: float,
+        expression: str = "",
+        shown: Callable[[dict[str, Any]], None] = lambda message: None,
+    ) -> dict[str, Any]:
+        """Run source, or evaluate an expression; return the content of the kernel's reply.
+
+        shown: called with each message of output. A cell that runs longer than `seconds` is
+        interrupted, and the reply says so.
+
+        Raises:
+            KernelLost: the kernel ended, hangs, or broke its limits.
+        """
+        quiet = {"silent": True, "user_expressions": {"it": expression}} if expression else {}
+        sent = self.client.execute(source, allow_stdin=False, stop_on_error=False, **quiet)
+        end, reply, idle = time.monotonic() + seconds, None, False
+        interrupted = False
+        while reply is None or not (idle or expression):
+            if time.monotonic() > end:
+                if reply is not None:
+                    break
+                if interrupted or expression:
+                    raise KernelLost(f"it was still running after {seconds:g} s")
+                interrupted, end = True, time.monotonic() + GRACE_SECONDS
+                control = self.client.control_channel
+                control.send(self.client.session.msg("interrupt_request", {}))
+            for channel, message in self._messages(0.1):
+                if message["parent_header"].get("msg_id") != sent:
+                    continue
+                if channel == "shell":
+                    reply = message["content"]
+                    end = min(end, time.monotonic() + GRACE_SECONDS)
+                elif message["content"].get("execution_state") == "idle":
+                    idle = True
+                else:
+                    shown(message)
+        self._guard()  # a cell shorter than the guard's interval is looked at too
+        return {**reply, "interrupted": interrupted}
+
+    def _kill(self) -> None:
+        if hasattr(self, "process"):
+            self.process.kill()  # bubblewrap's end is the end of its whole process namespace
+
+    def close(self) -> None:
+        """End the kernel and all that it started, and remove its folder."""
+        self._kill()
+        if hasattr(self, "process"):
+            self.process.wait()
+        if hasattr(self, "client"):
+            self.client.stop_channels()
+            self.context.destroy(linger=0)
+        remove(self.folder)
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

@@ -1,0 +1,41 @@
+"""What a submission may use, and where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MB = 1 << 20
+HOME = "/assignment"  # the folder in which a jailed notebook runs
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    memory_mb: data of one process; all of them together may hold twice as much.
+    cpu_s: processor time of one process.
+    processes: processes and threads.
+    files_mb: each of its three scratch folders, in memory.
+    cell_s, total_s: wall-clock time for one cell, and for the notebook.
+    output_mb: what it may print or show; what it prints beyond three quarters of it is not heard.
+    """
+
+    memory_mb: int = 2048
+    cpu_s: int = 120
+    processes: int = 64
+    files_mb: int = 256
+    cell_s: float = 30
+    total_s: float = 180
+    output_mb: int = 20
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """What the system sees to for each process, under the names of setrlimit(2)."""
+        return {
+            "DATA": self.memory_mb * MB,
+            "CPU": self.cpu_s,
+            "NPROC": self.processes,
+            "FSIZE": self.files_mb * MB,
+            "NOFILE": 1024,
+            "CORE": 0,
+        }

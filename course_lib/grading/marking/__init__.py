@@ -1,0 +1,1 @@
+"""Answers against what was expected: values cross here as plain data, and nothing else compares."""

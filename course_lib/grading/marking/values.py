@@ -1,0 +1,205 @@
+"""Values that come back from a kernel, and how they compare with what was expected.
+
+Both sides are plain data (see `plain`): no object of the student's is ever in the process that
+marks, so no `__eq__` or `__repr__` of theirs runs. Nothing in an answer is believed before it has
+passed `sane`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from course_lib.grading.errors import clean
+from course_lib.grading.marking.plain import load
+
+DTYPES = frozenset(
+    "bool bfloat16 complex64 complex128 float16 float32 float64 int8 int16 int32 int64 "
+    "uint8 uint16 uint32 uint64".split()
+)
+SHORT = {"torch.Tensor": "tensor", "numpy.ndarray": "array"}
+LONGEST = 500  # characters; numpy would give every string of a list as much room as the longest
+ITEM = "operator.getitem"  # a check may look at one item of an answer
+ABSENT = ...  # an object that is not plain data; equal to nothing
+
+
+class Value(NamedTuple):
+    """A value that came from a node: its type's name, its form (dtype, items, pairs), its data."""
+
+    type: str
+    form: str | None
+    data: Any
+
+
+def sane(node: Any, depth: int = 0) -> Value:
+    """Return the value of a node of which nothing is certain.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: it is no node that `encode` makes.
+    """
+    kind = clean(node["type"], 80)
+    if depth > 7:
+        raise ValueError("too deep")
+    if "shape" in node:
+        shape, dtype = node["shape"], node["dtype"]
+        whole = len(shape) <= 8 and all(type(i) is int and 0 <= i < 1 << 32 for i in shape)
+        if dtype not in DTYPES or not whole:
+            raise ValueError("no array of numbers")
+        if "bytes" not in node:
+            return Value(f"{kind} (too large to look at: shape {shape})", dtype, ABSENT)
+        raw = base64.b64decode(node["bytes"], validate=True)
+        array = np.frombuffer(raw, "float32" if dtype == "bfloat16" else dtype)
+        return Value(kind, dtype, array.reshape(shape))  # raises unless shape and bytes agree
+    for form in ("items", "pairs"):
+        if form in node:
+            return Value(kind, form, [sane(x, depth + 1) for x in node[form]])
+    data = node.get("value", ABSENT)
+    if isinstance(data, str) and len(data) > LONGEST:
+        return Value(f"{kind} (too long to look at)", None, ABSENT)
+    if type(data) not in (bool, int, float, str, type(None), type(ABSENT)):
+        raise ValueError("not plain data")
+    return Value(kind, None, data)
+
+
+def outcome(line: str) -> dict[str, Any]:
+    """Return a line of an answer, {"value": Value, "changed": [...]} or {"raised", "text"}."""
+    try:
+        found = json.loads(line)
+        if "raised" in found:
+            first, *others = found["raised"]
+            names = [clean(first, 60), *(clean(t, 60) for t in others[:8])]
+            return {"raised": names, "text": clean(found["text"])}
+        changed = [i for i in found.get("changed", []) if type(i) is int][:9]
+        return {"value": sane(found["value"]), "changed": changed}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError):
+        return {"raised": ["(no plain data came back)"], "text": ""}
+
+
+def bare(value: Value) -> Any:
+    """Return the data without type names: numbers, strings, numpy arrays, lists of them, dicts."""
+    if value.form == "items":
+        return [bare(v) for v in value.data]
+    if value.form == "pairs":
+        items = [bare(v) for v in value.data]
+        return dict(zip(items[::2], items[1::2], strict=True))
+    return value.data
+
+
+def numbers(value: Value) -> np.ndarray | None:
+    """Return the value as one array of numbers; None if it is none (ragged, text, unknown)."""
+    if not _numeric(value):
+        return None
+    try:
+        array = np.asarray(bare(value))
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return array if array.dtype.kind in "biufc" else None
+
+
+def _numeric(value: Value) -> bool:
+    if isinstance(value.data, list):
+        return value.form == "items" and all(map(_numeric, value.data))
+    return isinstance(value.data, bool | int | float | np.ndarray)
+
+
+def same(want: Value, got: Value, check: dict[str, Any]) -> bool:
+    """Say whether two values are equal. check["types"]: are types and dtypes to agree too?"""
+    if (check["types"] and want[:2] != got[:2]) or (want.form == "pairs") != (got.form == "pairs"):
+        return False
+    if isinstance(want.data, list) and isinstance(got.data, list):
+        pairs = zip(want.data, got.data, strict=False)
+        return len(want.data) == len(got.data) and all(same(w, g, check) for w, g in pairs)
+    x, y = numbers(want), numbers(got)
+    if x is None or y is None:
+        known = want.data is not ABSENT and type(want.data) is type(got.data)
+        return bool(
+            known and not isinstance(want.data, list | np.ndarray) and want.data == got.data
+        )
+    if x.shape != y.shape:
+        return False
+    if not {x.dtype.kind, y.dtype.kind} & set("fc"):
+        return bool((x == y).all())
+    with np.errstate(all="ignore"):  # relative to the expected value
+        return bool(np.allclose(y, x, check["rtol"], check["atol"], equal_nan=True))
+
+
+def agree(want: dict[str, Any], got: dict[str, Any], check: dict[str, Any]) -> bool:
+    """Say whether an outcome is the expected one (for an exception: one of that class)."""
+    if "raised" in want or "raised" in got:
+        return "raised" in want and "raised" in got and want["raised"][0] in got["raised"]
+    unchanged = not check["unchanged"] or want["changed"] == got["changed"]
+    return unchanged and same(want["value"], got["value"], check)
+
+
+def show(node: Any, precision: int = 4) -> str:
+    """Return a case, a node or a value as a person would write it, shortened."""
+    if isinstance(node, dict) and "expr" in node:
+        if node["expr"] == "attr":
+            return f"{show(node['of'])}.{node['name']}"
+        if node["expr"] == "call":
+            args = [show(a) for a in node["args"]]
+            args += [f"{key}={show(a)}" for key, a in node["kwargs"].items()]
+            of = show(node["of"])
+            return f"{args[0]}[{args[1]}]" if of == ITEM else f"{of}({', '.join(args)})"
+        return str(node["name"])
+    kind, form, data = sane(node) if isinstance(node, dict) else node
+    if data is ABSENT:
+        return f"an object of type {kind}"
+    if isinstance(data, np.ndarray):
+        text = np.array2string(data, precision=precision, separator=", ", threshold=20)
+        return clean(f"{SHORT.get(kind, kind)}({' '.join(text.split())}, {form})", 600)
+    if isinstance(data, list):
+        inside = ", ".join(show(v, precision) for v in data[:12]) + ", ..." * (len(data) > 12)
+        return clean(
+            f"({inside})"
+            if kind == "tuple"
+            else f"[{inside}]"
+            if kind == "list"
+            else f"{kind}({inside})",
+            600,
+        )
+    return clean(repr(data))
+
+
+def numeral(value: Any) -> bool:
+    """Say whether all numbers of a bare value are finite."""
+    if isinstance(value, list):
+        return all(map(numeral, value))
+    if isinstance(value, dict):
+        return all(map(numeral, value.values()))
+    return not isinstance(value, float | complex | np.ndarray) or bool(np.isfinite(value).all())
+
+
+def broken_property(case: dict[str, Any], got: Value, check: dict[str, Any]) -> str:
+    """Return what the check's property finds wrong with an answer; empty if nothing."""
+    given = [*case["args"], *case["kwargs"].values()]
+    inputs = [None if "expr" in node else bare(sane(node)) for node in given]
+    try:
+        value = bare(got)
+        if not numeral(value):  # a comparison with NaN is false, whichever way it is written
+            return "the answer holds a number that is not finite (NaN or infinity)"
+        return str(load(check["property"])(inputs, value) or "")
+    except Exception:
+        return "that is not the kind of answer asked for"
+
+
+def difference(want: Value, got: Value, check: dict[str, Any]) -> str:
+    """Return in words how a wrong value differs from the expected one."""
+    if same(want, got, {**check, "types": False}):
+        return f"expected    {show(want)}: the values are right, the type is not"
+    x, y = numbers(want), numbers(got)
+    if x is not None and y is not None and x.shape != y.shape:
+        return f"expected    {show(want)}: shape {x.shape}, not {y.shape}"
+    return f"expected    {show(want, 4 if show(want) != show(got) else 9)}"
+
+
+def right(
+    case: dict[str, Any], want: dict[str, Any], got: dict[str, Any], check: dict[str, Any]
+) -> bool:
+    """Say whether an answer is right: it has the property asked for, or is the expected one."""
+    if check["property"] and "value" in want and "value" in got:
+        return not broken_property(case, got["value"], check)
+    return agree(want, got, check)

@@ -1,0 +1,1 @@
+"""One submission: fitted to its release, run in a jail, judged."""

@@ -1,0 +1,168 @@
+"""What a worker does: it grades one submission in a jail, from plain data to plain data.
+
+A worker is a process of this machine or of another. It gets all that it needs as bytes, writes no
+grade, and knows no other submission.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import pickle
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from course_lib.grading.cells import imports
+from course_lib.grading.errors import Refusal
+from course_lib.grading.jail.folders import folder, remove
+from course_lib.grading.jail.kernel import Kernel, KernelLost
+from course_lib.grading.jail.walls import ready
+from course_lib.grading.jail.warm import Warm
+from course_lib.grading.trial import submission
+from course_lib.grading.trial.judge import Trial, judge
+from course_lib.grading.trial.paper import Paper
+
+STARTS = 3  # attempts at starting a kernel
+# What decides a score: these rooms and modules. A worker's must be those of the grader.
+RULES = ("marking", "jail", "trial", "cells.py", "errors.py")
+
+Graded = tuple[dict[str, Any], bytes]  # what a verdict says of the grading, and the notebook
+
+
+def seal(paper: Paper) -> bytes:
+    """Return a paper as bytes, which say by which version of the grader they are to be read."""
+    return version() + zlib.compress(pickle.dumps(paper))
+
+
+def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
+    """Grade a submission by a sealed paper, on whatever machine this is.
+
+    Raises:
+        Refusal: no jail can be made on this machine, or it has another version of the grader.
+    """
+    try:
+        if not sealed.startswith(version()):
+            raise Refusal(
+                "its course_lib grades by other rules than the one that grading was started with. "
+                "Install the same version on all machines."
+            )
+        _jail_is_ready()
+    except Refusal as refusal:
+        raise Refusal(f"the worker on {socket.gethostname()} cannot grade: {refusal}") from None
+    return grade(_open(sealed), notebook, name)
+
+
+def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
+    """Grade a submission in a jail of this machine.
+
+    notebook: as it was handed in. name: of its file, for messages.
+
+    Returns:
+        {"status", "why", "points", "tasks", "notes", "seconds"} and the notebook as graded. The
+        status is "graded", or "ungraded" with the reason, and then there are no points: what
+        cannot be read, or what failed for a reason of ours, is for a person to look at.
+    """
+    began, book = time.monotonic(), b""
+    found: dict[str, Any] = {"status": "ungraded", "why": "", "points": None, "tasks": []}
+    found["notes"] = []
+    try:
+        given = submission.parse(notebook, name)
+        fitted = submission.fit(given, paper.released, paper.earlier)
+        trial = _trial(fitted, paper)
+        book = nbformat.writes(fitted.notebook).encode()
+    except (Refusal, OSError) as problem:
+        found["why"] = str(problem)
+    except Exception as problem:  # a failure of ours is no fault of the student's
+        found["why"] = f"the grader failed ({type(problem).__name__}: {problem})"
+    else:
+        found["tasks"] = [trial.results[name] for name in paper.materials]
+        found["points"] = sum(task["points"] for task in found["tasks"])
+        found["notes"] = fitted.notes + trial.notes
+        found["status"] = "graded"
+    found["seconds"] = round(time.monotonic() - began, 1)
+    return found, book
+
+
+def _trial(fitted: submission.Fitted, paper: Paper) -> Trial:
+    for attempt in range(STARTS):
+        try:
+            return judge(fitted.steps, paper.materials, _here.kernels(paper))
+        except KernelLost as error:  # it did not start: judge() survives later losses
+            last = error
+            _here.clear()
+            time.sleep(attempt)
+    raise Refusal(f"no kernel started in {STARTS} attempts ({last}); grade it again")
+
+
+class _Bench(threading.local):
+    """What a thread needs to make kernels for one paper; it stays from submission to submission.
+
+    A thread each, since what a jail's parent thread has started ends with this thread.
+    """
+
+    def __init__(self) -> None:
+        self.key: object = None
+        self.stack = ExitStack()
+        self.make: Callable[[], Kernel]
+        atexit.register(self.stack.close)
+
+    def kernels(self, paper: Paper) -> Callable[[], Kernel]:
+        """Return what makes a kernel for a submission."""
+        modules = imports(paper.released)
+        key = (paper.limits, paper.needs, *modules, *paper.data.items())
+        if key != self.key:
+            self.clear()
+            warm = Warm(paper.limits, self._files(paper.data), paper.needs, modules)
+            self.make = self.stack.enter_context(warm).kernel
+            self.key = key
+        return self.make
+
+    def _files(self, data: dict[str, bytes]) -> list[Path]:
+        """Write the data beside the notebook into files, where kernels find them."""
+        if not data:
+            return []
+        made = folder("data.")
+        self.stack.callback(remove, made)
+        for name, content in data.items():
+            (made / name).write_bytes(content)
+            (made / name).chmod(0o644)
+        return [made / name for name in data]
+
+    def clear(self) -> None:
+        """End what this thread has started, and remove its files."""
+        self.key = None
+        self.stack.close()
+
+
+_here = _Bench()
+
+
+@cache
+def version() -> bytes:
+    """Return a digest of the code that grades."""
+    digest = hashlib.sha256()
+    wing = Path(__file__).parents[1]
+    for place in (wing / name for name in RULES):
+        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    return digest.digest()
+
+
+@cache
+def _jail_is_ready() -> None:
+    ready()
+
+
+@lru_cache(maxsize=2)
+def _open(sealed: bytes) -> Paper:
+    paper: Paper = pickle.loads(zlib.decompress(sealed[len(version()) :]))
+    return paper

@@ -1,0 +1,120 @@
+"""Reading what anybody may have written, and fitting it to what was released."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_lib.grading.errors import Refusal
+from course_lib.grading.trial import submission
+from tests.grading import hostile
+from tests.grading.example import answered, cell
+
+
+def fitted(released, edit, tmp_path, **answers):
+    book = answered(released, **answers)
+    edit(book)
+    path = tmp_path / "ada.ipynb"
+    path.write_text(json.dumps(book))
+    return submission.fit(submission.read(path), released)
+
+
+def tasks(fit):
+    return [step.task for step in fit.steps if step.task]
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "not JSON"),
+        (b'{"cells": [', "not JSON"),
+        (b"\xff\xfe\x00", "not text in UTF-8"),
+        (b"[]", "ada.ipynb is not a notebook: its JSON does not hold a notebook's cells$"),
+        (b"null", "ada.ipynb is not a notebook: its JSON does not hold a notebook's cells$"),
+        (b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "not a notebook"),
+        (b'{"cells": [{"cell_type": "code"}], "nbformat": 4, "metadata": {}}', "not a notebook"),
+        (b'{"cells": [{"cell_type": "x", "source": ""}], "nbformat": 4}', "not a notebook"),
+        (b"[" * 100_000, "not a notebook"),
+    ],
+)
+def test_what_is_no_notebook_is_refused_in_words(content, words, tmp_path):
+    path = tmp_path / "ada.ipynb"
+    path.write_bytes(content)
+    with pytest.raises(Refusal, match=words):
+        submission.read(path)
+
+
+def test_links_and_folders_are_refused(tmp_path):
+    (tmp_path / "secret").write_text("{}")
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "secret")
+    (tmp_path / "folder.ipynb").mkdir()
+    for name in ("link.ipynb", "folder.ipynb", "missing.ipynb"):
+        with pytest.raises(Refusal, match="is not a file"):
+            submission.read(tmp_path / name)
+    with pytest.raises(Refusal, match=r"^\. is not a file"):
+        submission.read(Path())
+
+
+def test_what_is_released_fits_without_a_note(released, tmp_path):
+    fit = fitted(released, lambda book: None, tmp_path)
+    assert fit.notes == []
+    assert tasks(fit) == ["keep", "split"]
+    assert len(fit.steps) == len(released.cells)
+
+
+@pytest.mark.parametrize(
+    "edit, notes",
+    [
+        (hostile.duplicate, ["second cell keep"]),
+        (hostile.split_cell, ["second cell split"]),
+        (hostile.edited_locked, ["locked cell imports was edited"]),
+        (hostile.edited_check, ["locked cell check_keep was edited"]),
+        (hostile.removed, ["cell imports is missing", "cell check_keep is missing"]),
+        (hostile.bogus, ["second cell check_keep"]),
+        (hostile.reordered, []),
+        (hostile.skip_tags, []),
+        (hostile.no_metadata, []),
+    ],
+)
+def test_each_task_has_one_place_and_each_oddity_a_note(edit, notes, released, tmp_path):
+    fit = fitted(released, edit, tmp_path)
+    assert sorted(tasks(fit)) == ["keep", "split"]
+    assert len(fit.notes) == len(notes)
+    for words, note in zip(notes, fit.notes, strict=True):
+        assert words in note
+    ids = [step.cell.id for step in fit.steps]
+    assert len(set(ids)) == len(ids)
+    nbformat.validate(fit.notebook)
+    assert not any("tags" in step.cell.metadata for step in fit.steps)
+
+
+@pytest.mark.parametrize("edit", [hostile.reordered, hostile.removed, hostile.no_metadata])
+def test_a_task_is_marked_after_its_solution_and_the_imports(edit, released, tmp_path):
+    fit = fitted(released, edit, tmp_path)
+    sources = [step.cell.source for step in fit.steps]
+    order = [step.task for step in fit.steps]
+    solution = next(i for i, s in enumerate(sources) if s.startswith("def keep"))
+    assert sources.index("import numpy as np") < solution < order.index("keep")
+
+
+def test_edits_of_locked_cells_run_beside_the_original(released, tmp_path):
+    fit = fitted(released, hostile.edited_locked, tmp_path)
+    sources = [step.cell.source.strip() for step in fit.steps]
+    at = sources.index("import numpy as np")
+    assert sources[at + 1] == "import numpy as np\nimport math"
+
+
+def test_a_lost_solution_cell_is_not_replaced_by_the_stub(released, tmp_path):
+    fit = fitted(released, hostile.no_metadata_no_ids, tmp_path)
+    assert not any("NotImplementedError" in step.cell.source for step in fit.steps)
+    assert any("keep is missing" in note for note in fit.notes)
+
+
+def test_the_written_answer_survives(released, tmp_path):
+    fit = fitted(released, hostile.reordered, tmp_path)
+    answer = fit.notebook.cells[cell(fit.notebook, "written")]
+    assert answer.source == "Because it is so."
+    assert answer.metadata.nbgrader.points == 3

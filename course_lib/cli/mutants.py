@@ -58,7 +58,9 @@ def mutants(
     if store:
         path = root / "book" / "instructor" / "kill_matrix.json"
         proved = [given[matrix["assignment"]] for matrix in found if matrix["ok"]]
-        write_whole(path, merged(path, proved, known), parents=True)
+        write_whole(
+            path, merged(path, proved, assignments(root / "exercises", untaught=True)), parents=True
+        )
         click.echo(f"{len(proved)} stored in {path.relative_to(root)}", err=True)
     if not all(matrix["ok"] for matrix in found):
         raise SystemExit(1)

@@ -6,10 +6,11 @@ from datetime import datetime
 
 import click
 
+from course_lib.chapters import course
 from course_lib.cli.place import course_root
 from course_lib.cli.setup import PURPOSES
 
-ARCHIVE = "dist/statue-within-students.zip"
+ARCHIVE = "dist/{}-students.zip"  # of the course that is called so
 
 
 def sizes() -> dict[str, str]:
@@ -48,9 +49,11 @@ def release(names: tuple[str, ...], check: bool, due: datetime | None) -> None:
             changed = making.release(assignment)
             click.echo(f"{name}: {', '.join(changed) or 'nothing'} changed in exercises/release")
         if not check:
-            files = making.archive(root, target := root / ARCHIVE, sizes())
+            files = making.archive(
+                root, target := root / ARCHIVE.format(course(root).folder), sizes()
+            )
             size = target.stat().st_size / 2**20
-            click.echo(f"{ARCHIVE}: {len(files)} files, {size:.1f} MB")
+            click.echo(f"{target.relative_to(root)}: {len(files)} files, {size:.1f} MB")
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     if old:

@@ -20,6 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from course_lib.chapters import SETTINGS, left_out
 from course_lib.grading.authoring.tasks import Slip, Task, Variant, material
 from course_lib.grading.cells import CHECK, OPEN, defined, is_check, is_written, marks, rooms
 from course_lib.grading.errors import Refusal
@@ -29,10 +30,11 @@ from course_lib.grading.trial.earlier import releases
 from course_lib.grading.trial.paper import Paper
 
 
-def assignments(exercises: Path) -> list[str]:
-    """Return the names of all assignments, in order."""
+def assignments(exercises: Path, *, untaught: bool = False) -> list[str]:
+    """Return the names of all assignments, in order: untaught, of chapters left out as well."""
     found = sorted((exercises / "source").glob("*/*.ipynb"))
-    return [path.stem for path in found if path.stem == path.parent.name]
+    left = set() if untaught else left_out(exercises.parent)
+    return [p.stem for p in found if p.stem == p.parent.name and p.stem not in left]
 
 
 class Assignment:
@@ -46,10 +48,13 @@ class Assignment:
         self.name, self.folder = name, exercises / "source" / name
         self.released = exercises / "release" / name
         if name not in (known := assignments(exercises)):
-            raise Refusal(
-                f"there is no assignment {name!r}. The assignments are: "
-                f"{', '.join(known) or 'none'}."
+            there = name in assignments(exercises, untaught=True)
+            why = (
+                f"{name} is not taught, see {SETTINGS}"
+                if there
+                else f"there is no assignment {name!r}"
             )
+            raise Refusal(f"{why}. The assignments are: {', '.join(known) or 'none'}.")
         self.notebook_path = self.folder / f"{name}.ipynb"
         self.spec_path = exercises / "specs" / f"{name}.py"
         self.mutants_path = exercises / "mutants" / f"{name}.py"

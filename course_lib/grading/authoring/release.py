@@ -12,11 +12,13 @@ import subprocess
 import tempfile
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from course_lib.chapters import course, left_out
 from course_lib.files import zip_whole
 from course_lib.grading.authoring.assignment import Assignment
 from course_lib.grading.errors import Refusal
@@ -32,9 +34,9 @@ GIVEN = (
     "course_lib/**/* notebooks/**/* book/**/* exercises/release/**/*"
 ).split()
 INSTRUCTORS = ("book/instructor",)
+CHAPTER = re.compile(r"notebooks/\d\d_\w+\.ipynb")
 WORKSHOP = ("test", "check", "format", "constraints", "picture")  # targets of the Makefile
 SECRET = ("exercises/source", "exercises/specs", "exercises/mutants", "tests")
-FOLDER = "statue-within"  # the folder that the archive unpacks to
 
 
 def differing(assignment: Assignment) -> dict[str, bytes | None]:
@@ -120,7 +122,8 @@ def archive(root: Path, target: Path, sizes: dict[str, str]) -> list[str]:
             name.endswith(".ipynb") and b"### BEGIN SOLUTION" in content
         ):
             raise Refusal(f"{name} holds a solution: it must not be in the student archive.")
-    files = [(f"{FOLDER}/{name}", contents[name]) for name in sorted(contents)]
+    folder = course(root).folder
+    files = [(f"{folder}/{name}", contents[name]) for name in sorted(contents)]
     zip_whole(target, files, when.timetuple()[:6])
     return sorted(contents)
 
@@ -128,24 +131,36 @@ def archive(root: Path, target: Path, sizes: dict[str, str]) -> list[str]:
 def given(root: Path, sizes: dict[str, str]) -> dict[str, bytes]:
     """Return what students receive of the course: {path: content}.
 
-    Pages and commands that are the instructor's are left out of the lists that name them.
+    Pages and commands that are the instructor's are left out of the lists that name them, and links
+    to chapters that are not taught lead to a book that has them.
     """
+    left = left_out(root)
     paths = {p for glob in GIVEN for p in root.glob(glob) if p.is_file() and not p.is_symlink()}
     names = (path.relative_to(root).as_posix() for path in paths)
-    found = {name: (root / name).read_bytes() for name in names if not _kept_back(name)}
+    found = {name: (root / name).read_bytes() for name in names if not _kept_back(name, left)}
+    if left:
+        links = partial(_links, left=left, original=course(root).original)
+        found |= {n: links(found[n].decode()).encode() for n in found if CHAPTER.fullmatch(n)}
     for name, edit in (("_toc.yml", _contents), ("Makefile", _commands)):
         if name in found:
             found[name] = edit(found[name].decode(), found).encode()
     count = {
-        "chapters": len([n for n in found if re.fullmatch(r"notebooks/\d\d_\w+\.ipynb", n)]),
+        "chapters": len(list(filter(CHAPTER.fullmatch, found))),
         "assignments": len({n.split("/")[2] for n in found if n.startswith("exercises/release/")}),
     }
     readme = (Path(__file__).parents[1] / "assets" / "students.md").read_text(encoding="utf-8")
-    return found | {"README.md": readme.format(**count, **sizes).encode()}
+    return found | {"README.md": readme.format(name=course(root).name, **count, **sizes).encode()}
 
 
-def _kept_back(name: str) -> bool:
-    hidden = any(part.startswith(".") for part in name.split("/"))
+def _links(chapter: str, left: set[str], original: str) -> str:
+    """Return a chapter whose links to those left out lead to the original; else they are words."""
+    place = rf"\1({original}/notebooks/\3.html)" if original else r"\2"
+    return re.sub(rf"(\[([^\[\]]*)\])\(({'|'.join(left)})\.ipynb\)", place, chapter)
+
+
+def _kept_back(name: str, left: set[str]) -> bool:
+    parts = name.split("/")
+    hidden = any(part.startswith(".") or part.removesuffix(".ipynb") in left for part in parts)
     return hidden or "__pycache__" in name or name.startswith(INSTRUCTORS)
 
 
@@ -154,7 +169,7 @@ def _contents(toc: str, found: Container[str]) -> str:
 
     def there(line: str) -> bool:
         page = re.fullmatch(r"\s*- file: (\S+)", line)
-        return not page or any(f"{page[1]}{end}" in found for end in ("", ".md", ".ipynb"))
+        return not page or any(f"{page[1]}{end}" in found for end in ("", ".md", ".rst", ".ipynb"))
 
     head, *parts = re.split(r"^(?=  - caption:)", toc, flags=re.MULTILINE)
     parts = ["\n".join(filter(there, part.split("\n"))) for part in parts]

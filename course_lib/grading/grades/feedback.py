@@ -11,11 +11,11 @@ import hashlib
 import json
 import re
 from functools import cache
-from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from course_lib.chapters import course
 from course_lib.grading.errors import clean
 from course_lib.grading.grades.tally import Grade, Part, number, tally
 from course_lib.grading.intake.names import released
@@ -47,6 +47,7 @@ def page(verdict: dict[str, Any], answers: Given | None = None) -> str:
     html: str = _template().render(
         style=_safe(style),
         style_hash=f"sha256-{digest}",
+        course=course(COURSE).name,
         title=_title(verdict["assignment"]),
         assignment=verdict["assignment"],
         chapter=_chapter(verdict["assignment"]),
@@ -203,12 +204,4 @@ def _chapter(assignment: str) -> str:
     """Return where the chapter of an assignment is published, if it has one (not the capstone)."""
     place = f"notebooks/{assignment}.ipynb"
     there = (COURSE / place).is_file()
-    return f"{_repository()}/blob/main/{place}" if there else ""
-
-
-@cache
-def _repository() -> str:
-    """Return where the course is published, as its package says."""
-    urls = metadata.metadata("course_lib").get_all("Project-URL") or []
-    found: dict[str, str] = dict(url.split(", ", 1) for url in urls)
-    return found["Repository"]
+    return f"{course(COURSE).repository}/blob/main/{place}" if there else ""

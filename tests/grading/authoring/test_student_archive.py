@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from course_lib import chapters
 from course_lib.cli.book import pages
-from course_lib.cli.release import ARCHIVE, sizes
+from course_lib.cli.release import sizes
 from course_lib.grading.authoring import release
 from course_lib.grading.authoring.assignment import Assignment, assignments
 from course_lib.grading.intake.names import notebook
 
 ROOT = Path(__file__).parents[3]
-NAME = "06_chance"
+NAME = assignments(ROOT / "exercises")[0]
 DENIED = re.compile(
     r"(^|/)(tests|source|specs|mutants|submitted|grades|feedback|export|dist|_build|\..*)/"
     r"|(^|/)\.|instructor|kill_matrix\.(md|json)|\.db$|__pycache__|CONTRIBUTING|nbgrader_config"
@@ -28,7 +29,7 @@ DENIED = re.compile(
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    target = tmp_path_factory.mktemp("packed") / Path(ARCHIVE).name
+    target = tmp_path_factory.mktemp("packed") / "students.zip"
     release.archive(ROOT, target, sizes())
     return target
 
@@ -38,7 +39,7 @@ def unpacked(packed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(packed) as bundle:
         bundle.extractall(folder)
-    return folder / release.FOLDER
+    return folder / chapters.course(ROOT).folder
 
 
 def course(folder, *words):
@@ -51,8 +52,7 @@ def course(folder, *words):
 def test_it_holds_what_is_needed_and_nothing_that_is_denied(unpacked):
     names = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*") if p.is_file()}
     assert [name for name in names if DENIED.search(name)] == []
-    chapters = {p.name for p in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
-    wanted = {f"notebooks/{name}" for name in chapters} | {
+    wanted = {f"notebooks/{path.name}" for path in chapters.chapters(ROOT)} | {
         f"exercises/release/{name}/{notebook(name)}" for name in assignments(ROOT / "exercises")
     }
     licences = {"LICENSE", "LICENSE-CODE", "LICENSE-TEXT", "NOTICE"}
@@ -78,7 +78,8 @@ def test_no_hidden_check_is_named_in_it(unpacked):
 def test_its_readme_is_short_and_names_what_is_there(unpacked):
     readme = (unpacked / "README.md").read_text()
     assert len(readme.splitlines()) <= 20
-    assert "14 chapters" in readme and "15 assignments" in readme
+    count = len(chapters.chapters(ROOT))
+    assert f"{count} chapters" in readme and f"{count + 1} assignments" in readme
     assert f"about {sizes()['download']} MB" in readme and "{" not in readme
     for words in ("git clone", "make test", "course grade", "course release", "CONTRIBUTING"):
         assert words not in readme
@@ -137,7 +138,7 @@ def test_a_student_begins_in_it(unpacked):
     assert [line.split()[0] for line in listed.stdout.splitlines()] == assignments(
         ROOT / "exercises"
     )
-    assert listed.stdout.count("to begin") == 15
+    assert listed.stdout.count("to begin") == len(assignments(ROOT / "exercises"))
     place = f"exercises/release/{NAME}/{notebook(NAME)}"
     checked = course(unpacked, "check", place)
     assert checked.returncode == 1 and "Not ready to hand in: 5 of 5 tasks" in checked.stdout

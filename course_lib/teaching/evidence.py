@@ -29,7 +29,12 @@ class ClaimFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim with its measurement, as it is stored in a notebook."""
+    """One claim with its measurement, as it is stored in a notebook.
+
+    Examples:
+        >>> Claim("C1", "Heads are as likely as tails.", "holds", 0.48, (0.4, 0.56)).measured_text
+        '0.48 [0.4, 0.56]'
+    """
 
     id: str
     statement: str
@@ -90,6 +95,15 @@ def evidence(
     Raises:
         ClaimFailed: the check is false.
         ValueError: an id, verdict, number or interval that cannot be.
+
+    Examples:
+        >>> heads = dict(verdict="holds", measured=0.48, interval=(0.4, 0.56), over="150 throws")
+        >>> evidence("C1", "Heads are as likely as tails.", **heads, check=0.4 < 0.5 < 0.56).passed
+        True
+        >>> evidence("C1", "Heads come twice in three.", **heads, check=0.4 < 2 / 3 < 0.56)
+        Traceback (most recent call last):
+            ...
+        course_lib.teaching.evidence.ClaimFailed: C1 no longer stands. ...
     """
     if not re.fullmatch(r"C[1-9]\d*", id):
         raise ValueError(f"id: given {id!r}, expected C and a number, such as 'C7'.")
@@ -134,6 +148,14 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
         ValueError: fewer than two values, more than one axis, or values that are not finite.
 
     Source: Student (1908), Wilson (1927).
+
+    Examples:
+        >>> mean, low, high = interval([0.1, 0.2, 0.3])  # one number a seed
+        >>> f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+        '0.20 [-0.05, 0.45]'
+        >>> mean, low, high = interval([True] * 10)  # ten trials went well: that is not "always"
+        >>> f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+        '1.00 [0.72, 1.00]'
     """
     array = np.asarray(values)
     if array.ndim != 1 or len(array) < 2 or not np.isfinite(array).all():
@@ -159,6 +181,10 @@ def collect(folder: str | Path, *, untaught: bool = False) -> list[Claim]:
     Raises:
         ValueError: no such folder, a notebook that cannot be read, a cell tagged `evidence` that
             stores none (the notebook was not run), or a claim made twice.
+
+    Examples:
+        >>> [claim.id for claim in collect("notebooks")][:3]
+        ['C1', 'C2', 'C3']
     """
     if not Path(folder).is_dir():
         raise ValueError(f"{folder} is no folder: expected the one that holds the chapters.")

@@ -75,6 +75,10 @@ def figure(
 
     Returns:
         The figure, and its axes: one, or an array of them.
+
+    Examples:
+        >>> fig, (left, right) = figure(width=6, height=3, ncols=2)
+        >>> bars = left.bar(["kept", "pruned"], [1, 9])
     """
     matplotlib.rcParams.update(STYLE)  # axes ask for the style again whenever something is drawn
     fig = Figure(figsize=(width, height), layout="constrained")
@@ -91,6 +95,12 @@ def show(fig: Figure, *, alt: str, caption: str = "") -> Html:
 
     Raises:
         ValueError: alt is empty.
+
+    Examples:
+        >>> fig, axes = figure(width=4, height=2)
+        >>> line = axes.plot([1, 2, 3], [1, 4, 9])
+        >>> show(fig, alt=f"Squares rise from {1} to {9}.", caption="Squares.").text
+        'Squares rise from 1 to 9.'
     """
     said = f'<figcaption class="mathjax_process">{prose(caption)}</figcaption>' if caption else ""
     body = f'<figure class="sw sw-figure">{svg(fig, alt)}{said}</figure>'

@@ -20,7 +20,12 @@ KEYS = ' data-lm-suppress-shortcuts="true"'
 
 @dataclass(frozen=True)
 class Html:
-    """A block of HTML that a cell displays, with plain text for where there is no browser."""
+    """A block of HTML that a cell displays, with plain text for where there is no browser.
+
+    Examples:
+        >>> Html("<b>three</b> rounds", "three rounds").text
+        'three rounds'
+    """
 
     html: str
     text: str
@@ -45,7 +50,13 @@ def prose(text: str) -> str:
 
 
 def say(sentence: str) -> Markdown:
-    """Show a sentence in Markdown, so that a number in it is the number that was measured."""
+    """Show a sentence in Markdown, so that a number in it is the number that was measured.
+
+    Examples:
+        >>> rounds = 3
+        >>> say(f"It took **{rounds}** rounds.").data
+        'It took **3** rounds.'
+    """
     return Markdown(sentence)
 
 
@@ -54,6 +65,10 @@ def source(function: Callable[..., Any]) -> Html:
 
     Raises:
         TypeError, OSError: it has no Python source, as a built-in has none.
+
+    Examples:
+        >>> print(source(say).text.splitlines()[0])
+        def say(sentence: str) -> Markdown:
     """
     code = inspect.getsource(function)
     where = function.__module__.replace(".", "/") + ".py"

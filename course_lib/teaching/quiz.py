@@ -30,6 +30,11 @@ def choice(asked: str, options: Mapping[str, str], *, right: str) -> Question:
 
     Raises:
         ValueError: fewer than two options, a right one that is not among them, or no feedback.
+
+    Examples:
+        >>> options = {"w": "It may be negative.", "|w|": "It is never below w."}
+        >>> choice("Which is at least the other?", options, right="|w|").kind
+        'choice'
     """
     if len(options) < 2 or right not in options or not all(options.values()):
         raise ValueError(
@@ -66,6 +71,12 @@ def number(
 
     Raises:
         ValueError: an answer that is not finite, or a wrong answer that would count as right.
+
+    Examples:
+        >>> five = {200: "That is five times 40."}
+        >>> asked = number("A fifth of 40?", 8, why="40 / 5.", wrong=five, otherwise="Divide.")
+        >>> [value for value, room in asked.known]
+        [8, 200]
     """
 
     def room(value: float) -> float:
@@ -91,6 +102,12 @@ def quiz(name: str, questions: Sequence[Question]) -> Html:
 
     Raises:
         ValueError: no questions, or a name that is not one plain word.
+
+    Examples:
+        >>> asked = number("A fifth of 40?", 8, why="40 / 5.", wrong={}, otherwise="Divide.")
+        >>> print(quiz("warm-up", [asked]).text)
+        Quiz
+        1. A fifth of 40?
     """
     if not questions or not re.fullmatch(r"[a-z0-9-]+", name):
         raise ValueError(

@@ -32,6 +32,12 @@ def slider(
 
     Raises:
         ValueError: fewer than two values, a start that is none of theirs, or an empty alt.
+
+    Examples:
+        >>> def draw(axes, n):
+        ...     axes.bar(range(n), 1)
+        >>> slider(draw, [1, 2, 4], label="Bars", alt=lambda n: f"{n} of them.").text
+        'Slider: Bars. At 1: 1 of them.'
     """
     values = list(values)
     if len(values) < 2 or not 0 <= start < len(values):
@@ -72,6 +78,14 @@ def live(
 
     Raises:
         ImportError: ipywidgets is not installed.
+
+    Examples:
+        >>> def draw(axes, n):
+        ...     axes.bar(range(n), 1)
+        >>> title, moving, shown = live(draw, [1, 2, 4], label="Bars").children
+        >>> moving.value = 4  # as the reader does
+        >>> "4" in shown.value
+        True
     """
     try:
         import ipywidgets

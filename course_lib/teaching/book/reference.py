@@ -249,9 +249,11 @@ class Writer:
 
         parts = cleandoc(docstring).split("\n\n")
         for i, part in enumerate(parts):
+            if ">>>" in part:
+                continue  # it stands as it is
             if part.startswith("    "):  # set in: a listing
                 parts[i] = f"::\n\n{part}"
-            elif not part.lstrip().startswith(">>>"):
+            else:
                 parts[i] = INLINE.sub(inline, part)
                 if re.split("[:,]", part)[0] in fields:
                     parts[i] = f"Attributes:\n{indent(parts[i], '    ')}"

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from course_lib.masks import Mask
-from course_lib.pruning import State, prune_model, tickets
+from course_lib.pruning import State, iterative_pruning, prune_model, tickets
 from course_lib.pruning.tickets import Ticket
 from course_lib.sparse import densify, sparsify
 from course_lib.training.data import CLASSES, Data, mnist1d
@@ -107,7 +107,7 @@ def contest(
     density: list[float] = []
     found: dict[str, dict[str, list[float]]] = {"ticket": {}}
     dense = start
-    for done in tickets.iterative_pruning(
+    for done in iterative_pruning(
         model, train, rounds=rounds, fraction=fraction, rates=RATES, scope="tensor",
         rewind_step=rewind_step,
     ):  # fmt: skip

@@ -26,27 +26,56 @@ class Expression(dict[str, Any]):
 
 
 def name(variable: str) -> Expression:
-    """A variable of the student's notebook."""
+    """A variable of the student's notebook.
+
+    Examples:
+        >>> name("weights")
+        {'expr': 'name', 'name': 'weights'}
+    """
     return Expression(expr="name", name=variable)
 
 
 def module(path: str) -> Expression:
-    """A module, imported in the kernel: `module("torch.nn")`."""
+    """A module, imported in the kernel: `module("torch.nn")`.
+
+    Examples:
+        >>> module("torch.nn")
+        {'expr': 'module', 'name': 'torch.nn'}
+    """
     return Expression(expr="module", name=path)
 
 
 def attr(of: Expression, path: str) -> Expression:
-    """An attribute of the value of an expression: `attr(module("torch"), "relu")`."""
+    """An attribute of the value of an expression: `attr(module("torch"), "relu")`.
+
+    Examples:
+        >>> attr(module("torch"), "relu")
+        {'expr': 'attr', 'of': {'expr': 'module', 'name': 'torch'}, 'name': 'relu'}
+    """
     return Expression(expr="attr", of=of, name=path)
 
 
 def helper(function: Callable[..., Any]) -> Expression:
-    """A function of the spec's, sent to the kernel as source: it stands alone, with no secret."""
+    """A function of the spec's, sent to the kernel as source: it stands alone, with no secret.
+
+    Examples:
+        >>> def half(x):
+        ...     return x / 2
+        >>> print(helper(half)["source"], end="")
+        def half(x):
+            return x / 2
+    """
     return Expression(expr="helper", **_source(function))
 
 
 def call(of: Expression, *args: Any, **kwargs: Any) -> Expression:
-    """A call in the kernel; each argument is an expression or plain data (numbers, tensors)."""
+    """A call in the kernel; each argument is an expression or plain data (numbers, tensors).
+
+    Examples:
+        >>> asked = call(attr(module("torch"), "relu"), name("weights"))
+        >>> asked["of"]["name"], asked["args"]
+        ('relu', [{'expr': 'name', 'name': 'weights'}])
+    """
     nodes = [a if isinstance(a, Expression) else encode(a) for a in args]
     named = {k: a if isinstance(a, Expression) else encode(a) for k, a in kwargs.items()}
     return Expression(expr="call", of=of, args=nodes, kwargs=named)
@@ -73,6 +102,12 @@ class Check:
         numpy arrays), to a sentence that says what is wrong, or "". It stands alone (it may use
         `np`), and its source is released if the check is visible. Answers with NaN or infinity
         never reach it: they fail.
+
+    Examples:
+        >>> def cases(rng):
+        ...     return [(rng.normal(size=4),) for _ in range(3)]
+        >>> Check("negative", "A negative weight counts by its size.", 2, cases, visible=True).rtol
+        1e-05
     """
 
     id: str
@@ -90,7 +125,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Task:
-    """One graded function: its name (the solution cell's grade_id too) and its checks."""
+    """One graded function: its name (the solution cell's grade_id too) and its checks.
+
+    Examples:
+        >>> def cases(rng):
+        ...     return [(rng.normal(size=4),) for _ in range(3)]
+        >>> plain = Check("plain", "It returns the sizes.", 1, cases, visible=True)
+        >>> negative = Check("negative", "A negative weight counts by its size.", 2, cases)
+        >>> Task("sizes", [plain, negative]).points
+        3
+    """
 
     name: str
     checks: list[Check]
@@ -119,6 +163,13 @@ def mutant(task: str, message: str, loses: Iterable[str]) -> Callable[..., Any]:
     The message completes "This looks like a known slip: ..." and says what the function does wrong.
     The function stands alone, like a student's: it may use what the notebook imports, and no other
     function of its file. What is the reference solution but for an expression or two is a `slip`.
+
+    Examples:
+        >>> @mutant("sizes", "it keeps the sign", loses=["negative"])
+        ... def signed(w):
+        ...     return w
+        >>> signed.variant["loses"]
+        ('negative',)
     """
     return lambda function: _tag(function, task=task, message=message, loses=tuple(loses))
 
@@ -178,6 +229,11 @@ def slip(
     called as the variable that this is assigned to; the rest is as for `mutant`:
 
         signed = slip("sizes", "it keeps the sign", swap=("np.abs(w)", "w"), loses=["negative"])
+
+    Examples:
+        >>> signed = slip("sizes", "it keeps the sign", swap=("np.abs(w)", "w"), loses=["negative"])
+        >>> signed.made_in("def sizes(w): return np.abs(w)")
+        'def sizes(w): return w'
     """
     if (swap is None) == (not swaps):
         raise TypeError(f"a slip of {task} has one swap=(old, new) or some swaps=[(old, new), ...]")
@@ -186,7 +242,15 @@ def slip(
 
 
 def alternative(task: str) -> Callable[..., Any]:
-    """Mark a function as a right answer to a task, written differently: it must lose nothing."""
+    """Mark a function as a right answer to a task, written differently: it must lose nothing.
+
+    Examples:
+        >>> @alternative("sizes")
+        ... def by_root(w):
+        ...     return (w * w) ** 0.5
+        >>> by_root.variant
+        {'task': 'sizes'}
+    """
     return lambda function: _tag(function, task=task)
 
 

@@ -77,6 +77,10 @@ def check(name: str, folder: str | Path = ".") -> None:
     Raises:
         FileNotFoundError: the task's check file does not lie in the folder of the notebook, or
             cannot be read.
+
+    Examples:
+        >>> check("keep_largest", "exercises/release/01_sparse_approximation")  # too early
+        keep_largest is not defined: run the cell above first.
     """
     material = _visible(Path(folder) / f"{name}.check.json")
     names = vars(sys.modules["__main__"])

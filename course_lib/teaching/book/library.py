@@ -205,7 +205,7 @@ def _read(root: Path, files: tuple[tuple[Path, int], ...]) -> Library:
     for path in [path for path, _ in files if path.suffix == ".py"]:
         parts = path.relative_to(root).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        modules[name] = Module(path, ast.parse(path.read_text(encoding="utf-8")))
+        modules[name] = Module(path, ast.parse(path.read_text(encoding="utf-8"), str(path)))
     return Library(root, modules)
 
 

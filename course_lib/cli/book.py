@@ -110,6 +110,8 @@ def broken_pages(root: Path, html: Path) -> Iterator[str]:
         page = html / f"{name.removesuffix('.md').removesuffix('.ipynb')}.html"
         if not page.is_file():
             yield f"{name} has no page"
+        elif name.startswith("book/library/"):
+            continue  # where an example of a docstring may show what is raised
         elif "Traceback (most recent call last)" in page.read_text(encoding="utf-8"):
             yield f"{name} shows a traceback"
 

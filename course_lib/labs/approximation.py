@@ -32,6 +32,10 @@ def hard_threshold(w: Tensor, k: int) -> Tensor:
 
     Raises:
         TypeError, ValueError: as `top_k`.
+
+    Examples:
+        >>> hard_threshold(torch.tensor([3.0, -0.5, -2.0]), 2)
+        tensor([ 3.,  0., -2.])
     """
     return torch.where(top_k(w.abs(), k), w, 0)
 
@@ -41,8 +45,16 @@ def soft_threshold(w: Tensor, tau: float | Tensor) -> Tensor:
 
     The minimiser of |v - w|^2 / 2 + tau |v|_1. Source: Donoho (1995).
 
+    Args:
+        w: any shape.
+        tau: a number, or a tensor that broadcasts with w.
+
     Raises:
         ValueError: tau is negative or not finite.
+
+    Examples:
+        >>> soft_threshold(torch.tensor([3.0, -0.5, -2.0]), 1.0)
+        tensor([ 2.,  0., -1.])
     """
     price = torch.as_tensor(tau)
     if not ((price >= 0) & price.isfinite()).all():
@@ -67,6 +79,10 @@ def lp(p: float) -> Norm:
 
     Raises:
         ValueError: p is not positive.
+
+    Examples:
+        >>> lp(1)(torch.tensor([3.0, -4.0])), lp(2)(torch.tensor([3.0, -4.0]))
+        (tensor(7.), tensor(5.))
     """
     if not p > 0:
         raise ValueError(f"p: given {p}, expected a positive number or math.inf.")
@@ -85,6 +101,10 @@ def ky_fan(j: int) -> Norm:
 
     Raises:
         ValueError: j is below 1. Source: Ky Fan (1951).
+
+    Examples:
+        >>> ky_fan(2)(torch.tensor([3.0, -4.0, 1.0]))
+        tensor(7.)
     """
     if j < 1:
         raise ValueError(f"j: given {j}, expected an integer of at least 1.")
@@ -98,6 +118,10 @@ def sorted_l1(weights: Tensor) -> Norm:
         ValueError: weights that increase, are negative, or start with zero: then it is no norm.
 
     Source: Bogdan et al. (2015).
+
+    Examples:
+        >>> sorted_l1(torch.tensor([2.0, 1.0]))(torch.tensor([3.0, -4.0]))
+        tensor(11.)
     """
     if not (weights[0] > 0 and weights[-1] >= 0 and (weights.diff() <= 0).all()):
         raise ValueError(
@@ -129,6 +153,11 @@ def hessian_norm(hessian: Tensor) -> Norm:
 
     Raises:
         ValueError: H is not symmetric or not positive definite.
+
+    Examples:
+        >>> H = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
+        >>> hessian_norm(H)(torch.tensor([1.0, -1.0]))  # the root of 2
+        tensor(1.4142)
     """
     _check_hessian(hessian)
     return lambda r: quadratic_loss(r, hessian).mul(2).sqrt()
@@ -169,6 +198,11 @@ def refit_survivors(w: Tensor, hessian: Tensor, support: Tensor) -> Tensor:
         ValueError: H is not symmetric or not positive definite.
 
     Source: Hassibi and Stork (1993).
+
+    Examples:
+        >>> H = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
+        >>> refit_survivors(torch.tensor([3.0, -2.0]), H, torch.tensor([True, False]))
+        tensor([2., 0.])
     """
     _check_hessian(hessian)
     dropped = torch.where(support, 0, w)
@@ -181,7 +215,18 @@ def refit_survivors(w: Tensor, hessian: Tensor, support: Tensor) -> Tensor:
 
 
 def hessian_losses(w: Tensor, hessian: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what the loss rises by without and with re-optimised survivors, each (...)."""
+    """Return what the loss rises by without and with re-optimised survivors, each (...).
+
+    Args:
+        w: vectors (..., n).
+        hessian: H (..., n, n).
+        support: bool (..., n).
+
+    Examples:
+        >>> H = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
+        >>> hessian_losses(torch.tensor([3.0, -2.0]), H, torch.tensor([True, False]))
+        (tensor(4.), tensor(3.))
+    """
     refitted = refit_survivors(w, hessian, support)
     return (
         quadratic_loss(w - keep_values(w, support), hessian),
@@ -203,8 +248,16 @@ class BestSupport(NamedTuple):
 def all_supports(n: int, k: int) -> Tensor:
     """Return every choice of k places among n, a bool tensor (C(n, k), n), in index order.
 
+    Args:
+        n: places.
+        k: how many of them are chosen.
+
     Raises:
         ValueError: k is not in 0..n, or there are more than a million choices.
+
+    Examples:
+        >>> all_supports(3, 2).int().tolist()
+        [[1, 1, 0], [1, 0, 1], [0, 1, 1]]
     """
     if not 0 <= k <= n or math.comb(n, k) > 1_000_000:
         raise ValueError(
@@ -229,6 +282,11 @@ def best_support(
 
     Raises:
         ValueError: k is not in 0..n, or there are more than a million supports.
+
+    Examples:
+        >>> found = best_support(torch.tensor([3.0, -4.0, 1.0]), 1, lp(2))
+        >>> found.supports[found.optimal].int().tolist(), round(found.loss.item(), 4)
+        ([[0, 1, 0]], 3.1623)
     """
     supports = all_supports(w.shape[-1], k)
     candidates = supports.view(len(supports), *[1] * (w.ndim - 1), -1)
@@ -252,6 +310,10 @@ def is_optimal(rule: Rule, norm: Norm, w: Tensor, k: int, fit: Fit = keep_values
 
     Raises:
         TypeError, ValueError: as `best_support`.
+
+    Examples:
+        >>> is_optimal(by_magnitude, lp(2), torch.tensor([[3.0, -4.0, 1.0]]), 1)
+        tensor([True])
     """
     if w.ndim != 2:
         raise ValueError(f"w: given shape {tuple(w.shape)}, expected (trials, n). Use w[None].")
@@ -262,7 +324,12 @@ def is_optimal(rule: Rule, norm: Norm, w: Tensor, k: int, fit: Fit = keep_values
 
 
 def by_magnitude(w: Tensor, k: int) -> Tensor:
-    """Choose the k largest |w_i|: the sculptor's rule."""
+    """Choose the k largest |w_i|: the sculptor's rule.
+
+    Examples:
+        >>> by_magnitude(torch.tensor([3.0, -4.0, 1.0]), 2)
+        tensor([ True,  True, False])
+    """
     return top_k(w.abs(), k)
 
 
@@ -275,13 +342,25 @@ def by_positive_part(w: Tensor, k: int) -> Tensor:
 
 
 def random_vectors(trials: int, n: int, seed: int) -> Tensor:
-    """Draw standard normal vectors, float64 (trials, n)."""
+    """Draw standard normal vectors, float64 (trials, n).
+
+    Args:
+        trials: how many.
+        n: entries of each.
+        seed: of the draw.
+    """
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(trials, n, generator=generator, dtype=torch.float64)
 
 
 def random_hessians(trials: int, n: int, seed: int) -> Tensor:
-    """Draw the Hessians A A' / n of least squares problems with normal A, (trials, n, n)."""
+    """Draw the Hessians A A' / n of least squares problems with normal A, (trials, n, n).
+
+    Args:
+        trials: how many.
+        n: rows and columns of each.
+        seed: of the draw.
+    """
     factors = random_vectors(trials * n, n, seed).view(trials, n, n)
     return factors @ factors.mT / n
 

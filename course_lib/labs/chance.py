@@ -20,8 +20,18 @@ Floats = NDArray[np.float64]
 def log_choose(n: ArrayLike, k: ArrayLike) -> Floats:
     """Return ln C(n, k), elementwise; exact to rounding for n up to 1e15 and beyond.
 
+    Args:
+        n: of how many.
+        k: how many are chosen.
+
     Raises:
         ValueError: k is not from 0 to n.
+
+    Examples:
+        >>> float(np.exp(log_choose(5, 2)).round(6))
+        10.0
+        >>> round(float(log_choose(10**15, 1)), 4)
+        34.5388
     """
     n, k = np.asarray(n, float), np.asarray(k, float)
     if np.any((k < 0) | (k > n)):
@@ -35,8 +45,18 @@ def log_tail(tau: ArrayLike, sigma: ArrayLike = 1.0) -> Floats:
 
     q = erfc(tau / (sigma sqrt 2)), both tails; its logarithm stays finite where q underflows.
 
+    Args:
+        tau: the threshold, at least 0.
+        sigma: standard deviation of the weights.
+
     Raises:
         ValueError: tau is negative, or sigma not positive.
+
+    Examples:
+        >>> round(float(np.exp(log_tail(1.96))), 4)
+        0.05
+        >>> round(float(log_tail(100.0)))  # the chance itself underflows
+        -5005
     """
     tau, sigma = np.asarray(tau, float), np.asarray(sigma, float)
     if np.any(~(tau >= 0)) or np.any(~(sigma > 0)):
@@ -76,8 +96,17 @@ def best_threshold(N: float, s: float, sigma: float = 1.0) -> float:
 
     Infinite for s = 0, zero for s = N.
 
+    Args:
+        N: weights.
+        s: true ones among them.
+        sigma: standard deviation of the weights.
+
     Raises:
         ValueError: s is not from 0 to N, or sigma not positive.
+
+    Examples:
+        >>> round(best_threshold(100, 5), 3)
+        1.96
     """
     _checked(N, s)
     log_tail(0.0, sigma)
@@ -90,8 +119,16 @@ def best_threshold(N: float, s: float, sigma: float = 1.0) -> float:
 def log_odds_best(N: ArrayLike, s: ArrayLike) -> Floats:
     """Return ln P at the best threshold: s ln(s/N) + (N - s) ln(1 - s/N), whatever sigma.
 
+    Args:
+        N: weights.
+        s: true ones among them.
+
     Raises:
         ValueError: s is not from 0 to N.
+
+    Examples:
+        >>> round(float(log_odds_best(100, 5)), 3)
+        -19.852
     """
     N, s = _checked(N, s), np.asarray(s, float)
     with np.errstate(divide="ignore"):
@@ -104,8 +141,19 @@ def log_odds_top_k(N: ArrayLike, s: ArrayLike, k: ArrayLike | None = None) -> Fl
     P = C(N - s, k - s) / C(N, k): all sets of k are equally likely, whatever the law and whatever
     its spread. With k = s, the default, P = 1 / C(N, s): the support exactly.
 
+    Args:
+        N: weights.
+        s: true ones among them.
+        k: kept ones, at least s; s if not given.
+
     Raises:
         ValueError: s is not from 0 to N, or k not from s to N.
+
+    Examples:
+        >>> round(float(np.exp(-log_odds_top_k(10, 3))))  # one in C(10, 3)
+        120
+        >>> float(np.exp(log_odds_top_k(10, 3, k=10)))
+        1.0
     """
     N, s = _checked(N, s), np.asarray(s, float)
     if k is None:
@@ -148,7 +196,12 @@ class Counted:
 
 
 def gaussian(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """Draw independent standard Gaussian values: what `deal` deals unless told otherwise."""
+    """Draw independent standard Gaussian values: what `deal` deals unless told otherwise.
+
+    Args:
+        rng: the generator.
+        shape: (deals, N).
+    """
     return rng.standard_normal(shape)
 
 

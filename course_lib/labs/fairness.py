@@ -106,6 +106,11 @@ def accuracies(
             that is not positive.
 
     Source: Bird et al. (2020), for MetricFrame.
+
+    Examples:
+        >>> found = accuracies([0, 1, 1], [[0, 1, 0]], ["town", "town", "country"])
+        >>> {name: share.tolist() for name, share in found.items()}
+        {'country': [0.0], 'town': [1.0], 'overall': [0.6666666666666666]}
     """
     y, predicted, group = np.asarray(y), _rows(predicted, y), np.asarray(group).astype(str)
     weight = np.ones(len(y)) if weight is None else np.asarray(weight)
@@ -149,8 +154,17 @@ def lost(y: Array, before: Array, after: Array) -> Array:
 
     What was won is `lost(y, after, before)`: accuracy falls by the mean of the one less the other.
 
+    Args:
+        y: right classes (n,).
+        before: predictions (S, n).
+        after: predictions (S, n) of the same networks.
+
     Raises:
         ValueError: predictions that are not (S, n) classes for y (n,), or not as many networks.
+
+    Examples:
+        >>> lost([0, 1, 1], [[0, 1, 0]], [[0, 0, 1]]).tolist()
+        [[False, True, False]]
     """
     y, before, after = np.asarray(y), _rows(before, y), _rows(after, y)
     if len(before) != len(after):
@@ -165,8 +179,15 @@ def body(predicted: Array) -> Array:
 
     Of classes that tie it is the smallest.
 
+    Args:
+        predicted: classes (S, n).
+
     Raises:
         ValueError: predictions that are not (S, n) classes.
+
+    Examples:
+        >>> body([[0, 2], [1, 2], [1, 0]]).tolist()
+        [1, 2]
     """
     predicted = _rows(predicted)
     classes = np.arange(predicted.max() + 1)[:, None, None]
@@ -186,6 +207,10 @@ def exemplars(before: Array, after: Array) -> Array:
         ValueError: predictions that are not classes, of the same examples.
 
     Source: Hooker et al. (2019), "pruning identified exemplars".
+
+    Examples:
+        >>> exemplars([[0, 1], [0, 1]], [[0, 2], [0, 2]]).tolist()
+        [1]
     """
     if np.shape(before)[1:] != np.shape(after)[1:]:
         raise ValueError(
@@ -205,6 +230,11 @@ def rates(margin: Array, right: Array, edges: Array) -> Array:
 
     Raises:
         ValueError: a bin without examples, margins that are not finite, or shapes that differ.
+
+    Examples:
+        >>> margin, right = np.array([-1.0, 0.5, 2.0, 0.4]), np.array([0, 1, 1, 0])
+        >>> rates(margin, right, np.array([0.0, 1.0])).tolist()
+        [0.0, 0.5, 1.0]
     """
     margin, right = np.asarray(margin), np.asarray(right)
     if margin.shape != right.shape or not np.isfinite(margin).all():
@@ -231,5 +261,9 @@ def foretold(margin: Array, edges: Array, others: Array) -> Array:
         others: what `rates` said of the other group in these bins.
 
     Source: Kitagawa (1955), who standardised death rates so.
+
+    Examples:
+        >>> foretold(np.array([[-1.0, 2.0]]), np.array([0.0]), np.array([0.25, 0.75])).tolist()
+        [0.5]
     """
     return cast(Array, others[np.digitize(margin, edges)].mean(axis=1))

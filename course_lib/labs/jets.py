@@ -61,7 +61,15 @@ def coordinates(particles: Array) -> tuple[Array, Array, Array]:
 
 
 def turn(phi: Any) -> Any:
-    """Bring a difference of azimuths into [-pi, pi): the short way round the cylinder."""
+    """Bring a difference of azimuths into [-pi, pi): the short way round the cylinder.
+
+    Args:
+        phi: radians.
+
+    Examples:
+        >>> round(turn(6.0), 4)  # nearly once around is a little back
+        -0.2832
+    """
     return (phi + math.pi) % (2 * math.pi) - math.pi
 
 
@@ -74,6 +82,15 @@ def mass(particles: Array) -> float:
     """Return the mass in GeV of what a set of particles came from: their four-vectors added first.
 
     No particles have mass 0.
+
+    Args:
+        particles: (n, 4).
+
+    Examples:
+        >>> mass([[3.0, 0.0, 0.0, 5.0]])
+        4.0
+        >>> mass([[1.0, 0.0, 0.0, 1.0], [-1.0, 0.0, 0.0, 1.0]])  # two without mass, back to back
+        2.0
     """
     px, py, pz, E = np.asarray(particles, dtype=np.float64).reshape(-1, 4).sum(axis=0)
     return math.sqrt(max(E**2 - px**2 - py**2 - pz**2, 0.0))
@@ -233,12 +250,30 @@ def soft_drop(tree: Clustering, z_cut: float = 0.1, beta: float = 2, radius: flo
 
 
 def harder_than(particles: Array, least: float) -> NDArray[np.bool_]:
-    """Select the particles with pT above `least` GeV: magnitude pruning by a threshold."""
+    """Select the particles with pT above `least` GeV: magnitude pruning by a threshold.
+
+    Args:
+        particles: (n, 4).
+        least: GeV.
+
+    Examples:
+        >>> harder_than([[3.0, 0.0, 0.0, 5.0], [1.0, 0.0, 0.0, 1.0]], 2.0)
+        array([ True, False])
+    """
     return coordinates(particles)[0] > least
 
 
 def hardest(particles: Array, k: int) -> NDArray[np.bool_]:
-    """Select the k particles of largest pT, or all: magnitude pruning by a budget."""
+    """Select the k particles of largest pT, or all: magnitude pruning by a budget.
+
+    Args:
+        particles: (n, 4).
+        k: how many.
+
+    Examples:
+        >>> hardest([[3.0, 0.0, 0.0, 5.0], [1.0, 0.0, 0.0, 1.0]], 1)
+        array([ True, False])
+    """
     pt = torch.from_numpy(coordinates(particles)[0])
     kept: NDArray[np.bool_] = top_k(pt, min(k, len(pt))).numpy()
     return kept

@@ -192,7 +192,17 @@ def train_by_clock(
 
 
 def seconds_to(moments: Sequence[Moment], wanted: float) -> float:
-    """Return the seconds until a test accuracy was first seen; infinite if it never was."""
+    """Return the seconds until a test accuracy was first seen; infinite if it never was.
+
+    Args:
+        moments: of one training.
+        wanted: the accuracy, a share.
+
+    Examples:
+        >>> run = [Moment(1.0, 10, 0.7, 0.6), Moment(2.0, 20, 0.5, 0.9)]
+        >>> seconds_to(run, 0.8), seconds_to(run, 0.95)
+        (2.0, inf)
+    """
     return min((m.seconds for m in moments if m.accuracy >= wanted), default=float("inf"))
 
 

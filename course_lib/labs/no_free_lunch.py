@@ -25,6 +25,10 @@ def cube(bits: int) -> Tensor:
 
     Raises:
         ValueError: bits is not from 1 to 16.
+
+    Examples:
+        >>> cube(2).tolist()
+        [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
     if not 1 <= bits <= 16:
         raise ValueError(f"bits: given {bits}, expected from 1 to 16.")
@@ -36,6 +40,10 @@ def labellings(points: int, classes: int = 2) -> Tensor:
 
     Raises:
         ValueError: no points, fewer than two classes, or more than a million ways.
+
+    Examples:
+        >>> labellings(2).tolist()
+        [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
     _check_count(points, classes)
     return torch.tensor(list(product(range(classes), repeat=points)))
@@ -88,6 +96,10 @@ def linear_rules(X: Tensor) -> Tensor:
         ValueError: more than three coordinates, or others than 0 and 1.
 
     Source: Muroga (1971).
+
+    Examples:
+        >>> len(linear_rules(cube(2)))  # of 16 labellings; the two of "either, or" are missing
+        14
     """
     bits = X.shape[-1]
     if bits > 3 or not ((X == 0) | (X == 1)).all():
@@ -106,6 +118,11 @@ def nearest(X: Tensor, y: Tensor, X_new: Tensor) -> Tensor:
     """Name the class of the nearest example; of equally near ones, the first.
 
     Source: Cover and Hart (1967).
+
+    Examples:
+        >>> X, y = torch.tensor([[0.0], [10.0]]), torch.tensor([3, 7])
+        >>> nearest(X, y, torch.tensor([[1.0], [8.0]]))
+        tensor([3, 7])
     """
     # Differences, not the faster formula by products: its rounding would break exact ties.
     mode = "donot_use_mm_for_euclid_dist"
@@ -113,12 +130,22 @@ def nearest(X: Tensor, y: Tensor, X_new: Tensor) -> Tensor:
 
 
 def majority(X: Tensor, y: Tensor, X_new: Tensor) -> Tensor:
-    """Name the commonest class for everything; of equally common ones, the lowest."""
+    """Name the commonest class for everything; of equally common ones, the lowest.
+
+    Examples:
+        >>> majority(torch.zeros(3, 1), torch.tensor([2, 5, 5]), torch.zeros(2, 1))
+        tensor([5, 5])
+    """
     return y.bincount().argmax().expand(len(X_new))
 
 
 def contrary(learner: Learner, classes: int = 2) -> Learner:
-    """Return a learner that hears another one and says the next class."""
+    """Return a learner that hears another one and says the next class.
+
+    Examples:
+        >>> contrary(majority, 10)(torch.zeros(3, 1), torch.tensor([2, 5, 5]), torch.zeros(2, 1))
+        tensor([6, 6])
+    """
     return lambda X, y, X_new: (learner(X, y, X_new) + 1) % classes
 
 
@@ -128,8 +155,17 @@ def contrary(learner: Learner, classes: int = 2) -> Learner:
 def toss(size: Sequence[int], chances: Tensor, seed: int) -> Tensor:
     """Draw labels independently of everything: class c with chance chances[c], int64 of a size.
 
+    Args:
+        size: of what is drawn.
+        chances: of each class, (C,).
+        seed: of the draw.
+
     Raises:
         ValueError: chances that are no probabilities.
+
+    Examples:
+        >>> toss([8], torch.tensor([0.0, 0.5, 0.5]), seed=0).min()  # no class without a chance
+        tensor(1)
     """
     chances = torch.as_tensor(chances, dtype=torch.float64)
     if chances.ndim != 1 or not (chances >= 0).all() or abs(chances.sum().item() - 1) > 1e-6:
@@ -154,6 +190,10 @@ def replace_labels(y: Tensor, share: float, seed: int, classes: int = 10) -> Ten
         ValueError: share out of range.
 
     Source: Zhang et al. (2017).
+
+    Examples:
+        >>> torch.equal(replace_labels(torch.arange(10), 0.0, seed=0), torch.arange(10))
+        True
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: given {share}, expected from 0 to 1.")
@@ -173,6 +213,10 @@ def expected_accuracy(predicted: Tensor, chances: Tensor) -> Tensor:
 
     Returns:
         float64 (...).
+
+    Examples:
+        >>> expected_accuracy(torch.tensor([0, 0, 1]), torch.tensor([0.75, 0.25]))
+        tensor(0.5833, dtype=torch.float64)
     """
     return torch.as_tensor(chances, dtype=torch.float64)[predicted].mean(dim=-1)
 

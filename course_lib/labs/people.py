@@ -42,7 +42,15 @@ class Grouped(NamedTuple):
 
 
 def transposed(X: Tensor) -> Tensor:
-    """Exchange rows and columns of square pictures, one a row of X (n, side * side)."""
+    """Exchange rows and columns of square pictures, one a row of X (n, side * side).
+
+    Args:
+        X: (n, side * side).
+
+    Examples:
+        >>> transposed(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+        tensor([[1., 3., 2., 4.]])
+    """
     side = round(X.shape[1] ** 0.5)
     if side * side != X.shape[1]:
         raise ValueError(f"X: given {X.shape[1]} pixels a row, expected those of a square picture.")
@@ -50,7 +58,15 @@ def transposed(X: Tensor) -> Tensor:
 
 
 def scrambled(X: Tensor) -> Tensor:
-    """Put the features of all examples (n, features) into another order, always the same one."""
+    """Put the features of all examples (n, features) into another order, always the same one.
+
+    Args:
+        X: (n, features).
+
+    Examples:
+        >>> scrambled(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).sort().values
+        tensor([[1., 2., 3., 4.]])
+    """
     return X[:, torch.randperm(X.shape[1], generator=torch.Generator().manual_seed(7))]
 
 
@@ -77,6 +93,12 @@ def with_minority(
 
     Raises:
         ValueError: a share that leaves one group empty.
+
+    Examples:
+        >>> from course_lib.training import digits
+        >>> data = with_minority(digits(), transposed, share=0.1, seed=0)
+        >>> int((data.group == "minority").sum()), len(data.X)
+        (126, 1258)
     """
     count = round(share * len(data.X))
     if not 0 < count < len(data.X):
@@ -121,6 +143,12 @@ def table(people: Any, outcome: Any, group: str, *, seed: int, held: float = 0.3
     Raises:
         ValueError: no such column or no other, lengths that differ, no row with both a group and an
             outcome, infinite numbers, or a group with no row on one side.
+
+    Examples:
+        >>> people = pd.DataFrame({"age": range(20, 40), "home": ["town", "country"] * 10})
+        >>> data = table(people, pd.Series([0, 1, 1, 1] * 5), "home", seed=0)
+        >>> data.X.shape, data.X_test.shape, sorted(set(data.group))
+        (torch.Size([14, 1]), torch.Size([6, 1]), ['country', 'town'])
     """
     if group not in people.columns or len(people) != len(outcome):
         raise ValueError(
@@ -206,6 +234,11 @@ def made_people(n: int = 6000, seed: int = 0) -> Grouped:
 
     Raises:
         ValueError: fewer than 100 people.
+
+    Examples:
+        >>> data = made_people(200)
+        >>> data.X.shape, data.X_test.shape, sorted(set(data.group))
+        (torch.Size([140, 13]), torch.Size([60, 13]), ['country', 'town'])
     """
     if n < 100:
         raise ValueError(

@@ -178,6 +178,10 @@ def truth(epsilon: float) -> float:
         ValueError: epsilon is not a positive finite number.
 
     Source: Warner (1965).
+
+    Examples:
+        >>> round(truth(1.0), 3)
+        0.731
     """
     return 1 / (1 + math.exp(-_positive(epsilon)))
 
@@ -226,6 +230,11 @@ def debias(reported: ArrayLike, epsilon: float) -> Floats:
         ValueError: epsilon is not a positive finite number.
 
     Source: Warner (1965).
+
+    Examples:
+        >>> p = truth(1.0)
+        >>> float(debias(0.2 * p + 0.8 * (1 - p), 1.0).round(6))  # a fifth has it
+        0.2
     """
     # 2p - 1 is tanh(epsilon / 2); about one half nothing cancels.
     return np.asarray((np.asarray(reported, float) - 0.5) / math.tanh(_positive(epsilon) / 2) + 0.5)
@@ -270,10 +279,19 @@ def advanced_composition(epsilon: float, count: int, delta: float) -> float:
     `count` reports of epsilon each are private with this epsilon and delta. Basic composition,
     count * epsilon with delta = 0, is better for a few reports.
 
+    Args:
+        epsilon: of each report.
+        count: reports.
+        delta: the chance that is left out.
+
     Raises:
         ValueError: epsilon is not positive and finite, count below 1, or delta not inside 0 to 1.
 
     Source: Dwork, Rothblum and Vadhan (2010).
+
+    Examples:
+        >>> round(advanced_composition(0.1, 100, 1e-5), 2)  # and 100 * 0.1 is 10
+        5.85
     """
     _check_composition(epsilon, count, delta)
     return epsilon * math.sqrt(-2 * count * math.log(delta)) + count * epsilon * math.expm1(epsilon)
@@ -344,6 +362,13 @@ class Budget:
 
     Raises:
         ValueError: total is not a positive finite number.
+
+    Examples:
+        >>> budget = Budget(0.3)
+        >>> for _ in range(3):
+        ...     budget.spend(0.1)
+        >>> budget.left
+        Fraction(0, 1)
     """
 
     def __init__(self, total: float | Fraction) -> None:
@@ -535,10 +560,18 @@ def auc(scores: Floats, truths: Bits) -> Floats:
 
     A half for guessing, one for an attack that never errs; ties count a half.
 
+    Args:
+        scores: (n, traits), higher where a trait is likelier.
+        truths: bool (n, traits).
+
     Raises:
         ValueError: shapes that differ, or a column with only one kind.
 
     Source: Mann and Whitney (1947).
+
+    Examples:
+        >>> auc(np.array([[3.0], [1.0], [2.0]]), np.array([[True], [False], [True]]))
+        array([1.])
     """
     if scores.shape != truths.shape or not np.all(truths.any(axis=0) & ~truths.all(axis=0)):
         raise ValueError(
@@ -550,6 +583,11 @@ def auc(scores: Floats, truths: Bits) -> Floats:
 
 def roc(scores: Floats, truths: Bits, at: Floats) -> Floats:
     """Return the share of true positives at given shares of false positives, all columns pooled.
+
+    Args:
+        scores: any shape, higher where a trait is likelier.
+        truths: bool, the same shape.
+        at: shares of false positives.
 
     Raises:
         ValueError: shapes that differ.

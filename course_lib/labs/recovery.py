@@ -35,8 +35,20 @@ class Problems(NamedTuple):
 def random_problems(trials: int, m: int, n: int, k: int, seed: int) -> Problems:
     """Draw Gaussian measurements of vectors with k entries, normal plus a random sign, float64.
 
+    Args:
+        trials: how many.
+        m: measurements of each.
+        n: unknowns of each.
+        k: entries of the truth that are not zero.
+        seed: of the draw.
+
     Raises:
         TypeError, ValueError: k is not an integer from 0 to n.
+
+    Examples:
+        >>> A, truth, y = random_problems(5, m=20, n=50, k=3, seed=0)
+        >>> A.shape, truth.shape, y.shape
+        (torch.Size([5, 20, 50]), torch.Size([5, 50]), torch.Size([5, 20]))
     """
     k = checked_count(k, 0, n)
     g = torch.Generator().manual_seed(seed)
@@ -49,7 +61,12 @@ def random_problems(trials: int, m: int, n: int, k: int, seed: int) -> Problems:
 
 
 def recovered(x: Tensor, truth: Tensor, tolerance: float = 0.01) -> Tensor:
-    """Tell, problem by problem, whether x is the truth up to a relative error: bool (...)."""
+    """Tell, problem by problem, whether x is the truth up to a relative error: bool (...).
+
+    Examples:
+        >>> recovered(torch.tensor([1.001, 0.0]), torch.tensor([1.0, 0.0]))
+        tensor(True)
+    """
     missed, size = (torch.linalg.vector_norm(v, dim=-1) for v in (x - truth, truth))
     found: Tensor = missed <= tolerance * size
     return found
@@ -65,7 +82,14 @@ def step_size(A: Tensor) -> Tensor:
 
 
 def lasso_objective(A: Tensor, x: Tensor, y: Tensor, tau: float) -> Tensor:
-    """Return |Ax - y|^2 / 2 + tau |x|_1 for each problem, (...)."""
+    """Return |Ax - y|^2 / 2 + tau |x|_1 for each problem, (...).
+
+    Args:
+        A: (..., m, n).
+        x: (..., n).
+        y: (..., m).
+        tau: the price of size.
+    """
     return (_times(A, x) - y).square().sum(dim=-1) / 2 + tau * x.abs().sum(dim=-1)
 
 
@@ -85,6 +109,10 @@ def ista(A: Tensor, y: Tensor, tau: float | Tensor, rounds: int) -> Tensor:
         ValueError: tau is negative or not finite.
 
     Source: Daubechies, Defrise and De Mol (2004).
+
+    Examples:
+        >>> ista(torch.eye(3), torch.tensor([3.0, -0.5, -2.0]), tau=1.0, rounds=5)
+        tensor([ 2.,  0., -1.])
     """
     *_, x = (torch.zeros_like(_back(A, y)), *ista_steps(A, y, tau, rounds))
     return x
@@ -103,6 +131,11 @@ def fista(A: Tensor, y: Tensor, tau: float | Tensor, rounds: int) -> Tensor:
     """Minimise what `ista` does, with momentum: an error of 1/t^2 instead of 1/t after t rounds.
 
     Arguments, result and errors are those of `ista`. Source: Beck and Teboulle (2009).
+
+    Examples:
+        >>> A, truth, y = random_problems(1, m=60, n=100, k=3, seed=0)
+        >>> recovered(fista(A, y, tau=1e-4, rounds=2000), truth)
+        tensor([True])
     """
     step, price = _prices(A, tau)
     x = ahead = torch.zeros_like(_back(A, y))
@@ -119,6 +152,15 @@ def refit(A: Tensor, y: Tensor, support: Tensor) -> Tensor:
     """Refit by least squares on a support, bool (..., n): what soft thresholding shrank returns.
 
     Where there are more survivors than measurements, the shortest solution.
+
+    Args:
+        A: (..., m, n).
+        y: what was measured (..., m).
+        support: bool (..., n).
+
+    Examples:
+        >>> refit(torch.eye(3), torch.tensor([3.0, -0.5, -2.0]), torch.tensor([True, False, True]))
+        tensor([ 3.,  0., -2.])
     """
     kept = A * support.unsqueeze(-2)
     fit: Tensor = torch.linalg.pinv(kept).matmul(y.unsqueeze(-1)).squeeze(-1) * support
@@ -133,6 +175,10 @@ def largest_support(x: Tensor, k: int) -> Tensor:
 
     Raises:
         TypeError, ValueError: k is not an integer from 0 to n.
+
+    Examples:
+        >>> largest_support(torch.tensor([3.0, -0.5, -2.0]), 2)
+        tensor([ True, False,  True])
     """
     n = x.shape[-1]
     return n_of_m(x.abs(), checked_count(k, 0, n), n)
@@ -146,10 +192,22 @@ def iht(A: Tensor, y: Tensor, k: int, rounds: int, start: Tensor | None = None) 
     Every round chooses among *all* n places, so that one given up before can return. The step is
     the best one on the present support (the normalised version).
 
+    Args:
+        A: measurements (..., m, n).
+        y: what was measured (..., m).
+        k: entries of x.
+        rounds: how many steps.
+        start: (..., n), where to begin; zero if not given.
+
     Raises:
         TypeError, ValueError: k is not an integer from 0 to n.
 
     Source: Blumensath and Davies (2009, 2010).
+
+    Examples:
+        >>> A, truth, y = random_problems(1, m=60, n=100, k=3, seed=0)
+        >>> recovered(iht(A, y, k=3, rounds=50), truth)
+        tensor([True])
     """
     *_, x = (torch.zeros_like(_back(A, y)), *iht_steps(A, y, k, rounds, start))
     return x
@@ -189,6 +247,11 @@ def magnitude_pruning(A: Tensor, y: Tensor, k: int, fraction: float, ridge: floa
         TypeError, ValueError: k is not an integer from 0 to n; the fraction is not in (0, 1].
 
     Source: Han et al. (2015), on least squares.
+
+    Examples:
+        >>> A, truth, y = random_problems(1, m=90, n=60, k=3, seed=0)
+        >>> recovered(magnitude_pruning(A, y, k=3, fraction=0.5), truth)
+        tensor([True])
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction: given {fraction}, expected a share above 0 and at most 1.")
@@ -232,8 +295,17 @@ def radial_mask(size: int, lines: int, turn: float = 0.0) -> Tensor:
 
     The lines are equally spaced; `turn`, from 0 to 1, turns them on towards the next.
 
+    Args:
+        size: rows, and columns, even.
+        lines: how many, at least one.
+        turn: by what share of the angle between two lines.
+
     Raises:
         ValueError: no line, or an odd size.
+
+    Examples:
+        >>> radial_mask(8, lines=1).int().sum()
+        tensor(8)
     """
     if lines < 1 or size < 2 or size % 2:
         raise ValueError(f"given size={size}, lines={lines}: expected an even size, and a line.")
@@ -248,13 +320,28 @@ def radial_mask(size: int, lines: int, turn: float = 0.0) -> Tensor:
 
 
 def frequencies(image: Tensor, mask: Tensor) -> Tensor:
-    """Return the frequencies of an image that the mask lets through, complex, zero elsewhere."""
+    """Return the frequencies of an image that the mask lets through, complex, zero elsewhere.
+
+    Args:
+        image: (height, width).
+        mask: bool (height, width), as `radial_mask` makes it.
+    """
     seen: Tensor = torch.fft.fft2(image, norm="ortho") * mask
     return seen
 
 
 def zero_filled(measured: Tensor) -> Tensor:
-    """Return the picture in which every frequency that was not measured is zero."""
+    """Return the picture in which every frequency that was not measured is zero.
+
+    Args:
+        measured: complex (height, width), from `frequencies`.
+
+    Examples:
+        >>> image = phantom(16)
+        >>> everything = torch.ones(16, 16, dtype=torch.bool)
+        >>> psnr(zero_filled(frequencies(image, everything)), image) > 200
+        True
+    """
     image: Tensor = torch.fft.ifft2(measured, norm="ortho").real
     return image
 
@@ -282,7 +369,12 @@ def reconstruct(measured: Tensor, mask: Tensor, rounds: int = 400) -> Tensor:
 
 
 def psnr(image: Tensor, truth: Tensor) -> float:
-    """Return the peak signal-to-noise ratio in decibels."""
+    """Return the peak signal-to-noise ratio in decibels.
+
+    Args:
+        image: (height, width).
+        truth: the same, as it should be.
+    """
     return float(10 * torch.log10(truth.max() ** 2 / (image - truth).square().mean()))
 
 

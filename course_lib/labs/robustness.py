@@ -77,6 +77,10 @@ def spectral_norm(W: Tensor, tolerance: float = 1e-8, seed: int = 0) -> Stretch:
 
     Raises:
         ValueError: W is no matrix or not finite.
+
+    Examples:
+        >>> round(spectral_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).norm, 6)
+        4.0
     """
     W = _checked_matrix(W)
     start = torch.randn(W.shape[1], generator=torch.Generator().manual_seed(seed), dtype=W.dtype)
@@ -340,6 +344,10 @@ def margins(logits: Tensor, y: Tensor) -> Tensor:
 
     Raises:
         ValueError: y does not name a class for each row.
+
+    Examples:
+        >>> margins(torch.tensor([[3.0, 1.0], [0.0, 2.0]]), torch.tensor([0, 0]))
+        tensor([ 2., -2.])
     """
     right = _right(logits, y)
     others = logits.masked_fill(right, -math.inf).amax(dim=-1)
@@ -375,6 +383,10 @@ def certified_radius(margin: Tensor, lipschitz: Tensor) -> Tensor:
         ValueError: L is not positive.
 
     Source: Tsuzuku, Sato and Sugiyama (2018).
+
+    Examples:
+        >>> certified_radius(torch.tensor([2.0, -1.0]), torch.tensor(1.0))
+        tensor([1.4142, 0.0000])
     """
     lipschitz = torch.as_tensor(lipschitz)
     if not (lipschitz > 0).all():

@@ -164,19 +164,34 @@ def read_one(root: Floats, sensors: Sensors) -> Floats:
 
 
 def a_cost(root: Floats) -> Floats:
-    """Return the trace of the covariance: the mean squared error, summed over the unknowns."""
+    """Return the trace of the covariance: the mean squared error, summed over the unknowns.
+
+    Examples:
+        >>> float(a_cost(np.diag([3.0, 1.0])))
+        10.0
+    """
     cost: Floats = (root**2).sum(axis=(-2, -1))
     return cost
 
 
 def d_cost(root: Floats) -> Floats:
-    """Return the logarithm of the covariance's determinant: twice that of the ellipse's volume."""
+    """Return the logarithm of the covariance's determinant: twice that of the ellipse's volume.
+
+    Examples:
+        >>> round(float(np.exp(d_cost(np.diag([3.0, 1.0])))), 6)
+        9.0
+    """
     cost: Floats = 2 * np.linalg.slogdet(root).logabsdet
     return cost
 
 
 def e_cost(root: Floats) -> Floats:
-    """Return the largest eigenvalue of the covariance: the variance in the worst direction."""
+    """Return the largest eigenvalue of the covariance: the variance in the worst direction.
+
+    Examples:
+        >>> float(e_cost(np.diag([3.0, 1.0])))
+        9.0
+    """
     cost: Floats = np.linalg.norm(root, 2, axis=(-2, -1)) ** 2
     return cost
 

@@ -27,10 +27,20 @@ class Hidden(NamedTuple):
 def permuted(model: nn.Sequential, seed: int) -> nn.Sequential:
     """Put the neurons of every hidden layer into another order.
 
+    Args:
+        model: a multilayer perceptron.
+        seed: of the orders.
+
     Raises:
         TypeError: not a multilayer perceptron.
 
     Source: Hecht-Nielsen (1990).
+
+    Examples:
+        >>> from course_lib.training import mlp
+        >>> model, X = mlp((3, 5, 2), 0), torch.randn(4, 3)
+        >>> torch.allclose(permuted(model, seed=0)(X), model(X), atol=1e-6)
+        True
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -97,6 +107,13 @@ def split(model: nn.Sequential, seed: int, times: int = 2, share: float = 1) -> 
         ValueError: times below 1, or a share that is not from 0 to 1.
 
     Source: Chen, Goodfellow and Shlens (2016), to widen networks.
+
+    Examples:
+        >>> from course_lib.training import mlp
+        >>> model, X = mlp((3, 5, 2), 0), torch.randn(4, 3)
+        >>> twin = split(model, seed=0)
+        >>> twin[0].out_features, torch.allclose(twin(X), model(X), atol=1e-6)
+        (10, True)
     """
     if times < 1 or not 0 <= share <= 1:
         raise ValueError(

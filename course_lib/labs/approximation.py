@@ -238,11 +238,17 @@ def hessian_losses(w: Tensor, hessian: Tensor, support: Tensor) -> tuple[Tensor,
 
 
 class BestSupport(NamedTuple):
-    """What an exhaustive search found: the least loss, and who attains it."""
+    """What an exhaustive search found: the least loss, and who attains it.
 
-    loss: Tensor  # (...), the least over all supports
-    supports: Tensor  # bool (C(n, k), n), all supports there are
-    optimal: Tensor  # bool (C(n, k), ...), the supports that attain it, ties included
+    Attributes:
+        loss: (...), the least over all supports.
+        supports: bool (C(n, k), n), all supports there are.
+        optimal: bool (C(n, k), ...), the supports that attain it, ties included.
+    """
+
+    loss: Tensor
+    supports: Tensor
+    optimal: Tensor
 
 
 def all_supports(n: int, k: int) -> Tensor:

@@ -100,14 +100,23 @@ def mass(particles: Array) -> float:
 
 
 class Clustering(NamedTuple):
-    """Who joined whom. Nodes 0..n-1 are the particles; then comes a node for every joining."""
+    """Who joined whom. Nodes 0..n-1 are the particles; then comes a node for every joining.
 
-    momenta: Array  # (nodes, 4)
-    pt: Array  # (nodes,)
-    y: Array  # (nodes,)
-    phi: Array  # (nodes,)
-    children: NDArray[np.int64]  # (nodes, 2), the two that joined; -1 for a particle
-    jets: list[int]  # the nodes that nobody joined any more, hardest first
+    Attributes:
+        momenta: (nodes, 4), in GeV.
+        pt: (nodes,), in GeV.
+        y: rapidity (nodes,).
+        phi: azimuth (nodes,).
+        children: (nodes, 2), the two that joined; -1 for a particle.
+        jets: the nodes that nobody joined any more, hardest first.
+    """
+
+    momenta: Array
+    pt: Array
+    y: Array
+    phi: Array
+    children: NDArray[np.int64]
+    jets: list[int]
 
     @property
     def particles(self) -> int:
@@ -207,13 +216,21 @@ def cluster(particles: Array, radius: float = math.inf, power: float = 0) -> Clu
 
 
 class Groomed(NamedTuple):
-    """What is left of a jet: the node where grooming stopped, and how it got there."""
+    """What is left of a jet, and how it got there.
+
+    Attributes:
+        node: where grooming stopped.
+        kept: (particles,).
+        z: the softer one's share of pT at the node; 0 if it is a single particle.
+        angle: Delta R there; 0 if it is a single particle.
+        dropped: the branches cut, the widest first.
+    """
 
     node: int
-    kept: NDArray[np.bool_]  # (particles,)
-    z: float  # the softer one's share of pT at the node; 0 if it is a single particle
-    angle: float  # Delta R there; 0 if it is a single particle
-    dropped: list[int]  # the branches cut, the widest first
+    kept: NDArray[np.bool_]
+    z: float
+    angle: float
+    dropped: list[int]
 
 
 def soft_drop(tree: Clustering, z_cut: float = 0.1, beta: float = 2, radius: float = 1) -> Groomed:

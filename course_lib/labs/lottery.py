@@ -131,7 +131,14 @@ def contest(
 
 
 class Moment(NamedTuple):
-    """Where a training stood: seconds spent in it, steps, mean loss lately, test accuracy."""
+    """Where a training stood.
+
+    Attributes:
+        seconds: spent in it.
+        step: how many were taken.
+        loss: its mean since the moment before.
+        accuracy: on the test, a share.
+    """
 
     seconds: float
     step: int
@@ -209,10 +216,11 @@ def seconds_to(moments: Sequence[Moment], wanted: float) -> float:
 class Race(NamedTuple):
     """What one race was like.
 
-    runs: the moments of "dense", "masked" and "sparse". The last two train the same ticket; the
-        masked network stops after a third of the way, by when its path and its pace are known.
-    bill: seconds of what comes before the sparse run: "search" (the dense training and the rounds
-        that find the mask), "conversion" and "compilation".
+    Attributes:
+        runs: the moments of "dense", "masked" and "sparse". The last two train the same ticket; the
+            masked network stops after a third of the way, by when its path and pace are known.
+        bill: seconds of what comes before the sparse run: "search" (the dense training and the
+            rounds that find the mask), "conversion" and "compilation".
     """
 
     runs: dict[str, list[Moment]]

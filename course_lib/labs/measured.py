@@ -39,7 +39,11 @@ def _ready(model: nn.Module) -> nn.Module:
 
 
 def size(dense: nn.Module, pruned: nn.Module) -> dict[str, Any]:
-    """Count weights that are not zero; where whole units are gone, they are gone from the count."""
+    """Count weights that are not zero; where whole units are gone, they are gone from the count.
+
+    Returns:
+        What `ReportCard.size` is.
+    """
     weights = sum(w.numel() for w in prunable(dense).values())
     kept = sum(int(torch.count_nonzero(w)) for w in prunable(pruned).values())
     return {"weights": weights, "kept": kept, "density": kept / weights}
@@ -56,7 +60,7 @@ def _compressed(pruned: nn.Module) -> dict[str, int]:
 
 
 def stored(dense: nn.Module, pruned: nn.Module) -> dict[str, Any]:
-    """Return bytes: "dense", "stored", and the "layers" as `ReportCard.bytes` tells them."""
+    """Return the bytes of both, as `ReportCard.bytes` is: an index costs what it takes."""
     compressed = _compressed(pruned)
     before = {name: tensor.nbytes for name, tensor in dense.state_dict().items()}
     layers = [
@@ -76,7 +80,16 @@ def stored(dense: nn.Module, pruned: nn.Module) -> dict[str, Any]:
 
 
 def clock(dense: nn.Module, pruned: nn.Module, X: Tensor) -> dict[str, Any]:
-    """Let the dense layers and the sparse ones run side by side; what has no kernel stays dense."""
+    """Let the dense layers and the sparse ones run side by side; what has no kernel stays dense.
+
+    Args:
+        dense: the model with all its weights.
+        pruned: its pruned version.
+        X: a batch of inputs.
+
+    Returns:
+        What `ReportCard.clock` is.
+    """
     weights = prunable(pruned)
     mask = Mask({name: weights[name] != 0 for name in _compressed(pruned)})
     against = refusals(pruned, mask)
@@ -93,7 +106,11 @@ def clock(dense: nn.Module, pruned: nn.Module, X: Tensor) -> dict[str, Any]:
 
 
 def predictions(pairs: Mapping[int, Pair], X: Tensor, y: Tensor) -> dict[str, Array]:
-    """Return the predicted classes (S, n) of the dense and of the pruned models."""
+    """Return the predicted classes (S, n) of the dense and of the pruned models.
+
+    Raises:
+        ValueError: a model whose logits are not finite, or not (n, classes).
+    """
     found: dict[str, list[Array]] = {"dense": [], "pruned": []}
     for seed, models in pairs.items():
         for kind, model in zip(found, models, strict=True):
@@ -113,7 +130,18 @@ def predictions(pairs: Mapping[int, Pair], X: Tensor, y: Tensor) -> dict[str, Ar
 def certificate(
     dense: nn.Module, pruned: nn.Module, X: Tensor, y: Tensor, eps: float
 ) -> dict[str, Any]:
-    """Return the share of examples whose prediction is right and proved to stay so."""
+    """Return the share of examples whose prediction is right and proved to stay so.
+
+    Args:
+        dense: the model with all its weights.
+        pruned: its pruned version.
+        X: inputs.
+        y: their classes, int64 (n,).
+        eps: by how much every number of an input may move.
+
+    Returns:
+        What `ReportCard.certificate` is.
+    """
     found: dict[str, Any] = {"eps": float(eps), "dense": None, "pruned": None, "why": ""}
     for kind, model in (("dense", dense), ("pruned", pruned)):
         if not isinstance(model, nn.Sequential):

@@ -24,9 +24,15 @@ Array = NDArray[Any]
 class Grouped(NamedTuple):
     """Examples to learn from, and examples to be judged by that know their group.
 
-    X, X_test: float32, one example a row. y, y_test: int64. group, group_test: names, one for each
-    example; no network sees them. weight_test: how many people of the world a test example stands
-    for, relatively; it matters where the test set holds more of a group than the world does.
+    Attributes:
+        X: float32, one example a row.
+        y: their classes, int64.
+        group: their groups' names; no network sees them.
+        X_test: as X, of the test.
+        y_test: as y, of the test.
+        group_test: as group, of the test.
+        weight_test: how many people of the world a test example stands for, relatively; it matters
+            where the test set holds more of a group than the world does.
     """
 
     X: Tensor

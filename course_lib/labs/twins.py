@@ -18,10 +18,15 @@ ODD = (nn.Tanh, nn.Softsign, nn.Identity)  # f(-z) = -f(z)
 
 
 class Hidden(NamedTuple):
-    """A hidden layer: what makes its neurons, and what listens to them."""
+    """A hidden layer: what makes its neurons, and what listens to them.
 
-    before: nn.Linear  # row i, with its bias, makes neuron i
-    after: nn.Linear  # column i listens to it
+    Attributes:
+        before: row i, with its bias, makes neuron i.
+        after: column i listens to it.
+    """
+
+    before: nn.Linear
+    after: nn.Linear
 
 
 def permuted(model: nn.Sequential, seed: int) -> nn.Sequential:

@@ -42,7 +42,20 @@ class Mask(Mapping[str, Tensor]):
     Raises:
         TypeError: an entry is not a bool tensor.
 
-    Used in every chapter from 02 on.
+    Examples:
+        >>> import torch
+        >>> mask = Mask({"0.weight": torch.tensor([[True, False], [True, True]])})
+        >>> mask
+        Mask(1 tensors, 3 of 4 weights kept)
+        >>> mask.kept, mask.density
+        (3, 0.75)
+        >>> w = {"0.weight": torch.ones(2, 2)}
+        >>> mask.apply_(w)
+        >>> w["0.weight"].tolist()
+        [[1.0, 0.0], [1.0, 1.0]]
+        >>> both = Mask.stacked([mask, mask])
+        >>> tuple(both["0.weight"].shape), both.unstacked() == [mask, mask]
+        ((2, 2, 2), True)
     """
 
     def __init__(self, kept: Mapping[str, Tensor]) -> None:
@@ -277,7 +290,15 @@ class _Row(NamedTuple):
 
 
 class LayerTable(tuple[tuple[str, ...], ...]):
-    """Rows of (layer, shape, weights, kept, density) that show themselves as text or as HTML."""
+    """Rows of (layer, shape, weights, kept, density) that show themselves as text or as HTML.
+
+    Examples:
+        >>> import torch
+        >>> Mask({"0.weight": torch.eye(3) > 0}).table()
+           layer   shape  weights  kept  density
+        0.weight  (3, 3)        9     3    33.3%
+             all                9     3    33.3%
+    """
 
     HEAD = ("layer", "shape", "weights", "kept", "density")
 

@@ -33,7 +33,9 @@ def top_k(scores: Tensor, k: int) -> Tensor:
         TypeError: k is not an integer, or as for every selection.
         ValueError: k is out of range, or as for every selection.
 
-    Used in every chapter.
+    Examples:
+        >>> top_k(torch.tensor([3.0, 1.0, 2.0, 2.0]), 2).tolist()
+        [True, False, True, False]
     """
     scores = checked_scores(scores)
     k = checked_count(k, 0, scores.numel())
@@ -51,7 +53,9 @@ def threshold(scores: Tensor, tau: float) -> Tensor:
         TypeError: tau is not a number, or as for every selection.
         ValueError: tau is NaN, or as for every selection.
 
-    Used in chapters 01 and 06.
+    Examples:
+        >>> threshold(torch.tensor([3.0, 1.0, 2.0, 2.0]), 2).tolist()
+        [True, False, False, False]
     """
     is_number = isinstance(tau, Real) or (isinstance(tau, Tensor) and tau.numel() == 1)
     if not is_number or isinstance(tau, bool):
@@ -76,7 +80,11 @@ def n_of_m(scores: Tensor, n: int, m: int) -> Tensor:
         TypeError: n or m is not an integer, or as for every selection.
         ValueError: n is not in 0..m, m does not divide the axis, or as for every selection.
 
-    Source: Mishra et al. (2021), for two of four. Used in chapter 08.
+    Examples:
+        >>> n_of_m(torch.tensor([[3.0, 1.0, 2.0, 4.0, 1.0, 1.0, 5.0, 0.0]]), 2, 4).int().tolist()
+        [[1, 0, 0, 1, 1, 0, 1, 0]]
+
+    Source: Mishra et al. (2021), for two of four.
     """
     rows = torch.atleast_1d(checked_scores(scores))
     groups = rows.reshape(*rows.shape[:-1], groups_along(-1, rows.shape, m, "m"), m)
@@ -103,7 +111,10 @@ def blocks(scores: Tensor, edges: Sequence[int], rule: Callable[[Tensor], Tensor
         ValueError: the blocks do not tile the scores, the rule returns another shape than that of
             the sums, or as for every selection.
 
-    Used in chapters 08 and 13.
+    Examples:
+        >>> scores = torch.tensor([[1.0, 9.0], [1.0, 9.0], [5.0, 0.0], [5.0, 0.0]])
+        >>> blocks(scores, (2, 1), lambda sums: top_k(sums, 2)).int().tolist()
+        [[0, 1], [0, 1], [1, 0], [1, 0]]
     """
     scores = checked_scores(scores)
     if not isinstance(edges, Sequence) or len(edges) != scores.ndim:
@@ -157,7 +168,12 @@ def select(
         ValueError: k or density is out of range, not exactly one of them is given, the scope is
             neither of the two, or as for every selection.
 
-    Used in chapters 02 to 11.
+    Examples:
+        >>> scores = {"a": torch.tensor([5.0, 4.0, 3.0]), "b": torch.tensor([2.0, 1.0, 0.0])}
+        >>> select(scores, density=0.5)["b"].tolist()
+        [False, False, False]
+        >>> select(scores, k=1, scope="tensor")["b"].tolist()
+        [True, False, False]
     """
     if (k is None) == (density is None):
         raise ValueError(f"given k = {k} and density = {density}, expected exactly one of them.")

@@ -24,7 +24,17 @@ EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 
 class LeftOutWarning(UserWarning):
-    """A network has matrices that pruning does not touch."""
+    """A network has matrices that pruning does not touch.
+
+    Examples:
+        >>> import warnings
+        >>> from torch import nn
+        >>> with warnings.catch_warnings(record=True) as told:
+        ...     warnings.simplefilter("always")
+        ...     _ = prunable(nn.Sequential(nn.Embedding(5, 2), nn.Linear(2, 3)))
+        >>> told[0].category.__name__
+        'LeftOutWarning'
+    """
 
 
 def prunable(
@@ -51,7 +61,13 @@ def prunable(
             and parametrisations do, or is sparse, held by `sparsify`, or quantised.
         ValueError: nothing in the network can be pruned, or a weight has no shape yet.
 
-    Used in chapters 02 to 13.
+    Examples:
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        >>> list(prunable(model))
+        ['0.weight', '2.weight']
+        >>> list(prunable(model, biases=True))
+        ['0.weight', '0.bias', '2.weight', '2.bias']
     """
     check_module(module)
     # Three kinds of parameters; biases and norms stand aside: nobody takes them for matrices.

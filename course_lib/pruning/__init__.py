@@ -1,15 +1,17 @@
 """Pruning: scores of weights, one cut, and rounds of them.
 
-    criteria     what the loss would lose without a weight: a function from a network to scores
-    curvature    the Hessian, and the surgeon who cuts by it
-    cut          the lowest scores removed, once
-    rounds       score, select, refit, and again; `gradual` does it while it trains
-    tickets      a mask with the values that its weights began with, and its controls
-    structured   whole neurons and channels, really removed
-    interop      torch.nn.utils.prune, state dicts, ONNX
-    testing      the common test, for a criterion of your own
+- `criteria`: what the loss would lose without a weight, from a network to scores.
+- `curvature`: the Hessian, and the surgeon who cuts by it.
+- `cut`: score, the first one of score, select, refit; and the lowest scores removed, once.
+- `rounds`: score, select, refit, and again; a `store` on the disk goes on where they stopped, and
+  `gradual` cuts while it trains.
+- `tickets`: a `ticket` is a mask with the values that its weights began with; and its controls.
+- `structured`: whole neurons and channels, really removed.
+- `interop`: torch.nn.utils.prune, state dicts, ONNX.
+- `testing`: the common test, for a criterion of your own.
 
-The last four but one are modules to import from here: `from course_lib.pruning import tickets`.
+Whole modules to import from here are `interop`, `structured` and `tickets`. Behind the others are
+`scoring`, `ablation`, `fingerprint`, `cases`, `snapshot` and `plain`.
 """
 
 from course_lib.pruning.criteria import (

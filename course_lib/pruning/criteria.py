@@ -54,7 +54,13 @@ from course_lib.training.examples import (
 def magnitude(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Score |w|: in the units of the weights, not of the loss; needs no data.
 
-    Source: Janowsky (1989), Han et al. (2015). Used in every chapter from 02 on.
+    Examples:
+        >>> layer = nn.Linear(2, 1)
+        >>> layer.weight.data = torch.tensor([[-3.0, 2.0]])
+        >>> magnitude(layer)
+        {'weight': tensor([[3., 2.]])}
+
+    Source: Janowsky (1989), Han et al. (2015).
     """
     return {name: w.detach().abs() for name, w in prunable(model).items()}
 
@@ -62,7 +68,13 @@ def magnitude(model: nn.Module, data: Examples | None = None, loss: Loss = cross
 def random(
     model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy, *, seed: int = 0
 ) -> Scores:
-    """Score by chance: what every criterion must beat; needs no data. Used in chapters 02 to 05."""
+    """Score by chance: what every criterion must beat; needs no data.
+
+    Examples:
+        >>> layer = nn.Linear(2, 3)
+        >>> torch.equal(random(layer, seed=1)["weight"], random(layer, seed=1)["weight"])
+        True
+    """
     generator = seeded(seed)
     return {
         name: torch.rand(w.shape, generator=generator).to(w.device)
@@ -76,7 +88,15 @@ def signed_first_order(
     """Estimate the change of the loss to first order: -g w, positive where the loss would rise.
 
     As a score it is a trap: it keeps weights that matter upwards and drops those that matter
-    downwards. Source: the first term of Taylor's formula. Used in chapter 02.
+    downwards. Source: the first term of Taylor's formula.
+
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[1.0, 1.0]])
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0]])
+        >>> signed_first_order(layer, data, mse_loss)
+        {'weight': tensor([[2., 4.]])}
     """
     with scored(model, data, loss) as task:
         gradients = mean_gradients(task)
@@ -95,7 +115,15 @@ def first_order(
     With `each`, the average over examples of |g_n w|, g_n the gradient of a single one: what some
     examples gain can then not cancel what others lose.
 
-    Source: Mozer and Smolensky (1989), Molchanov et al. (2017). Used in chapters 02 and 13.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[1.0, 1.0]])
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0]])
+        >>> first_order(layer, data, mse_loss)
+        {'weight': tensor([[2., 4.]])}
+
+    Source: Mozer and Smolensky (1989), Molchanov et al. (2017).
     """
     if not each:
         return {n: s.abs() for n, s in signed_first_order(model, data, loss).items()}
@@ -110,7 +138,13 @@ def first_order(
 def snip(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
     """Score |g w| as a share of the whole network's, at the start of training.
 
-    Source: Lee, Ajanthan and Torr (2019). Used in chapters 02 and 05.
+    Examples:
+        >>> layer = nn.Linear(3, 2)
+        >>> scores = snip(layer, (torch.ones(4, 3), torch.tensor([0, 0, 1, 0])))
+        >>> round(float(scores["weight"].sum()), 4)
+        1.0
+
+    Source: Lee, Ajanthan and Torr (2019).
     """
     scores = first_order(model, data, loss)
     total = torch.stack([s.sum(dtype=torch.float64) for s in scores.values()]).sum()
@@ -121,7 +155,14 @@ def fisher(model: nn.Module, data: Examples | None = None, loss: Loss = cross_en
     """Estimate the change with the empirical Fisher for the Hessian: w^2 mean(g_n^2) / 2.
 
     The squares are of the gradients g_n of single examples at their own labels.
-    Source: Theis et al. (2018). Used in chapter 02.
+    Source: Theis et al. (2018).
+
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(1, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[2.0]])
+        >>> fisher(layer, (torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0], [3.0]])), mse_loss)
+        {'weight': tensor([[8.]])}
     """
     with scored(model, data, loss) as task:
         squares = {n: torch.zeros_like(w, requires_grad=False) for n, w in task.weights.items()}
@@ -158,8 +199,15 @@ def obd(
     Raises:
         ValueError: another diagonal; no probes.
 
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[1.0, 1.0]])
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])
+        >>> obd(layer, data, mse_loss)
+        {'weight': tensor([[1., 4.]])}
+
     Source: LeCun, Denker and Solla (1990); Bekas, Kokiopoulou and Saad (2007) for the probes.
-    Used in chapters 02 and 13.
     """
     curvature = hessian_diagonal(model, data, loss, diagonal=diagonal, probes=probes, seed=seed)
     return {
@@ -180,7 +228,15 @@ def second_order(
     Raises:
         ValueError: as `obd`.
 
-    Source: LeCun, Denker and Solla (1990), before the gradient is dropped. Used in chapter 02.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[1.0, 1.0]])
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0]])
+        >>> second_order(layer, data, mse_loss), oracle(layer, data, mse_loss)
+        ({'weight': tensor([[3., 8.]])}, {'weight': tensor([[3., 8.]], dtype=torch.float64)})
+
+    Source: LeCun, Denker and Solla (1990), before the gradient is dropped.
     """
     slope = signed_first_order(model, data, loss)
     curve = obd(model, data, loss, diagonal=diagonal)
@@ -208,7 +264,17 @@ def obs(
     Raises:
         ValueError: too many weights for an exact Hessian, or it is not positive definite.
 
-    Source: Hassibi and Stork (1993); Kurtic et al. (2022) for the blocks. Used in chapter 02.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[1.0, 1.0]])
+        >>> X = torch.tensor([[1.0, 0.9], [0.9, 1.0]])
+        >>> data = X, X.sum(dim=1, keepdim=True)
+        >>> adapted, alone = (f(layer, data, mse_loss)["weight"] for f in (obs, obd))
+        >>> bool((adapted < alone).all())
+        True
+
+    Source: Hassibi and Stork (1993); Kurtic et al. (2022) for the blocks.
     """
     weights = prunable(model)
     w = joined(weights).detach().double()
@@ -234,7 +300,13 @@ def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_e
     Returns:
         float64, since flows of deep networks are large.
 
-    Source: Tanaka et al. (2020). Used in chapters 02 and 05.
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.Linear(3, 1, bias=False))
+        >>> scores = synflow(model, (torch.zeros(1, 2), torch.zeros(1).long()))
+        >>> torch.allclose(scores["0.weight"].sum(), scores["1.weight"].sum())
+        True
+
+    Source: Tanaka et al. (2020).
     """
     with scored(model, data, loss, dtype=torch.float64) as task, ExitStack() as undo:
         for layer in task.model.modules():
@@ -278,7 +350,13 @@ def oracle(model: nn.Module, data: Examples | None = None, loss: Loss = cross_en
     Returns:
         The changes, signed, float64: positive where the loss rises.
 
-    Used in chapter 02.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[1.0, 1.0]])
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])
+        >>> oracle(layer, data, mse_loss)
+        {'weight': tensor([[1., 4.]], dtype=torch.float64)}
     """
     with scored(model, data, loss, dtype=torch.float64) as task, torch.no_grad():
         if any(w.is_meta for w in task.weights.values()):

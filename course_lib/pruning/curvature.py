@@ -58,7 +58,14 @@ def hessian_diagonal(
     probes: int = 100,
     seed: int = 0,
 ) -> Scores:
-    """Return H_ii, the curvature of the loss along each weight; arguments as in `obd`."""
+    """Return H_ii, the curvature of the loss along each weight; arguments as in `obd`.
+
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])
+        >>> hessian_diagonal(torch.nn.Linear(2, 1), data, mse_loss)
+        {'weight': tensor([[2., 8.]])}
+    """
     if diagonal not in ("exact", "gauss-newton", "hutchinson"):
         raise ValueError(
             f"diagonal: given {diagonal!r}, expected 'exact', 'gauss-newton' or 'hutchinson'."
@@ -95,7 +102,11 @@ def full_hessian(
     Raises:
         ValueError: more than 5,000 weights.
 
-    Used in chapter 02.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> data = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]])
+        >>> full_hessian(torch.nn.Linear(2, 1), data, mse_loss).tolist()
+        [[2.0, 4.0], [4.0, 8.0]]
     """
     count = sum(w.numel() for w in prunable(model).values())
     if count > LARGEST_HESSIAN:
@@ -122,7 +133,11 @@ def inverse_hessian(
     Raises:
         ValueError: as `full_hessian`, or H + damping I is not positive definite, or not finite.
 
-    Used in chapter 02.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> data = torch.eye(2), torch.ones(2, 1)
+        >>> inverse_hessian(torch.nn.Linear(2, 1, bias=False), data, mse_loss, damping=0).tolist()
+        [[1.0, -0.0], [-0.0, 1.0]]
     """
     check_damping(damping)
     H = full_hessian(model, data, loss)
@@ -158,7 +173,13 @@ def check_damping(damping: object) -> None:
 
 
 class Cut(NamedTuple):
-    """What the surgeon leaves: new weights, the inverse Hessian of the rest, and the price."""
+    """What the surgeon leaves: new weights, the inverse Hessian of the rest, and the price.
+
+    Examples:
+        >>> cut = surgeon(torch.tensor([1.0, 2.0]), torch.eye(2), 0)
+        >>> cut.weights.tolist(), float(cut.change)
+        ([0.0, 2.0], 0.5)
+    """
 
     weights: Tensor
     inverse: Tensor
@@ -179,7 +200,13 @@ def surgeon(weights: Tensor, inverse: Tensor, index: int) -> Cut:
     Raises:
         ValueError: the weight was cut before.
 
-    Source: Hassibi and Stork (1993). Used in chapter 02.
+    Examples:
+        >>> H = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
+        >>> weights, inverse, change = surgeon(torch.tensor([1.0, 1.0]), torch.linalg.inv(H), 0)
+        >>> weights.tolist(), float(change)
+        ([0.0, 1.5], 0.75)
+
+    Source: Hassibi and Stork (1993).
     """
     column, pivot = inverse[:, index], inverse[index, index]
     if pivot <= 0:
@@ -209,7 +236,15 @@ def brain_surgery(
     Raises:
         ValueError: k out of range, or as `inverse_hessian`.
 
-    Source: Hassibi and Stork (1993). Used in chapter 02.
+    Examples:
+        >>> from torch.nn.functional import mse_loss
+        >>> layer = nn.Linear(3, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[3.0, 2.0, 1.0]])
+        >>> X = torch.eye(3)
+        >>> brain_surgery(layer, (X, X @ layer.weight.detach().T), 2, mse_loss)["weight"].tolist()
+        [[True, True, False]]
+
+    Source: Hassibi and Stork (1993).
     """
     weights = prunable(model)
     w = joined(weights).double()

@@ -40,6 +40,14 @@ def score(
 
     Raises:
         TypeError: a criterion that cannot be called so, or that looks at data and is given none.
+
+    Examples:
+        >>> from course_lib.pruning import first_order
+        >>> from course_lib.training import mlp
+        >>> model = mlp((4, 3, 2), seed=0)
+        >>> scores = score(model, first_order, data=(torch.ones(6, 4), torch.zeros(6).long()))
+        >>> {name: tuple(s.shape) for name, s in scores.items()}
+        {'0.weight': (3, 4), '2.weight': (2, 3)}
     """
     check_criterion_call(criterion, model, data, loss)
     return criterion(model, data, loss)
@@ -71,7 +79,15 @@ def prune(
         ValueError: not exactly one of fraction and density, or either out of range; a density above
             what remains; a rate for an unknown name; names or shapes that differ.
 
-    Source: Han et al. (2015). Used in chapters 03, 05 and 09.
+    Examples:
+        >>> scores = {"a": torch.tensor([4.0, 3.0, 2.0, 1.0])}
+        >>> mask = prune(scores, Mask.ones_like(scores), fraction=0.5)
+        >>> mask["a"].tolist()
+        [True, True, False, False]
+        >>> prune(scores, mask, density=0.25)["a"].tolist()
+        [True, False, False, False]
+
+    Source: Han et al. (2015).
     """
     _check_cut(scores, mask, fraction, density, scope, rates)
     # Only what remains is ranked: what is pruned already never returns.
@@ -179,7 +195,12 @@ def prune_model(
         TypeError: a criterion that cannot be called so, or that looks at data and is given none.
         ValueError: as `prune`.
 
-    Used in chapters 03 and 05.
+    Examples:
+        >>> from course_lib.training import Replicas
+        >>> model = Replicas.of((4, 3, 2), seeds=[0, 1])
+        >>> mask = prune_model(model, Mask.ones_like(model), density=0.5)
+        >>> [own.density for own in mask.unstacked()]
+        [0.5, 0.5]
     """
     return together(
         model,

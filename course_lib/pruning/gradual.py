@@ -25,7 +25,11 @@ def cubic(step: int, *, begin: int, end: int, density: float) -> float:
     Raises:
         ValueError: begin is not before end, or the density is no share.
 
-    Source: Zhu and Gupta (2017). Used in chapters 03 and 09.
+    Examples:
+        >>> [round(cubic(step, begin=0, end=100, density=0.1), 3) for step in (0, 50, 100, 150)]
+        [1.0, 0.213, 0.1, 0.1]
+
+    Source: Zhu and Gupta (2017).
     """
     if not begin < end or not 0 <= density <= 1:
         raise ValueError(
@@ -72,7 +76,15 @@ def gradual_pruning(
         ValueError: as `cubic` and `prune`; a mask that is sparser than wanted; or a training that
             ended before the last cut.
 
-    Source: Zhu and Gupta (2017). Used in chapters 03 and 09.
+    Examples:
+        >>> import torch
+        >>> from course_lib.training import Recipe, mlp
+        >>> train = Trainer((torch.rand(20, 4), torch.arange(20) % 2), Recipe(steps=20, batch=4))
+        >>> model = mlp((4, 8, 2), seed=0)
+        >>> gradual_pruning(model, train, density=0.25, begin=0, end=15, every=5)
+        Mask(2 tensors, 12 of 48 weights kept)
+
+    Source: Zhu and Gupta (2017).
     """
     if mask is not None and not isinstance(mask, Mask):
         given = type(mask).__name__

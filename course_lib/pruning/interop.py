@@ -39,6 +39,12 @@ def to_torch_prune(model: nn.Module, mask: Mask) -> None:
         TypeError: a weight is computed from others, or the network is `Replicas` or sparse.
         ValueError: the mask has names or shapes that the network has not, two names of one weight
             with different masks, or a weight that is pruned already. Nothing has been changed.
+
+    Examples:
+        >>> layer = nn.Linear(2, 2)
+        >>> to_torch_prune(layer, Mask({"weight": torch.eye(2) > 0}))
+        >>> sorted(layer.state_dict())
+        ['bias', 'weight_mask', 'weight_orig']
     """
     _check_ordinary(model)
     _check_single(model)
@@ -92,6 +98,13 @@ def from_torch_prune(model: nn.Module) -> Mask:
     Raises:
         TypeError: two layers share a weight and prune it differently; nothing has been changed.
         ValueError: nothing in the network is pruned in this way.
+
+    Examples:
+        >>> layer = prune.l1_unstructured(nn.Linear(4, 4), "weight", amount=0.75)
+        >>> from_torch_prune(layer)
+        Mask(1 tensors, 4 of 16 weights kept)
+        >>> sorted(layer.state_dict())
+        ['bias', 'weight']
     """
     check_module(model)
     _check_ties(model)
@@ -121,6 +134,12 @@ def mask_of(model: nn.Module) -> Mask:
 
     Raises:
         TypeError, ValueError: as `prunable`, and as `plain_state_dict`.
+
+    Examples:
+        >>> layer = nn.Linear(2, 2)
+        >>> layer.weight.data = torch.eye(2)
+        >>> mask_of(layer)["weight"].tolist()
+        [[True, False], [False, True]]
     """
     check_module(model)
     weights = prunable(model if _is_plain(model) else _plain_copy(model))
@@ -138,6 +157,11 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     Raises:
         TypeError: something else computes a weight of a layer that pruning knows; two layers share
             a weight and compute it differently; or a layer is sparse.
+
+    Examples:
+        >>> layer = prune.l1_unstructured(nn.Linear(4, 4), "weight", amount=0.75)
+        >>> list(plain_state_dict(layer))
+        ['bias', 'weight']
     """
     _check_ordinary(model)
     plain = model if _is_plain(model) else _plain_copy(model)
@@ -179,6 +203,13 @@ def export_onnx(
             `plain_state_dict`.
         ValueError: the network has no values, as it is on the device "meta", cannot be run on the
             example, or does something for which ONNX has no operation.
+
+    Examples:
+        >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # that torch has another exporter
+        ...     export_onnx(nn.Linear(2, 1), torch.ones(3, 2), Path(folder, "network.onnx"))
+        ...     os.listdir(folder)
+        ['network.onnx']
     """
     try:
         import onnx

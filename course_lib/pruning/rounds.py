@@ -33,7 +33,9 @@ def rounds_needed(density: float, fraction: float) -> int:
     Raises:
         ValueError: density or fraction not strictly between 0 and 1.
 
-    Used in chapter 03.
+    Examples:
+        >>> rounds_needed(density=0.1, fraction=0.2)
+        11
     """
     if not (0 < density < 1 and 0 < fraction < 1):
         raise ValueError(f"given density={density}, fraction={fraction}: expected both in (0, 1).")
@@ -52,7 +54,12 @@ def one_shot(model: nn.Module, train: Train, *, density: float, **how: Any) -> I
         density: to prune to.
         **how: its other arguments: rewind_step, scope, criterion, data, loss, folder, key.
 
-    Used in chapters 03 and 05.
+    Examples:
+        >>> import torch
+        >>> from course_lib.training import Recipe, mlp
+        >>> train = Trainer((torch.rand(20, 4), torch.arange(20) % 2), Recipe(steps=5, batch=4))
+        >>> [done.density for done in one_shot(mlp((4, 8, 2), 0), train, density=0.25)]
+        [1.0, 0.25]
     """
     return iterative_pruning(model, train, densities=[density], **how)
 
@@ -108,7 +115,16 @@ def iterative_pruning(
             cannot be told from another.
         ValueError: settings that contradict each other, a folder of another run, or as `prune`.
 
-    Source: Han et al. (2015); Frankle and Carbin (2019) for rewinding. Used in chapters 03 and 05.
+    Examples:
+        >>> import torch
+        >>> from course_lib.training import Recipe, mlp
+        >>> train = Trainer((torch.rand(20, 4), torch.arange(20) % 2), Recipe(steps=5, batch=4))
+        >>> model = mlp((4, 8, 2), seed=0)
+        >>> rounds = iterative_pruning(model, train, rounds=2, fraction=0.5, rewind_step=0)
+        >>> [(done.number, done.density) for done in rounds]
+        [(0, 1.0), (1, 0.5), (2, 0.25)]
+
+    Source: Han et al. (2015); Frankle and Carbin (2019) for rewinding.
     """
     cuts = _cuts(rounds, fraction, densities)
     mask = Mask.ones_like(model)

@@ -26,6 +26,13 @@ class Round:
         mask: the mask.
         trained: the weights at the end of this round's training, by the names of `state_dict`.
         rewound: the weights that every round starts from, if rounds rewind.
+
+    Examples:
+        >>> import torch
+        >>> weights = {"weight": torch.ones(2, 2)}
+        >>> mask = Mask({"weight": torch.eye(2) > 0})
+        >>> Round(1, mask, trained=weights, rewound=weights).density
+        0.5
     """
 
     number: int

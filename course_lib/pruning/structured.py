@@ -50,7 +50,11 @@ def unit_scores(scores: Mapping[str, Tensor]) -> Units:
         ValueError: a name is not that of a layer's `weight`, such as those of attention and of
             recurrent layers, whose rows are no units; or there are no inputs to add up.
 
-    Source: Li et al. (2017), for sizes. Used in chapter 13.
+    Examples:
+        >>> unit_scores({"0.weight": torch.tensor([[1.0, 2.0], [3.0, 4.0]])})
+        {'0': tensor([3., 7.])}
+
+    Source: Li et al. (2017), for sizes.
     """
     if not isinstance(scores, Mapping):
         given = type(scores).__name__
@@ -86,6 +90,10 @@ def select_units(scores: Mapping[str, Tensor], density: float) -> Units:
         TypeError: the density is no number, or scores are neither floats nor integers.
         ValueError: the density is out of range, scores are NaN or infinite, or not one number for
             each unit, or there is no layer but the last.
+
+    Examples:
+        >>> select_units({"0": torch.tensor([1.0, 3.0, 2.0, 0.0]), "2": torch.ones(2)}, density=0.5)
+        {'0': tensor([False,  True,  True, False])}
     """
     if checked_density(density) == 0:
         raise ValueError(f"density: given {density}, expected a share above 0 and at most 1.")
@@ -113,6 +121,12 @@ def unit_mask(model: nn.Module, units: Mapping[str, Tensor]) -> Mask:
 
     Raises:
         TypeError, ValueError: as `remove`.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+        >>> mask = unit_mask(model, {"0": torch.tensor([True, False])})
+        >>> {name: entry.tolist() for name, entry in mask.items()}
+        {'0.weight': [[True, True], [False, False]], '2.weight': [[True, False]]}
     """
     return Mask(
         {
@@ -145,7 +159,14 @@ def remove(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Sequential:
             parametrised or hooked.
         ValueError: units of no layer, of the last one, of the wrong number, or none left.
 
-    Used in chapter 13.
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+        >>> remove(model, {"0": torch.tensor([True, False])})
+        Sequential(
+          (0): Linear(in_features=2, out_features=1, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=1, out_features=1, bias=True)
+        )
     """
     cuts = list(_cuts(model, units))  # which refuses before anything is copied
     smaller = copy.deepcopy(model)

@@ -53,7 +53,14 @@ class Ticket:
     Raises:
         ValueError: the mask and the values do not belong together, or a value is not finite.
 
-    Source: Frankle and Carbin (2019). Used in chapter 05.
+    Examples:
+        >>> start = nn.Linear(2, 2)
+        >>> ticket = Ticket(Mask({"weight": torch.eye(2) > 0}), start.state_dict(), seed=(0,))
+        >>> ticket.verify(start)
+        >>> ticket.mask
+        Mask(1 tensors, 2 of 4 weights kept)
+
+    Source: Frankle and Carbin (2019).
     """
 
     mask: Mask
@@ -201,8 +208,15 @@ def find(
     Raises:
         ValueError: as `iterative_pruning`.
 
-    Source: Frankle and Carbin (2019); Frankle et al. (2020) for a later rewind step. Used in
-    chapter 05.
+    Examples:
+        >>> from course_lib.training import Recipe, Trainer, mlp
+        >>> train = Trainer((torch.rand(20, 4), torch.arange(20) % 2), Recipe(steps=5, batch=4))
+        >>> *_, (done, ticket) = find(mlp((4, 8, 2), 0), train, rounds=2, fraction=0.5, seed=(0,))
+        >>> ticket.verify(mlp((4, 8, 2), 0))
+        >>> ticket.mask.density
+        0.25
+
+    Source: Frankle and Carbin (2019); Frankle et al. (2020) for a later rewind step.
     """
     record = _record(seed)
     done = iterative_pruning(
@@ -249,7 +263,14 @@ def train_from(
         RuntimeError: values that do not fit the model.
         ValueError: a mask that does not.
 
-    Used in chapter 05.
+    Examples:
+        >>> from course_lib.training import Recipe, Trainer, mlp
+        >>> train = Trainer((torch.rand(20, 4), torch.arange(20) % 2), Recipe(steps=5, batch=4))
+        >>> start, model = mlp((4, 8, 2), 0), mlp((4, 8, 2), 1)
+        >>> mask = select(magnitude(start), density=0.25)
+        >>> train_from(model, start.state_dict(), mask, train)
+        >>> int(torch.count_nonzero(model[0].weight)) == int(mask["0.weight"].sum())
+        True
     """
     model.load_state_dict(initial)
     train(model, mask, round=round, start=step)
@@ -265,7 +286,13 @@ def reinitialised(ticket: Ticket, fresh: nn.Module) -> State:
         ValueError: the fresh network is not of the ticket's shape, or has the ticket's own values
             in a masked layer, for one replica or all. A control with the same seed is no control.
 
-    Source: Frankle and Carbin (2019). Used in chapter 05.
+    Examples:
+        >>> start, fresh = nn.Linear(2, 2), nn.Linear(2, 2)
+        >>> ticket = Ticket(Mask({"weight": torch.eye(2) > 0}), start.state_dict())
+        >>> torch.equal(reinitialised(ticket, fresh)["weight"], fresh.weight)
+        True
+
+    Source: Frankle and Carbin (2019).
     """
     values = copied(fresh)
     wrong = [
@@ -295,7 +322,12 @@ def _shape(value: Any) -> object:
 def shuffled(model: nn.Module, mask: Mask, seed: int) -> Mask:
     """Move the kept places at random within each layer, whose count stays.
 
-    Source: Frankle et al. (2021). Used in chapter 05.
+    Examples:
+        >>> mask = Mask({"weight": torch.tensor([[True, True, False, False]])})
+        >>> shuffled(nn.Linear(4, 1), mask, seed=0)
+        Mask(1 tensors, 2 of 4 weights kept)
+
+    Source: Frankle et al. (2021).
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -315,7 +347,12 @@ def shuffled(model: nn.Module, mask: Mask, seed: int) -> Mask:
 def random_mask(model: nn.Module, mask: Mask, seed: int) -> Mask:
     """Keep as many weights as the mask in all, anywhere in the network.
 
-    Source: Frankle and Carbin (2019). Used in chapter 05.
+    Examples:
+        >>> mask = Mask({"weight": torch.tensor([[True, True, False, False]])})
+        >>> random_mask(nn.Linear(4, 1), mask, seed=0)
+        Mask(1 tensors, 2 of 4 weights kept)
+
+    Source: Frankle and Carbin (2019).
     """
     generator = seeded(seed)
 
@@ -337,7 +374,14 @@ def largest(model: nn.Module, mask: Mask) -> Mask:
     Raises:
         ValueError: the mask is not that of the model.
 
-    Source: Frankle and Carbin (2019). Used in chapter 05.
+    Examples:
+        >>> model = nn.Linear(4, 1)
+        >>> model.weight.data = torch.tensor([[1.0, -4.0, 2.0, -3.0]])
+        >>> mask = Mask({"weight": torch.tensor([[True, True, False, False]])})
+        >>> largest(model, mask)["weight"].tolist()
+        [[False, True, False, True]]
+
+    Source: Frankle and Carbin (2019).
     """
     scores = magnitude(model)
     _check_values(scores, "model")
@@ -357,7 +401,14 @@ def signs_only(ticket: Ticket, model: nn.Module) -> State:
     The size is the standard deviation of the layer's initial weights, kept or not; a single weight
     keeps its own. Biases stay.
 
-    Source: Zhou et al. (2019). Used in chapter 05.
+    Examples:
+        >>> start = nn.Linear(4, 1)
+        >>> start.weight.data = torch.tensor([[1.0, -1.0, 3.0, -3.0]])
+        >>> ticket = Ticket(Mask.ones_like(start), start.state_dict())
+        >>> [round(v, 3) for v in signs_only(ticket, start)["weight"][0].tolist()]
+        [2.582, -2.582, 2.582, -2.582]
+
+    Source: Zhou et al. (2019).
     """
     values = {name: value.clone() for name, value in ticket.initial.items()}
     for name in ticket.mask:

@@ -1,11 +1,13 @@
 """Sparse: pruned matrices stored small, multiplied fast, and put into networks.
 
-formats      a pruned matrix in fewer bytes, all of them counted
-kernels      its products, in the vectors of this processor
-linear, convolution   layers that keep and train the kept weights alone
-convert      a whole network made sparse, and dense again
-roofline     what this machine can do, and which density pays
-ladder       one product, each rung faster than the one below; a module of its own
+- `formats`: a pruned matrix in fewer bytes, all of them counted.
+- `kernels`: its products, in the vectors of this processor.
+- `linear` and `convolution`: layers that keep and train the kept weights alone.
+- `convert`: a whole network made sparse, and dense again.
+- `roofline`: what this machine can do, and which density pays.
+- `ladder`: one product, each rung faster than the one below; a module to import from here.
+
+Behind them are `products`, `plan`, `simd`, `team` and `compilers`.
 """
 
 from course_lib.sparse.convert import densify, refusals, sparsify

@@ -1,7 +1,4 @@
-"""Two compilers, and what each must be told: numba keeps its code, torch keeps out.
-
-Used in chapters 05 and 08.
-"""
+"""Two compilers, and what each must be told: numba keeps its code, torch keeps out."""
 
 from __future__ import annotations
 

@@ -137,7 +137,16 @@ def sparsify(
             what it should be.
         ValueError: a weight of the mask cannot be run sparse, or the mask does not fit.
 
-    Used in chapters 05 and 08.
+    Examples:
+        >>> from course_lib.masks import select
+        >>> model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
+        >>> mask = select({"0.weight": model[0].weight.abs()}, density=0.25)
+        >>> sparsify(model, mask)
+        FusingSequential(
+          (0): SparseLinear(4x8, density=0.25)
+          (1): ReLU()
+          (2): Linear(in_features=4, out_features=2, bias=True)
+        )
     """
     check_module(model)
     mask, leave = Mask(mask), {leave} if isinstance(leave, str) else set(leave)
@@ -179,6 +188,13 @@ def densify(model: nn.Module) -> nn.Module:
     """Return a copy of a model that `sparsify` made, all layers dense, the pruned weights zero.
 
     What was shared is shared again, what is frozen stays frozen, hooks stay where they are.
+
+    Examples:
+        >>> from course_lib.masks import select
+        >>> model = nn.Linear(8, 4)
+        >>> sparse = sparsify(model, select({"weight": model.weight.abs()}, density=0.25))
+        >>> int(torch.count_nonzero(densify(sparse).weight))
+        8
     """
     model = _copied(model)
     weights: dict[nn.Parameter, nn.Parameter] = {}  # dense ones, by the kept values
@@ -206,6 +222,11 @@ def refusals(model: nn.Module, mask: Mask) -> dict[str, str]:
     Raises:
         TypeError: the network computes its weights (`sparsify` refuses it whole).
         ValueError: the mask does not fit the network.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(4, 4), nn.Bilinear(4, 4, 2))
+        >>> refusals(model, Mask.ones_like(model))
+        {'1.weight': 'Bilinear: there is no sparse kernel for such a layer'}
     """
     check_module(model)
     mask = Mask(mask)

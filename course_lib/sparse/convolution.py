@@ -39,7 +39,13 @@ class SparseConv2d(SparseLayer):
         ValueError: groups, or padding with something other than zeros.
         TypeError: another layer, or weights that are neither float32 nor float64.
 
-    Source: Chen, 2018 (Escoin: direct sparse convolution). Used in chapter 08.
+    Examples:
+        >>> dense = nn.Conv2d(3, 4, 3, padding=1)
+        >>> layer = SparseConv2d(dense, dense.weight.abs() > 0.1)
+        >>> tuple(layer(torch.rand(2, 3, 8, 8)).shape)
+        (2, 4, 8, 8)
+
+    Source: Chen, 2018 (Escoin: direct sparse convolution).
     """
 
     DENSE: ClassVar[type[nn.Module]] = nn.Conv2d
@@ -123,6 +129,12 @@ class SparseConv1d(SparseConv2d):
     """A convolution over lines with a sparse kernel: that of images of one line.
 
     Args and errors are those of `SparseConv2d`, for nn.Conv1d.
+
+    Examples:
+        >>> dense = nn.Conv1d(3, 4, 3, padding=1)
+        >>> layer = SparseConv1d(dense, dense.weight.abs() > 0.1)
+        >>> tuple(layer(torch.rand(2, 3, 8)).shape)
+        (2, 4, 8)
     """
 
     DENSE = nn.Conv1d

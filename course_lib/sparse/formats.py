@@ -11,7 +11,6 @@ The pattern is the mask's: a kept weight that happens to be 0 is stored. The ker
 BlockCSR; the others say what hardware made for them would have to move.
 
 Source: Saad, 2003 (compressed rows and blocks); Mishra et al., 2021 (2 of 4).
-Used in chapters 05 and 08.
 """
 
 from __future__ import annotations
@@ -85,6 +84,13 @@ class CSR(Format):
 
     Raises:
         TypeError, ValueError: arrays that are no such thing; the message names the row.
+
+    Examples:
+        >>> matrix = CSR.from_dense([[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]])
+        >>> matrix.values, matrix.columns, matrix.pointers
+        (array([2., 3.]), array([1, 0], dtype=uint16), array([0, 1, 2, 2], dtype=int32))
+        >>> matrix.nbytes, matrix.density
+        (36, 0.3333333333333333)
     """
 
     values: Array
@@ -205,6 +211,11 @@ class BlockCSR(Format):
         columns: (blocks,) the column of blocks, growing within each row of blocks; uint16 or int32.
         pointers: (rows of blocks + 1,) int32.
         shape: (rows, columns) of the matrix; blocks that stick out are filled with zeros.
+
+    Examples:
+        >>> matrix = BlockCSR.from_dense(np.eye(4), block=(2, 2))
+        >>> matrix.nnz, matrix.stored, matrix.nbytes
+        (4, 8, 80)
     """
 
     values: Array
@@ -270,6 +281,11 @@ class NofM(Format):
         places: the packed places of all values in their groups, ceil(log2 m) bits each, uint8.
         shape: (rows, columns), columns = groups * m.
         m: the size of a group.
+
+    Examples:
+        >>> matrix = NofM.from_dense([[0.0, 2.0, 3.0, 0.0]], n=2, m=4)
+        >>> matrix.values.tolist(), matrix.bytes
+        ([[[2.0, 3.0]]], {'values': 16, 'places': 1})
     """
 
     values: Array
@@ -346,6 +362,11 @@ class Bitmask(Format):
         values: (nnz,).
         bits: the packed bits of all weights row by row, uint8.
         shape: (rows, columns).
+
+    Examples:
+        >>> matrix = Bitmask.from_dense([[0.0, 2.0, 3.0, 0.0]])
+        >>> matrix.bytes
+        {'values': 16, 'bits': 1}
     """
 
     values: Array

@@ -16,7 +16,6 @@ answer. The kernels release Python's lock, and threads share rows so that each h
 as the others.
 
 Source: Hong et al., 2018 (panels and register tiles); Gale et al., 2020 (SpMM and SDDMM).
-Used in chapters 05 and 08.
 """
 
 from __future__ import annotations
@@ -288,7 +287,11 @@ def multiply(
     Raises:
         TypeError, ValueError: types or shapes that do not fit.
 
-    Used in chapter 08.
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(torch.tensor([[0.0, 2.0], [3.0, 0.0]]))
+        >>> multiply(torch.from_numpy(W.values), W.plan, torch.tensor([[1.0], [10.0]])).tolist()
+        [[20.0], [3.0]]
     """
     rows, columns = plan.shape
     _check("values", values, (plan.nnz,), values.dtype)
@@ -368,7 +371,12 @@ def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
     Raises:
         TypeError, ValueError: types or shapes that do not fit.
 
-    Used in chapter 08.
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(torch.tensor([[0.0, 2.0], [3.0, 0.0]]))
+        >>> g, x = torch.tensor([[1.0], [10.0]]), torch.tensor([[5.0], [7.0]])
+        >>> sddmm(W.plan, g, x).tolist()
+        [7.0, 50.0]
     """
     _check("g", g, (plan.shape[0], None), g.dtype)
     _check("x", x, (plan.shape[1], g.shape[1]), g.dtype)

@@ -7,8 +7,6 @@ All rungs have the same signature, and all give the same answer:
 with W in compressed rows (see `formats.CSR`), x (columns, batch) and y (rows, batch) of float32 in
 C order. One thread. Each rung differs little from the one below, so the time that it saves tells
 what that little cost.
-
-Used in chapter 08.
 """
 
 from __future__ import annotations
@@ -39,7 +37,16 @@ WIDE = TILE * LANES  # a tile of registers
 
 @njit(nogil=True, cache=True)
 def naive(values, columns, pointers, x, y):
-    """One number of Y after the other, as the formula reads; every step jumps to another row."""
+    """One number of Y after the other, as the formula reads; every step jumps to another row.
+
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(np.float32([[0, 2], [3, 0]]))
+        >>> x, y = np.float32([[1], [10]]), np.empty((2, 1), np.float32)
+        >>> naive(W.values, W.columns, W.pointers, x, y)
+        >>> y.tolist()
+        [[20.0], [3.0]]
+    """
     for row in range(y.shape[0]):
         for j in range(y.shape[1]):
             y[row, j] = 0
@@ -49,7 +56,16 @@ def naive(values, columns, pointers, x, y):
 
 @njit(nogil=True, cache=True)
 def rowwise(values, columns, pointers, x, y):
-    """A whole row of X for each weight: memory is read in order, and the compiler finds vectors."""
+    """A whole row of X for each weight: memory is read in order, and the compiler finds vectors.
+
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(np.float32([[0, 2], [3, 0]]))
+        >>> x, y = np.float32([[1], [10]]), np.empty((2, 1), np.float32)
+        >>> rowwise(W.values, W.columns, W.pointers, x, y)
+        >>> y.tolist()
+        [[20.0], [3.0]]
+    """
     for row in range(y.shape[0]):
         y[row] = 0
         for p in range(pointers[row], pointers[row + 1]):
@@ -59,7 +75,16 @@ def rowwise(values, columns, pointers, x, y):
 
 @njit(nogil=True, cache=True)
 def vectors(values, columns, pointers, x, y):
-    """The same, in vectors: for each weight the row of Y is still loaded and stored again."""
+    """The same, in vectors: for each weight the row of Y is still loaded and stored again.
+
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(np.float32([[0, 2], [3, 0]]))
+        >>> x, y = np.float32([[1], [10]]), np.empty((2, 1), np.float32)
+        >>> vectors(W.values, W.columns, W.pointers, x, y)
+        >>> y.tolist()
+        [[20.0], [3.0]]
+    """
     batch, x, y_flat = y.shape[1], x.ravel(), y.ravel()
     for row in range(y.shape[0]):
         y[row] = 0
@@ -96,12 +121,28 @@ def _in_registers(lanes: int) -> Callable[..., None]:
 
 
 one_register = _in_registers(LANES)
-one_register.__doc__ = """The sums of one register of examples stay in it until the row is done."""
+one_register.__doc__ = """The sums of one register of examples stay in it until the row is done.
+
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(np.float32([[0, 2], [3, 0]]))
+        >>> x, y = np.float32([[1], [10]]), np.empty((2, 1), np.float32)
+        >>> one_register(W.values, W.columns, W.pointers, x, y)
+        >>> y.tolist()
+        [[20.0], [3.0]]
+"""
 
 tiled = _in_registers(WIDE)
-tiled.__doc__ = (
-    """Eight registers of sums: each weight and index that is read serves eight times as many."""
-)
+tiled.__doc__ = """Eight registers of sums: a weight and an index that are read serve all of them.
+
+    Examples:
+        >>> from course_lib.sparse import CSR
+        >>> W = CSR.from_dense(np.float32([[0, 2], [3, 0]]))
+        >>> x, y = np.float32([[1], [10]]), np.empty((2, 1), np.float32)
+        >>> tiled(W.values, W.columns, W.pointers, x, y)
+        >>> y.tolist()
+        [[20.0], [3.0]]
+"""
 
 
 def _in_blocks(lanes: int) -> Callable[..., None]:
@@ -133,9 +174,16 @@ def _in_blocks(lanes: int) -> Callable[..., None]:
 
 # Four rows of sums must fit the registers: 32 of them with AVX-512, 16 with AVX2.
 blocked = _in_blocks((4 if LANES == 16 else 2) * LANES)
-blocked.__doc__ = (
-    """Blocks of 4 x 1, as in `BlockCSR`: each input and each index serve four rows at once."""
-)
+blocked.__doc__ = """Blocks of 4 x 1, as in `BlockCSR`: an input and an index serve four rows.
+
+    Examples:
+        >>> from course_lib.sparse import BlockCSR
+        >>> W = BlockCSR.from_dense(np.float32([[0, 2], [3, 0]]))
+        >>> x, y = np.float32([[1], [10]]), np.empty((2, 1), np.float32)
+        >>> blocked(W.values, W.columns, W.pointers, x, y)
+        >>> y.tolist()
+        [[20.0], [3.0]]
+"""
 
 RUNGS: dict[str, Callable[..., None]] = {
     "one number at a time": naive,
@@ -151,6 +199,10 @@ def shifted(rows: int, columns: int, offset: int) -> Array:
 
     A vector that lies across two lines costs two loads. NumPy begins its arrays on multiples of 16
     bytes: with vectors of 64 bytes three of four such arrays have every vector split.
+
+    Examples:
+        >>> shifted(2, 3, 0).ctypes.data % 64
+        0
     """
     size = 4 * rows * columns
     room = np.empty(size + 2 * LINE, np.uint8)

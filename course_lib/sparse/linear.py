@@ -7,8 +7,6 @@ back. They are ordinary modules: any optimiser trains them, `state_dict`, `torch
 A sparse linear layer returns (batch, out_features) as nn.Linear does, but each feature's examples
 lie side by side in memory, as the kernels want them. The next sparse layer finds them so and copies
 nothing. Use `reshape`, not `view`, on the result.
-
-Used in chapters 05 and 08.
 """
 
 from __future__ import annotations
@@ -228,7 +226,16 @@ class SparseLinear(SparseLayer):
     Raises:
         TypeError: another layer, or weights that are neither float32 nor float64.
 
-    Source: Nikdan et al., 2023 (training on the pattern only). Used in chapters 05 and 08.
+    Examples:
+        >>> dense = nn.Linear(8, 4)
+        >>> layer = SparseLinear(dense, dense.weight.abs() > 0.2)
+        >>> layer.dense()
+        Linear(in_features=8, out_features=4, bias=True)
+        >>> x = torch.rand(3, 8)
+        >>> torch.allclose(layer(x), layer.dense()(x), atol=1e-6)
+        True
+
+    Source: Nikdan et al., 2023 (training on the pattern only).
     """
 
     DENSE = nn.Linear

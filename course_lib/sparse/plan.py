@@ -1,7 +1,4 @@
-"""How the pattern of a sparse matrix is walked: panels of columns, shares of rows.
-
-Used in chapter 08.
-"""
+"""How the pattern of a sparse matrix is walked: panels of columns, shares of rows."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ units allow, nor faster than the memory allows: with the intensity I = operation
 is at most min(peak, bandwidth * I). Drawn over I that is a roof, and where a program lies under it
 says what could hold it back.
 
-Source: Williams, Waterman and Patterson, 2009. Used in chapter 08.
+Source: Williams, Waterman and Patterson, 2009.
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ BEYOND_CACHES = 256 * 2**20  # bytes of an array that no cache of today's proces
 class Machine:
     """The roof: the arithmetic and the memory of one thread.
 
-    peak: operations a second (a multiply-add counts two).
-    bandwidth: bytes a second, read from memory.
+    Attributes:
+        peak: operations a second (a multiply-add counts two).
+        bandwidth: bytes a second, read from memory.
+
+    Examples:
+        >>> machine = Machine(peak=1e11, bandwidth=1e10)
+        >>> machine.ridge, float(machine.attainable(2.0)), float(machine.attainable(100.0))
+        (10.0, 20000000000.0, 100000000000.0)
     """
 
     peak: float
@@ -61,7 +67,12 @@ class Machine:
 
 
 def operations(weights: int, batch: int) -> int:
-    """Count the operations of Y = W X: one multiplication and one addition, a weight an example."""
+    """Count the operations of Y = W X: one multiplication and one addition, a weight an example.
+
+    Examples:
+        >>> operations(weights=1000, batch=128)
+        256000
+    """
     return 2 * weights * batch
 
 
@@ -73,6 +84,10 @@ def traffic(weight_bytes: int, shape: tuple[int, int], batch: int, itemsize: int
         shape: (rows, columns) of the matrix.
         batch: examples.
         itemsize: bytes of one activation.
+
+    Examples:
+        >>> traffic(weight_bytes=6000, shape=(100, 50), batch=128)
+        82800
     """
     return weight_bytes + sum(shape) * batch * itemsize
 
@@ -86,6 +101,10 @@ def race(runners: Mapping[str, Callable[[], object]], seconds: float = 0.3) -> d
 
     Returns:
         The best time of each, in seconds.
+
+    Examples:
+        >>> sorted(race({"sum": lambda: sum(range(100)), "nothing": lambda: None}, 0.01))
+        ['nothing', 'sum']
     """
     best = dict.fromkeys(runners, float("inf"))
     for run in [*runners.values()] * 2:
@@ -114,7 +133,12 @@ def _multiply_adds(lanes: int) -> Callable[..., None]:
 
 
 def measured_peak(dtype: Any = np.float32) -> float:
-    """Measure operations a second of one thread that does multiply-adds in registers only."""
+    """Measure operations a second of one thread that does multiply-adds in registers only.
+
+    Examples:
+        >>> measured_peak() > 0
+        True
+    """
     lanes, times = CHAINS * lanes_of(dtype), 200_000
     numbers = np.zeros(lanes, dtype)
     kernel = _multiply_adds(lanes)
@@ -122,7 +146,12 @@ def measured_peak(dtype: Any = np.float32) -> float:
 
 
 def measured_bandwidth(nbytes: int) -> float:
-    """Measure bytes a second of one thread that reads an array of so many bytes again and again."""
+    """Measure bytes a second of one thread that reads an array of so many bytes again and again.
+
+    Examples:
+        >>> measured_bandwidth(256 * 1024) > 0
+        True
+    """
     numbers = np.ones(nbytes // 4, np.float32)
     kernel = _reading(CHAINS * lanes_of(np.float32))
     return numbers.nbytes / race({"read": lambda: kernel(numbers)}, 0.5)["read"]
@@ -147,6 +176,10 @@ def break_even(rows: int, columns: int, batch: int) -> float:
     once, and where the line meets the dense time is the answer. Sizes are rounded to powers of two,
     so a network's layers share measurements; a small fraction of a second each, on as many threads
     as torch has.
+
+    Examples:
+        >>> 0 <= break_even(64, 64, 16) <= 1
+        True
     """
     sizes = (min(2 ** round(np.log2(max(size, 1))), 2048) for size in (rows, columns))
     examples = min(2 ** round(np.log2(max(batch, 1))), 256)

@@ -16,8 +16,6 @@ which. `lanes_of` says how wide a sum still fits the registers.
 
 Nothing here checks bounds: `load` and `store` reach wherever they are told to. `kernels` tells
 them.
-
-Used in chapter 08.
 """
 
 from __future__ import annotations

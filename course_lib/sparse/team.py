@@ -3,8 +3,6 @@
 Threads of our own, not numba's: of its threading layers one ends the process when two threads enter
 at once, and another shares OpenMP with torch. There are as many as torch uses:
 torch.set_num_threads sets both.
-
-Used in chapter 08.
 """
 
 from __future__ import annotations

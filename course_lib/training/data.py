@@ -23,6 +23,13 @@ class Data(NamedTuple):
     """Examples to learn from and examples to be judged by.
 
     X and X_test are float32, one example a row; y and y_test int64, the classes.
+
+    Examples:
+        >>> import torch
+        >>> X, y = torch.rand(10, 3), torch.zeros(10).long()
+        >>> held = Data(X, y, X, y).hold_out(0.3, seed=0)
+        >>> len(held.X), len(held.X_test)
+        (7, 3)
     """
 
     X: Tensor
@@ -65,7 +72,12 @@ def mnist1d(samples: int = 5000, seed: int = 42) -> Data:
         TypeError: the seed is no integer.
         ValueError: fewer than 50 samples.
 
-    Source: Greydanus and Kobak (2024). Used in chapters 03, 05, 09, 11 and 13.
+    Examples:
+        >>> data = mnist1d(samples=50)
+        >>> tuple(data.X.shape), tuple(data.X_test.shape)
+        ((40, 40), (10, 40))
+
+    Source: Greydanus and Kobak (2024).
     """
     if samples < 50:
         raise ValueError(f"samples: given {samples}, expected at least 50, five for each class.")
@@ -104,7 +116,12 @@ def digits(seed: int = 0) -> Data:
     Raises:
         TypeError: the seed is no integer.
 
-    Source: Alpaydin and Kaynak (1998). Used in chapters 02, 03, 05, 07 and 09 to 12.
+    Examples:
+        >>> data = digits(seed=0)
+        >>> tuple(data.X.shape), tuple(data.X_test.shape)
+        ((1258, 64), (539, 64))
+
+    Source: Alpaydin and Kaynak (1998).
     """
     from sklearn.datasets import load_digits  # takes a second
 

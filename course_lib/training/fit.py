@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, count, islice
-from math import inf
-from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -26,108 +23,14 @@ from course_lib.training.examples import (
     is_pair,
     mean_of,
     rows,
-    seeded,
 )
-from course_lib.training.schedules import Schedule, cosine
+from course_lib.training.recipe import Recipe, batches, check_recipe
 
 StepHook = Callable[[int], Mask | None]
-LIMITS = {"lr": inf, "momentum": 1, "weight_decay": inf, "l1": inf, "dropout": 1}  # of a Recipe
 NOTHING = (
     "model: no parameter requires a gradient, so there is nothing to train. Thaw some: "
     "layer.requires_grad_(True)."
 )
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes:
-        steps: of gradient descent, one batch each.
-        lr: the peak learning rate.
-        batch: examples a step, drawn with replacement.
-        optimiser: "sgd" or "adam".
-        momentum: of SGD.
-        weight_decay: L2, added to the gradient of weights; biases are left alone.
-        l1: the same with the sign of the weight.
-        dropout: share of hidden activations that are silenced at random.
-        schedule: from progress to a factor of lr.
-
-    Raises:
-        TypeError: a setting of another kind.
-        ValueError: one that is out of range: NaN, infinite or negative, a momentum or a dropout of
-            1 or more, another optimiser.
-    """
-
-    steps: int = 1500
-    lr: float = 0.1
-    batch: int = 128
-    optimiser: str = "sgd"
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    l1: float = 0.0
-    dropout: float = 0.0
-    schedule: Schedule = cosine
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise TypeError(f"{name}: given {value!r}, expected an integer, at least 1.")
-            if value < 1:
-                raise ValueError(f"{name}: given {value}, expected at least 1.")
-        for name, below in LIMITS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise TypeError(f"{name}: given {value!r}, expected a number.")
-            if not 0 <= float(value) < below:
-                until = "a finite number, not negative" if below == inf else f"0 <= {name} < 1"
-                raise ValueError(f"{name}: given {value}, expected {until}.")
-        if self.optimiser not in ("sgd", "adam"):
-            raise ValueError(f"optimiser: given {self.optimiser!r}, expected 'sgd' or 'adam'.")
-        if not callable(self.schedule):
-            raise TypeError(
-                f"schedule: given {self.schedule!r}, expected a function from progress to a factor "
-                "of the rate, as course_lib.training.schedules.cosine."
-            )
-
-    def check_steps(self, start: int, stop: int | None) -> int:
-        """Return the step to end before, all of the recipe if `stop` is None.
-
-        Raises:
-            ValueError: not 0 <= start <= stop <= steps.
-        """
-        end = self.steps if stop is None else stop
-        if not 0 <= start <= end <= self.steps:
-            raise ValueError(
-                f"given start = {start} and stop = {stop} in a recipe of {self.steps} steps, "
-                f"expected 0 <= start <= stop <= {self.steps}. Choose steps within the recipe."
-            )
-        return end
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate at a step."""
-        return self.lr * self.schedule(step / self.steps)
-
-
-def batches(examples: int, recipe: Recipe, seed: int) -> Tensor:
-    """Draw the indices of all batches of a training, int64 (steps, batch).
-
-    Raises:
-        TypeError: the seed is no integer.
-        ValueError: there are no examples.
-    """
-    if examples < 1:
-        raise ValueError("data: there is no example in it, expected at least one. See len(X).")
-    shape = (recipe.steps, recipe.batch)
-    return torch.randint(0, examples, shape, generator=seeded(seed))
-
-
-def check_recipe(recipe: object) -> None:
-    """Raise TypeError for what is no recipe."""
-    if not isinstance(recipe, Recipe):
-        given = type(recipe).__name__
-        raise TypeError(f"recipe: given a {given}, expected a Recipe. See Recipe(steps=1500).")
 
 
 def check_mask(mask: object, name: str = "mask") -> None:
@@ -158,7 +61,17 @@ def hold(optimiser: Optimizer, model: nn.Module, mask: Mask) -> Iterator[None]:
         ValueError: the mask does not fit the model, a masked weight is not the optimiser's, or the
             optimiser evaluates the loss within its step (LBFGS), between our two moments.
 
-    Used in chapters 03, 05 and 09.
+    Examples:
+        >>> from course_lib.masks import select
+        >>> model = nn.Linear(4, 2)
+        >>> mask = select({"weight": model.weight.abs()}, density=0.5)
+        >>> optimiser = torch.optim.Adam(model.parameters())
+        >>> with hold(optimiser, model, mask):
+        ...     for _ in range(3):
+        ...         model(torch.ones(1, 4)).sum().backward()
+        ...         optimiser.step()
+        >>> int(torch.count_nonzero(model.weight))
+        4
     """
     if not isinstance(optimiser, Optimizer):
         raise TypeError(
@@ -258,7 +171,14 @@ def fit(
             fit; nothing can be trained, or gradients are switched off; steps that are not the
             recipe's; or dropout in the recipe, which belongs in the model.
 
-    Used in chapters 02 to 05.
+    Examples:
+        >>> from course_lib.training import mlp
+        >>> X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0))
+        >>> y = (X[:, 0] > X[:, 1]).long()
+        >>> model = mlp((2, 16, 2), seed=0)
+        >>> fit(model, (X, y), Recipe(steps=200, batch=32))
+        >>> bool(accuracy(model, X, y) > 0.95)
+        True
     """
     check_module(model)
     check_recipe(recipe)
@@ -368,7 +288,11 @@ def accuracy(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         ValueError: no examples; targets that are not one class for each row of logits, as one-hot
             ones are; or a single logit, of which the largest says nothing.
 
-    Used in every chapter with a network.
+    Examples:
+        >>> model = nn.Identity()
+        >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0], [5.0, 4.0]])
+        >>> float(accuracy(model, logits, torch.tensor([0, 1, 1, 0])))
+        0.75
     """
     logits, classes = _measured(model, X, y)
     if logits.shape[-1] == 1:
@@ -385,6 +309,11 @@ def mean_loss(model: nn.Module, X: Tensor, y: Tensor) -> Tensor:
 
     Raises:
         ValueError: as `accuracy`; or a class that is none of the network's.
+
+    Examples:
+        >>> logits = torch.zeros(3, 10)
+        >>> round(float(mean_loss(nn.Identity(), logits, torch.tensor([0, 1, 2]))), 4)
+        2.3026
     """
     logits, classes = _measured(model, X, y)
     log_p = logits.log_softmax(dim=-1)

@@ -21,7 +21,12 @@ def mlp(sizes: Sequence[int], seed: int, gain: float = 1.0) -> nn.Sequential:
         TypeError: the seed is no integer.
         ValueError: fewer than two sizes, or one that is not positive.
 
-    Source: He et al. (2015), for the gain. Used in chapters 02 to 13.
+    Examples:
+        >>> model = mlp((40, 100, 10), seed=0)
+        >>> [tuple(p.shape) for p in model.parameters()]
+        [(100, 40), (100,), (10, 100), (10,)]
+
+    Source: He et al. (2015), for the gain.
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes: given {tuple(sizes)}, expected at least two positive integers.")

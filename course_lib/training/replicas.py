@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from course_lib.masks import Mask
 from course_lib.training.examples import checked_seeds, described, is_pair, seeded
-from course_lib.training.fit import NOTHING, Recipe, StepHook, batches, check_mask, check_recipe
+from course_lib.training.fit import NOTHING, StepHook, check_mask
 from course_lib.training.models import mlp
+from course_lib.training.recipe import Recipe, batches, check_recipe
 
 
 class ReplicatedLinear(nn.Linear):
@@ -44,7 +45,18 @@ class Replicas(nn.Sequential):
     Raises:
         ValueError: no models, models of different shapes, or other layers.
 
-    Used in chapters 02 to 13.
+    Examples:
+        >>> model = Replicas.of((40, 100, 10), seeds=[0, 1, 2])
+        >>> model.count, tuple(model[0].weight.shape)
+        (3, (3, 100, 40))
+        >>> tuple(model(torch.zeros(5, 40)).shape)
+        (3, 5, 10)
+        >>> model.replica(1)
+        Sequential(
+          (0): Linear(in_features=40, out_features=100, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=100, out_features=10, bias=True)
+        )
     """
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
@@ -183,7 +195,13 @@ def fit_replicas(
             examples, or classes that are not the network's; nothing can be trained; steps that are
             not the recipe's; or the mask does not fit.
 
-    Used in chapters 03 to 13.
+    Examples:
+        >>> X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0))
+        >>> y = (X[:, 0] > X[:, 1]).long()
+        >>> model = Replicas.of((2, 16, 2), seeds=[0, 1])
+        >>> fit_replicas(model, (X, y), Recipe(steps=200, batch=32), seeds=[0, 1])
+        >>> (model(X).argmax(dim=-1) == y).double().mean(dim=1) > 0.95
+        tensor([True, True])
     """
     check_recipe(recipe)
     seeds = checked_seeds(seeds)

@@ -31,6 +31,11 @@ class SweepFailed(RuntimeError):
 
     Attributes:
         failures: pairs of the settings and what went wrong.
+
+    Examples:
+        >>> failed = SweepFailed([({"seed": 3}, "ValueError: no luck")], done=9)
+        >>> print(str(failed).splitlines()[0])
+        1 of 10 settings failed:
     """
 
     def __init__(self, failures: Sequence[tuple[Settings, str]], done: int) -> None:
@@ -43,7 +48,12 @@ class SweepFailed(RuntimeError):
 
 
 def grid(**axes: Iterable[object]) -> list[Settings]:
-    """Return settings for every combination of the values; the last axis changes fastest."""
+    """Return settings for every combination of the values; the last axis changes fastest.
+
+    Examples:
+        >>> grid(seed=[0, 1], density=[0.5])
+        [{'seed': 0, 'density': 0.5}, {'seed': 1, 'density': 0.5}]
+    """
     values = [list(axis) for axis in axes.values()]
     return [dict(zip(axes, point, strict=True)) for point in product(*values)]
 
@@ -75,7 +85,14 @@ def sweep(
         SweepFailed: at some settings the experiment raised, gave no plain data, or its worker died
             twice. All others have been done and stored.
 
-    Used in chapter 05.
+    Examples:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from tempfile import TemporaryDirectory
+        >>> from course_lib.training.schedules import linear
+        >>> with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+        ...     rows = sweep(linear, grid(progress=[0.0, 0.25]), folder=folder, executor=executor)
+        >>> rows
+        [{'progress': 0.0, 'result': 1.0}, {'progress': 0.25, 'result': 0.75}]
     """
     name = _name(experiment)
     place = Path(folder)

@@ -17,7 +17,8 @@ from course_lib.training.examples import (
     check_loss,
     checked_seeds,
 )
-from course_lib.training.fit import Recipe, StepHook, check_recipe, fit
+from course_lib.training.fit import StepHook, fit
+from course_lib.training.recipe import Recipe, check_recipe
 from course_lib.training.replicas import Replicas, fit_replicas
 
 
@@ -30,7 +31,16 @@ class Steps(TypedDict, total=False):
 
 
 class Train(Protocol):
-    """Whatever trains a network in place, from one step to another, with a mask held."""
+    """Whatever trains a network in place, from one step to another, with a mask held.
+
+    Examples:
+        >>> def train(model, mask=None, *, round=0, start=0, stop=None, on_step=None):
+        ...     mask.apply_(model)  # holds it, and trains nothing
+        >>> from course_lib.pruning import one_shot
+        >>> dense, pruned = one_shot(nn.Linear(10, 2), train, density=0.5)
+        >>> pruned.density
+        0.5
+    """
 
     def __call__(
         self, model: nn.Module, mask: Mask | None = None, *, round: int = 0, **steps: Unpack[Steps]
@@ -73,7 +83,14 @@ class Trainer:
         TypeError: data, recipe, seeds or loss of another kind.
         ValueError: no seeds.
 
-    Used in chapters 03, 05 and 09.
+    Examples:
+        >>> import torch
+        >>> from course_lib.training import mlp
+        >>> X, y = torch.rand(20, 4), torch.arange(20) % 2
+        >>> train = Trainer((X, y), Recipe(steps=5, batch=4))
+        >>> model = mlp((4, 8, 2), seed=0)
+        >>> train(model, stop=3)
+        >>> train(model, start=3)
     """
 
     data: Examples
@@ -141,5 +158,16 @@ def refit(
 
     Raises:
         TypeError, ValueError: as `Trainer`, and as `fit`.
+
+    Examples:
+        >>> import torch
+        >>> from course_lib.masks import select
+        >>> from course_lib.training import mlp
+        >>> model = mlp((4, 8, 2), seed=0)
+        >>> mask = select({"0.weight": model[0].weight.abs()}, density=0.25)
+        >>> X, y = torch.rand(20, 4), torch.arange(20) % 2
+        >>> refit(model, mask, (X, y), Recipe(steps=5, batch=4))
+        >>> int(torch.count_nonzero(model[0].weight))
+        8
     """
     Trainer(data, recipe, seeds, loss=loss)(model, mask)

@@ -26,7 +26,13 @@ from course_lib.teaching.book.links import (
 )
 from course_lib.teaching.book.part import Count, When, tell_original
 from course_lib.teaching.book.reader import ConceptTest, Progress
-from course_lib.teaching.book.reference import Lines, Room, link_listings, plain_types
+from course_lib.teaching.book.reference import (
+    Lines,
+    Room,
+    link_listings,
+    plain_signatures,
+    plain_types,
+)
 from course_lib.teaching.book.slider import StoredSlider
 from course_lib.teaching.book.slim import slim
 
@@ -84,6 +90,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", tell_original)
     app.connect("html-page-context", _spare_mathjax, priority=900)
     app.connect("html-page-context", link_listings)
+    app.connect("html-page-context", plain_signatures)
     app.connect("missing-reference", plain_types)
     app.connect("build-finished", add_assignments)
     app.connect("build-finished", _slim)

@@ -46,6 +46,9 @@ INLINE = re.compile(
     re.DOTALL,
 )
 ERROR = re.compile(r"(Error|Exception|Warning)$")
+SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
+LISTED = re.compile(r"\s*</?d[ld]>\s*")
+LINES = {"<dl>": "", "</dl>": "", "<dd>": '<span class="sig-line">', "</dd>": "</span>"}
 SHOWN = re.compile(  # by a cell that calls `source`
     r"<figcaption>([\w/]+)\.py</figcaption>(?=<div[^>]*><pre[^>]*aria-label=\"Source of (\w+)\")"
 )
@@ -318,8 +321,19 @@ def _said_above(library: Library, there: Place) -> str:
 def _directive(kind: str, heads: list[str], options: list[str], body: list[str]) -> str:
     """Return an entry of Sphinx's Python domain."""
     head = f".. py:{kind}:: " + "\n   ".join(heads)
-    parts = [head, *(f"   {option}" for option in options), ""]
+    parts = [head, *(f"   {option}" for option in (":no-index-entry:", *options)), ""]
     return "\n".join([*parts, indent("\n".join(body), "   "), ""])
+
+
+def plain_signatures(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: Any) -> None:
+    """Write the lines of a long signature as lines: Sphinx makes them a list that defines nothing.
+
+    Readers for the blind would announce that list.
+    """
+    if 'class="sig ' in context.get("body", ""):
+        context["body"] = SIGNATURE.sub(
+            lambda found: LISTED.sub(lambda tag: LINES[tag[0].strip()], found[0]), context["body"]
+        )
 
 
 def link_listings(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:

@@ -22,7 +22,7 @@ from course_lib.grading.intake.names import notebook
 ROOT = Path(__file__).parents[3]
 NAME = assignments(ROOT / "exercises")[0]
 DENIED = re.compile(
-    r"(^|/)(tests|source|specs|mutants|submitted|grades|feedback|export|dist|_build|\..*)/"
+    r"(^|/)(tests|source|specs|mutants|submitted|feedback|export|dist|_build|\..*)/|^grades/"
     r"|(^|/)\.|instructor|kill_matrix\.(md|json)|\.db$|__pycache__|CONTRIBUTING|nbgrader_config"
 )
 

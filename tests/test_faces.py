@@ -4,8 +4,10 @@ import ast
 import doctest
 import importlib
 import inspect
+import re
 import subprocess
 import sys
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -129,3 +131,29 @@ for room in {ROOMS}:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def readme():
+    """The examples of README's part on the library, each one a text of code."""
+    text = (LIBRARY.parent / "README.md").read_text("utf-8")
+    part = text.partition("## Prune a network of your own\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", part, re.MULTILINE)
+    return [textwrap.dedent(block).strip() for block in blocks]
+
+
+def test_the_readme_shows_the_three_verbs_in_three_lines_that_run(capsys):
+    verbs, whole = readme()
+    lines = verbs.splitlines()
+    assert len(lines) == 3
+    assert [re.search(r"(\w+)\(", line)[1] for line in lines] == ["score", "select", "refit"]
+    assert verbs in whole  # and so the longer example runs them
+    scope = {}
+    exec(whole, scope)
+    told = capsys.readouterr().out
+    dense, pruned = (float(share) for share in re.findall(r"([0-9.]+)% with", told))
+    assert dense > 90 and pruned > 90
+    mask = scope["mask"]
+    assert mask.kept == round(0.1 * mask.numel) and "the network" in told
+    for name, w in scope["model"].named_parameters():
+        if name in mask:
+            assert not w[~mask[name]].any() and w[mask[name]].all()

@@ -15,12 +15,12 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from course_lib.masks import Mask
-from course_lib.pruning import State, iterative_pruning, prune_model, tickets
-from course_lib.pruning.tickets import Ticket
+from course_lib.pruning import State, Ticket, iterative_pruning, prune_model, tickets
 from course_lib.sparse import densify, sparsify
 from course_lib.training.data import CLASSES, Data, mnist1d
-from course_lib.training.fit import Recipe, accuracy, batches, hold
+from course_lib.training.fit import accuracy, hold
 from course_lib.training.models import mlp
+from course_lib.training.recipe import Recipe, batches
 from course_lib.training.replicas import Replicas
 from course_lib.training.trainer import Trainer
 

@@ -41,6 +41,7 @@ from course_lib.pruning.rounds import iterative_pruning, one_shot, rounds_needed
 from course_lib.pruning.scoring import Scores
 from course_lib.pruning.store import Round, State
 from course_lib.pruning.testing import check_criterion
+from course_lib.pruning.ticket import Ticket
 
 __all__ = [
     "Criterion",
@@ -48,6 +49,7 @@ __all__ = [
     "Round",
     "Scores",
     "State",
+    "Ticket",
     "brain_surgery",
     "check_criterion",
     "cubic",

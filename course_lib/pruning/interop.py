@@ -5,29 +5,31 @@ import inspect
 import os
 import tempfile
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
-from torch.nn.utils.spectral_norm import SpectralNorm
-from torch.nn.utils.weight_norm import WeightNorm
+from torch.jit._trace import TracerWarning
+from torch.nn.utils import prune
 
 from course_lib.masks import Mask, prunable
 from course_lib.masks.mask import check_fits
 from course_lib.masks.weights import (
-    check_dense,
     check_module,
-    check_plain,
-    check_shapes,
-    weight_names,
 )
-from course_lib.sparse.convert import HELD, densify
-from course_lib.training.replicas import Replicas
+from course_lib.pruning.plain import (
+    Renewed,
+    check_ordinary,
+    check_single,
+    check_ties,
+    is_plain,
+    join,
+    plain_copy,
+    prunings,
+    uncompiled,
+)
 
 
 def to_torch_prune(model: nn.Module, mask: Mask) -> None:
@@ -46,14 +48,14 @@ def to_torch_prune(model: nn.Module, mask: Mask) -> None:
         >>> sorted(layer.state_dict())
         ['bias', 'weight_mask', 'weight_orig']
     """
-    _check_ordinary(model)
-    _check_single(model)
+    check_ordinary(model)
+    check_single(model)
     mask = Mask(mask)
     for path, layer in model.named_modules():
-        for hook in _prunings(layer):
-            if _join(path, hook._tensor_name) in mask:
+        for hook in prunings(layer):
+            if join(path, hook._tensor_name) in mask:
                 raise ValueError(
-                    f"{_join(path, hook._tensor_name)!r} is pruned by torch.nn.utils.prune already."
+                    f"{join(path, hook._tensor_name)!r} is pruned by torch.nn.utils.prune already."
                     " Take that mask off first: old = interop.from_torch_prune(model). To keep "
                     "what both keep, put on old & mask."
                 )
@@ -73,20 +75,8 @@ def to_torch_prune(model: nn.Module, mask: Mask) -> None:
             if w in kept:
                 prune.custom_from_mask(layer, own, kept[w].to(w.device))
     for layer in model.modules():
-        if isinstance(layer, nn.MultiheadAttention) and any(_prunings(layer.out_proj)):
-            layer.register_forward_pre_hook(_Renewed())
-
-
-class _Renewed:
-    """Compute the pruned weight of attention's last layer, which is read but never called.
-
-    torch.nn.utils.prune computes a weight when its layer is called; without this it would stay what
-    it was, and a second backward pass would fail.
-    """
-
-    def __call__(self, attention: nn.MultiheadAttention, inputs: object) -> None:
-        for hook in _prunings(attention.out_proj):
-            hook(attention.out_proj, inputs)
+        if isinstance(layer, nn.MultiheadAttention) and any(prunings(layer.out_proj)):
+            layer.register_forward_pre_hook(Renewed())
 
 
 def from_torch_prune(model: nn.Module) -> Mask:
@@ -107,15 +97,15 @@ def from_torch_prune(model: nn.Module) -> Mask:
         ['bias', 'weight']
     """
     check_module(model)
-    _check_ties(model)
+    check_ties(model)
     kept: dict[Tensor, Tensor] = {}
     for layer in model.modules():
-        for hook in list(_prunings(layer)):
+        for hook in list(prunings(layer)):
             own = hook._tensor_name
             kept[getattr(layer, f"{own}_orig")] = getattr(layer, f"{own}_mask").bool()
             prune.remove(layer, own)
         for number, renewed in list(layer._forward_pre_hooks.items()):
-            if isinstance(renewed, _Renewed):
+            if isinstance(renewed, Renewed):
                 del layer._forward_pre_hooks[number]
     if not kept:
         raise ValueError(
@@ -142,7 +132,7 @@ def mask_of(model: nn.Module) -> Mask:
         [[True, False], [False, True]]
     """
     check_module(model)
-    weights = prunable(model if _is_plain(model) else _plain_copy(model))
+    weights = prunable(model if is_plain(model) else plain_copy(model))
     return Mask({name: w.detach() != 0 for name, w in weights.items()})
 
 
@@ -163,8 +153,8 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
         >>> list(plain_state_dict(layer))
         ['bias', 'weight']
     """
-    _check_ordinary(model)
-    plain = model if _is_plain(model) else _plain_copy(model)
+    check_ordinary(model)
+    plain = model if is_plain(model) else plain_copy(model)
     return {
         name.replace("_orig_mod.", ""): value.detach().clone()
         if isinstance(value, Tensor)
@@ -217,8 +207,8 @@ def export_onnx(
         raise ImportError(
             'exporting needs the package onnx: pip install "course_lib[onnx]"'
         ) from missing
-    _check_ordinary(model)
-    _check_single(model)
+    check_ordinary(model)
+    check_single(model)
     if isinstance(model, nn.DataParallel | torch.jit.ScriptModule):
         raise TypeError(
             f"given a {type(model).__name__}, expected the network itself: model.module of "
@@ -231,7 +221,7 @@ def export_onnx(
             "on a device where it can run."
         )
     path = Path(path)
-    plain = _uncompiled(_plain_copy(model))
+    plain = uncompiled(plain_copy(model))
     kinds = {input.kind for input in inspect.signature(plain.forward).parameters.values()}
     if isinstance(example, Mapping) or inspect.Parameter.KEYWORD_ONLY in kinds:
         plain = _ByPlace(plain, names if isinstance(example, Mapping) else []).eval()
@@ -284,11 +274,11 @@ def _inputs(example: object) -> tuple[list[str], tuple[Tensor, ...]]:
 def _fixed_is_said() -> Iterator[None]:
     """Say in one warning what torch's tracer has found fixed to the example."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", torch.jit.TracerWarning)
+        warnings.simplefilter("always", TracerWarning)
         yield
     fixed: dict[str, None] = {}
     for found in caught:
-        if issubclass(found.category, torch.jit.TracerWarning):
+        if issubclass(found.category, TracerWarning):
             fixed[f"{Path(found.filename).name}, line {found.lineno}"] = None
         else:
             warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
@@ -313,130 +303,3 @@ class _ByPlace(nn.Module):
         if self.names:
             return self.model(**dict(zip(self.names, inputs, strict=True)))
         return self.model(*inputs)
-
-
-# Networks whose weights are computed
-
-
-def _join(path: str, own: str) -> str:
-    return f"{path}.{own}" if path else own
-
-
-def _check_ordinary(model: nn.Module) -> None:
-    """Refuse a network with layers that are sparse, or have no shapes yet."""
-    check_module(model)
-    check_shapes(dict(model.named_parameters()))
-    for path, layer in model.named_modules():
-        check_dense(layer, path)
-
-
-def _check_single(model: nn.Module) -> None:
-    """Refuse many networks in one, which torch and others know nothing of."""
-    if isinstance(model, Replicas):
-        raise TypeError(
-            f"given {model.count} Replicas in one, expected one network: give one replica, "
-            "model.replica(0)."
-        )
-
-
-def _prunings(layer: nn.Module) -> Iterator[prune.BasePruningMethod]:
-    """Yield what torch.nn.utils.prune has put on a layer, one for each of its tensors."""
-    for hook in list(layer._forward_pre_hooks.values()):
-        if isinstance(hook, prune.BasePruningMethod):
-            yield hook
-
-
-def _is_plain(model: nn.Module) -> bool:
-    """Tell whether the weights of the layers that pruning knows, and all others, are parameters."""
-    return not any(_sources(layer) for layer in model.modules())
-
-
-def _sources(layer: nn.Module) -> Mapping[str, Tensor | None]:
-    """Name the parameters of a layer from which others are computed; with the mask, if by one."""
-    found: dict[str, Tensor | None] = {}
-    for hook in layer._forward_pre_hooks.values():
-        if isinstance(hook, prune.BasePruningMethod):
-            own = hook._tensor_name
-            found[f"{own}_orig"] = layer._buffers[f"{own}_mask"]
-        elif isinstance(hook, WeightNorm):
-            found |= {f"{hook.name}_g": None, f"{hook.name}_v": None}
-        elif isinstance(hook, SpectralNorm):
-            found[f"{hook.name}_orig"] = None
-    if isinstance(layer, parametrize.ParametrizationList):
-        found |= dict.fromkeys(layer._parameters)
-    if type(layer) in HELD.values():
-        found["weight"] = layer._buffers["kept"]
-    return found
-
-
-def _check_ties(model: nn.Module) -> None:
-    """Refuse a shared parameter from which two layers compute different weights."""
-    users = defaultdict(list)  # of each parameter: its name, and what is computed from it
-    for path, layer in model.named_modules():
-        sources = _sources(layer)
-        for own, w in layer._parameters.items():
-            if w is not None:
-                users[w].append((_join(path, own), own in sources, sources.get(own)))
-    for places in users.values():
-        names, computed, masks = zip(*places, strict=True)
-        first, *others = masks
-        same = first is not None and all(m is not None and torch.equal(m, first) for m in others)
-        if others and any(computed) and not same:
-            raise TypeError(
-                f"{list(names)} are one parameter, from which different weights are computed (by "
-                "torch.nn.utils.prune or another parametrisation). Put the same mask on each, or "
-                "give each layer a parameter of its own."
-            )
-
-
-def _plain_copy(model: nn.Module) -> nn.Module:
-    """Return a copy for evaluation in which all weights are parameters, as torch made them."""
-    _check_ties(model)
-    # torch refuses to copy what it has computed; of that only the values are wanted here.
-    memo = {
-        id(value): value.detach().clone()
-        for layer in model.modules()
-        for value in [*vars(layer).values(), *getattr(layer, "_flat_weights", ())]
-        if isinstance(value, Tensor) and not value.is_leaf
-    }
-    plain = copy.deepcopy(model, memo).eval()
-    for layer in list(plain.modules()):
-        _make_plain(layer)
-    for path, layer in plain.named_modules():
-        check_plain(layer, path, weight_names(layer))
-    held = any(type(layer) in HELD.values() for layer in plain.modules())
-    return densify(plain) if held else plain
-
-
-@torch.no_grad()
-def _make_plain(layer: nn.Module) -> None:
-    """Carry out what computes the weights of one layer, in place."""
-    for number, hook in list(layer._forward_pre_hooks.items()):
-        if isinstance(hook, prune.BasePruningMethod):
-            prune.remove(layer, hook._tensor_name)
-        elif isinstance(hook, WeightNorm):
-            remove_weight_norm(layer, hook.name)
-        elif isinstance(hook, SpectralNorm):
-            remove_spectral_norm(layer, hook.name)
-        elif isinstance(hook, _Renewed):
-            del layer._forward_pre_hooks[number]
-    if parametrize.is_parametrized(layer):
-        # Not by remove_parametrizations: it changes the class, which a copy has from the original.
-        lists = dict(cast(nn.ModuleDict, layer.parametrizations))
-        values = {name: getattr(layer, name).detach().clone() for name in lists}
-        del layer.parametrizations
-        layer.__class__ = type(layer).__bases__[0]
-        for name, value in values.items():
-            if lists[name]._parameters:
-                setattr(layer, name, nn.Parameter(value, value.is_floating_point()))
-            else:
-                layer.register_buffer(name, value)
-
-
-def _uncompiled(model: nn.Module) -> nn.Module:
-    """Return the network that torch.compile has wrapped, and so within it."""
-    model = getattr(model, "_orig_mod", model)
-    for path, layer in list(model.named_modules()):
-        if path and isinstance(getattr(layer, "_orig_mod", None), nn.Module):
-            model.set_submodule(path, layer._orig_mod)
-    return model

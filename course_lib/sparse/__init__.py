@@ -7,7 +7,7 @@
 - `roofline`: what this machine can do, and which density pays.
 - `ladder`: one product, each rung faster than the one below; a module to import from here.
 
-Behind them are `products`, `plan`, `simd`, `team` and `compilers`.
+Behind them are `patterns`, `products`, `plan`, `simd`, `team` and `compilers`.
 """
 
 from course_lib.sparse.convert import densify, refusals, sparsify

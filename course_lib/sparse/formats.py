@@ -26,12 +26,18 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from course_lib.sparse.patterns import (
+    FLOATS,
+    array_of,
+    check_count,
+    check_pattern,
+    check_values,
+    in_blocks,
+    index_type,
+    matrix_of,
+    pointers_of,
+)
 from course_lib.sparse.plan import Array, Plan
-
-FLOATS = (np.float16, np.float32, np.float64)
-TORCH_FLOATS = (torch.float16, torch.float32, torch.float64)
-UINT16 = 2**16  # columns that a uint16 can tell apart
-INT32 = 2**31 - 1  # entries that the pointers can count
 
 
 class Format:
@@ -100,8 +106,8 @@ class CSR(Format):
     ARRAYS: ClassVar = ("values", "columns", "pointers")
 
     def __post_init__(self) -> None:
-        _check_values(self.values, 1)
-        _check_pattern(self.columns, self.pointers, self.shape, len(self.values))
+        check_values(self.values, 1)
+        check_pattern(self.columns, self.pointers, self.shape, len(self.values))
 
     @classmethod
     def from_dense(cls, weight: Any, mask: Any = None, *, index: str = "auto") -> CSR:
@@ -112,10 +118,10 @@ class CSR(Format):
             mask: bool, of the same shape; None: what is not 0 is kept.
             index: "uint16" or "int32" for the columns; "auto" takes uint16 where it suffices.
         """
-        matrix, kept = _matrix(weight, mask)
+        matrix, kept = matrix_of(weight, mask)
         rows, columns = np.nonzero(kept)
-        kind = _index_type(index, matrix.shape[1])
-        return cls(matrix[rows, columns], columns.astype(kind), _pointers(kept), matrix.shape)
+        kind = index_type(index, matrix.shape[1])
+        return cls(matrix[rows, columns], columns.astype(kind), pointers_of(kept), matrix.shape)
 
     def to_dense(self) -> Array:
         """Return the (rows, columns) matrix, pruned weights 0."""
@@ -141,7 +147,7 @@ class CSR(Format):
         order = np.argsort(self.columns, kind="stable")  # rows grow already within a column
         counts = np.bincount(self.columns, minlength=self.shape[1])
         pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        columns = rows[order].astype(_index_type("auto", self.shape[0]))
+        columns = rows[order].astype(index_type("auto", self.shape[0]))
         return CSR(self.values[order], columns, pointers, (self.shape[1], self.shape[0])), order
 
     def to_scipy(self) -> scipy.sparse.csr_array:
@@ -155,7 +161,7 @@ class CSR(Format):
     @classmethod
     def from_scipy(cls, matrix: Any, *, index: str = "auto") -> CSR:
         """Take a SciPy matrix of any format; entries given twice are added, as in SciPy."""
-        matrix = matrix if scipy.sparse.issparse(matrix) else _array(matrix, "values")
+        matrix = matrix if scipy.sparse.issparse(matrix) else array_of(matrix, "values")
         if matrix.ndim != 2:
             raise ValueError(
                 f"the matrix has the shape {matrix.shape}, expected two dimensions: reshape it to "
@@ -165,8 +171,8 @@ class CSR(Format):
             raise TypeError(f"values are {matrix.dtype}, expected float32 or float64.")
         matrix = scipy.sparse.csr_array(matrix, copy=True)
         matrix.sum_duplicates()  # sorts the columns too
-        _check_count(matrix.nnz)
-        columns = matrix.indices.astype(_index_type(index, matrix.shape[1]))
+        check_count(matrix.nnz)
+        columns = matrix.indices.astype(index_type(index, matrix.shape[1]))
         return cls(matrix.data, columns, matrix.indptr.astype(np.int32), matrix.shape)
 
     def to_torch(self) -> Tensor:
@@ -192,9 +198,9 @@ class CSR(Format):
                 f"the tensor has the shape {tuple(matrix.shape)}, expected two dimensions: take "
                 "one matrix of the batch."
             )
-        values = _array(matrix.values(), "values")
-        _check_count(len(values))
-        columns = matrix.col_indices().numpy().astype(_index_type(index, matrix.shape[1]))
+        values = array_of(matrix.values(), "values")
+        check_count(len(values))
+        columns = matrix.col_indices().numpy().astype(index_type(index, matrix.shape[1]))
         pointers = matrix.crow_indices().numpy().astype(np.int32)
         return cls(values, columns, pointers, (matrix.shape[0], matrix.shape[1]))
 
@@ -225,23 +231,23 @@ class BlockCSR(Format):
     ARRAYS: ClassVar = ("values", "columns", "pointers")
 
     def __post_init__(self) -> None:
-        _check_values(self.values, 3)
-        _check_pattern(self.columns, self.pointers, self._blocks, len(self.values))
+        check_values(self.values, 3)
+        check_pattern(self.columns, self.pointers, self._blocks, len(self.values))
 
     @classmethod
     def from_dense(
         cls, weight: Any, mask: Any = None, *, block: tuple[int, int] = (4, 1)
     ) -> BlockCSR:
         """Store the blocks in which a weight is kept; arguments as for `CSR.from_dense`."""
-        matrix, kept = _matrix(weight, mask)
+        matrix, kept = matrix_of(weight, mask)
         edges = np.asarray(block)
         if edges.shape != (2,) or edges.dtype.kind not in "iu" or edges.min() < 1:
             raise ValueError(f"block={block}, expected two numbers of at least 1.")
-        filled = _in_blocks(np.where(kept, matrix, 0).astype(matrix.dtype), block)
-        some: Array = np.any(_in_blocks(kept, block), axis=(2, 3))
+        filled = in_blocks(np.where(kept, matrix, 0).astype(matrix.dtype), block)
+        some: Array = np.any(in_blocks(kept, block), axis=(2, 3))
         rows, columns = np.nonzero(some)
-        kind = _index_type("auto", some.shape[1])
-        return cls(filled[rows, columns], columns.astype(kind), _pointers(some), matrix.shape)
+        kind = index_type("auto", some.shape[1])
+        return cls(filled[rows, columns], columns.astype(kind), pointers_of(some), matrix.shape)
 
     @property
     def block(self) -> tuple[int, int]:
@@ -295,7 +301,7 @@ class NofM(Format):
     ARRAYS: ClassVar = ("values", "places")
 
     def __post_init__(self) -> None:
-        _check_values(self.values, 3)
+        check_values(self.values, 3)
         rows, groups, _ = self.values.shape
         if (rows, groups * self.m) != tuple(self.shape):
             raise ValueError(
@@ -311,7 +317,7 @@ class NofM(Format):
     @classmethod
     def from_dense(cls, weight: Any, mask: Any = None, *, n: int = 2, m: int = 4) -> NofM:
         """Store at most n weights in every m; ValueError names a group that has more."""
-        matrix, kept = _matrix(weight, mask)
+        matrix, kept = matrix_of(weight, mask)
         rows, columns = matrix.shape
         if not (isinstance(n, Integral) and isinstance(m, Integral)):
             raise TypeError(f"n={n!r}, m={m!r}, expected two integers.")
@@ -375,7 +381,7 @@ class Bitmask(Format):
     ARRAYS: ClassVar = ("values", "bits")
 
     def __post_init__(self) -> None:
-        _check_values(self.values, 1)
+        check_values(self.values, 1)
         size = -(-self.shape[0] * self.shape[1] // 8)
         if self.bits.dtype != np.uint8 or self.bits.shape != (size,):
             raise ValueError(
@@ -389,7 +395,7 @@ class Bitmask(Format):
     @classmethod
     def from_dense(cls, weight: Any, mask: Any = None) -> Bitmask:
         """Store the kept weights; arguments as for `CSR.from_dense`."""
-        matrix, kept = _matrix(weight, mask)
+        matrix, kept = matrix_of(weight, mask)
         return cls(matrix[kept], np.packbits(kept), matrix.shape)
 
     def mask(self) -> Array:
@@ -402,100 +408,3 @@ class Bitmask(Format):
         matrix = np.zeros(self.shape, self.dtype)
         matrix[self.mask()] = self.values
         return matrix
-
-
-def _matrix(weight: Any, mask: Any) -> tuple[Array, Array]:
-    """Return weight and mask as matrices, or say what is wrong with them."""
-    matrix = _array(weight, "weight")
-    _check_values(matrix, 2, "weight")
-    if isinstance(mask, Tensor) and mask.dtype is not torch.bool:
-        raise ValueError(
-            f"the mask is {mask.dtype}, expected bool {matrix.shape}, True where kept."
-        )
-    kept = matrix != 0 if mask is None else _array(mask, "the mask")
-    if kept.dtype != bool or kept.shape != matrix.shape:
-        raise ValueError(
-            f"the mask is {kept.dtype} {kept.shape}, expected bool {matrix.shape}, True where kept."
-        )
-    _check_count(int(np.count_nonzero(kept)))
-    return matrix, kept
-
-
-def _array(given: Any, name: str) -> Array:
-    """Return a tensor or an array as NumPy's, in the same memory, or say why there is none."""
-    if not isinstance(given, Tensor):
-        return np.asarray(given)
-    if given.layout is not torch.strided or given.is_nested:
-        kind = "nested" if given.is_nested else given.layout
-        raise TypeError(f"{name}: given a tensor that is {kind}, expected a dense one.")
-    if given.device.type != "cpu":
-        raise ValueError(f"{name}: given a tensor on {given.device}, expected one on the CPU.")
-    if given.dtype not in (*TORCH_FLOATS, torch.bool):
-        raise TypeError(
-            f"{name} are {given.dtype}, expected float16, float32 or float64: convert them with "
-            ".float()."
-        )
-    return given.detach().numpy()
-
-
-def _pointers(kept: Array) -> Array:
-    return np.concatenate([[0], np.cumsum(kept.sum(1))]).astype(np.int32)
-
-
-def _in_blocks(matrix: Array, block: tuple[int, int]) -> Array:
-    """Return (block rows, block columns, r, c), zeros where blocks stick out."""
-    (rows, columns), (r, c) = matrix.shape, block
-    whole = np.pad(matrix, ((0, -rows % r), (0, -columns % c)))
-    return whole.reshape(whole.shape[0] // r, r, -1 if whole.size else 0, c).transpose(0, 2, 1, 3)
-
-
-def _index_type(index: str, columns: int) -> Any:
-    if index == "auto":
-        return np.uint16 if columns <= UINT16 else np.int32
-    if index not in ("uint16", "int32") or (index == "uint16" and columns > UINT16):
-        raise ValueError(
-            f"index={index!r} for {columns} columns; expected 'auto', 'int32', or 'uint16' for at "
-            f"most {UINT16}."
-        )
-    return np.dtype(index)
-
-
-def _check_values(values: Array, ndim: int, name: str = "values") -> None:
-    if not isinstance(values, np.ndarray):
-        raise TypeError(f"{name}: given {type(values).__name__}, expected a NumPy array.")
-    if values.dtype not in FLOATS:
-        raise TypeError(f"{name} are {values.dtype}, expected float16, float32 or float64.")
-    if values.ndim != ndim:
-        raise ValueError(f"{name} have the shape {values.shape}, expected {ndim} dimensions.")
-
-
-def _check_count(nnz: int) -> None:
-    if nnz > INT32:
-        raise ValueError(f"{nnz} weights are kept, expected at most {INT32}: split the matrix.")
-
-
-def _check_pattern(columns: Array, pointers: Array, shape: tuple[int, int], nnz: int) -> None:
-    """Raise unless the kernels may trust the pattern: they check no bounds."""
-    rows, width = shape
-    if columns.dtype not in (np.uint16, np.int32) or pointers.dtype != np.int32:
-        raise TypeError(
-            f"columns are {columns.dtype} and pointers {pointers.dtype}, expected uint16 or int32, "
-            "and int32."
-        )
-    if columns.shape != (nnz,) or pointers.shape != (rows + 1,):
-        raise ValueError(
-            f"columns have the shape {columns.shape} and pointers {pointers.shape}, expected "
-            f"({nnz},) and ({rows + 1},)."
-        )
-    if pointers[0] != 0 or pointers[-1] != nnz or (np.diff(pointers) < 0).any():
-        raise ValueError(f"pointers must begin with 0, never fall, and end with {nnz}.")
-    row = np.repeat(np.arange(rows), np.diff(pointers))
-    if (wrong := np.flatnonzero((columns < 0) | (columns >= width))).size:
-        raise ValueError(f"row {row[wrong[0]]} has the column {columns[wrong[0]]} of {width}.")
-    back = (columns[1:] <= columns[:-1]) & (row[1:] == row[:-1])
-    if (wrong := np.flatnonzero(back)).size:
-        raise ValueError(
-            f"row {row[wrong[0]]} has the column {columns[wrong[0] + 1]} after "
-            f"{columns[wrong[0]]}; expected columns that grow, none twice. CSR.from_scipy sorts "
-            "and adds them."
-        )

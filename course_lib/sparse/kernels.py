@@ -372,10 +372,8 @@ def sddmm(plan: Plan, g: Tensor, x: Tensor) -> Tensor:
         TypeError, ValueError: types or shapes that do not fit.
 
     Examples:
-        >>> from course_lib.sparse import CSR
-        >>> W = CSR.from_dense(torch.tensor([[0.0, 2.0], [3.0, 0.0]]))
-        >>> g, x = torch.tensor([[1.0], [10.0]]), torch.tensor([[5.0], [7.0]])
-        >>> sddmm(W.plan, g, x).tolist()
+        >>> plan = Plan(np.int32([1, 0]), np.int32([0, 1, 2]), (2, 2))
+        >>> sddmm(plan, torch.tensor([[1.0], [10.0]]), torch.tensor([[5.0], [7.0]])).tolist()
         [7.0, 50.0]
     """
     _check("g", g, (plan.shape[0], None), g.dtype)

@@ -118,7 +118,7 @@ class Replicas(nn.Sequential):
 
     def __getstate__(self) -> object:
         _ = self.flat  # laid out anew, so that equal replicas have equal states
-        return super().__getstate__()
+        return object.__getstate__(self)
 
     @property
     def flat(self) -> Tensor:

@@ -721,7 +721,7 @@ def _(t: Trial) -> None:
     t.same(values(model), values(own))
 
 
-@call("tickets.Ticket.save", "tickets.Ticket.load")
+@call("ticket.Ticket.save", "ticket.Ticket.load")
 def _(t: Trial) -> None:
     ticket(t).save(t.folder / "ticket")
     found = tickets.Ticket.load(t.folder / "ticket")
@@ -730,7 +730,7 @@ def _(t: Trial) -> None:
     t.same({name: found.initial[name] for name in wanted}, wanted, 0)
 
 
-@call("tickets.Ticket.verify")
+@call("ticket.Ticket.verify")
 def _(t: Trial) -> None:
     own = ticket(t)
     own.verify(t.network.model())
@@ -1015,7 +1015,7 @@ ROUNDS = [
 ]  # fmt: skip
 TRAINING = ["fit.fit", "trainer.Trainer", "fit.fit (batches)", "tickets.train_from"]
 TICKETS = [
-    "tickets.Ticket.save", "tickets.Ticket.load", "tickets.Ticket.verify",
+    "ticket.Ticket.save", "ticket.Ticket.load", "ticket.Ticket.verify",
     "tickets.reinitialised", "tickets.signs_only",
 ]  # fmt: skip
 UNITS = ["structured.unit_mask", "structured.remove"]
@@ -1119,6 +1119,7 @@ APART = {
     "formats": "matrices; tested in tests/sparse",
     "kernels": "matrices; tested in tests/sparse",
     "ladder": "matrices; tested in tests/sparse",
+    "patterns": "matrices; tested in tests/sparse",
     "plan": "matrices; tested in tests/sparse",
     "roofline": "the machine; tested in tests/sparse",
     "simd": "the inside of kernels",
@@ -1154,12 +1155,14 @@ APART_ONE = {
     "rounds.check_train": "asked by rounds of every trainer",
     "rounds.is_whole": "numbers",
     "testing.check_criterion": "makes its own networks; tested in test_testing.py",
-    "tickets.Ticket": "by its methods",
+    "ticket.Ticket": "by its methods",
+    "ticket.check_values": "asked by controls",
 }
 # Of these modules, too, no part is called by anybody but those in the table.
 INSIDE = {
     "ablation": "the inside of oracle",
     "cases": "what check_criterion asks about",
+    "plain": "the inside of interop",
     "products": "the inside of sparse layers",
     "scoring": "the inside of criteria and curvatures",
     "snapshot": "what check_criterion compares",

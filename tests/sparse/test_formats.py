@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.masks import n_of_m, top_k
-from course_lib.sparse import formats
+from course_lib.sparse import patterns
 from course_lib.sparse.formats import CSR, Bitmask, BlockCSR, NofM
 
 SHAPES = [(0, 0), (0, 5), (5, 0), (1, 1), (1, 9), (9, 1), (7, 12), (13, 8)]
@@ -185,7 +185,7 @@ def test_refusals(monkeypatch):
         NofM.from_dense(weight, n=2, m=4)
     with pytest.raises(ValueError, match="one for each"):
         Bitmask(np.ones(3, np.float32), np.zeros(3, np.uint8), (4, 6))
-    monkeypatch.setattr(formats, "INT32", 23)
+    monkeypatch.setattr(patterns, "INT32", 23)
     with pytest.raises(ValueError, match="24 weights are kept"):
         CSR.from_dense(weight)
 

@@ -473,7 +473,7 @@ def test_nothing_is_proved_of_what_is_not_known(model, words):
         altered(lambda m: m[1].register_forward_hook(lambda layer, X, out: -out))[1],
         nn.Conv2d(3, 3, 1, groups=3),
     ],
-    ids=repr,
+    ids=lambda layer: type(layer).__name__,
 )
 def test_a_box_is_pushed_through_known_layers_alone(layer):
     """The ends of a box are no bounds of what a layer makes that does not rise."""

@@ -12,13 +12,6 @@ from course_lib.masks.selection import blocks, n_of_m, select, threshold, top_k
 from course_lib.masks.weights import LeftOutWarning, prunable
 
 __all__ = [
-    "LayerTable",
-    "LeftOutWarning",
-    "Mask",
-    "blocks",
-    "n_of_m",
-    "prunable",
-    "select",
-    "threshold",
+    "LayerTable", "LeftOutWarning", "Mask", "blocks", "n_of_m", "prunable", "select", "threshold",
     "top_k",
-]
+]  # fmt: skip

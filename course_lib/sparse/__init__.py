@@ -18,23 +18,7 @@ from course_lib.sparse.linear import SparseLinear
 from course_lib.sparse.roofline import Machine, break_even, operations, race, traffic
 
 __all__ = [
-    "CSR",
-    "Bitmask",
-    "BlockCSR",
-    "Machine",
-    "NofM",
-    "SparseConv1d",
-    "SparseConv2d",
-    "SparseLinear",
-    "break_even",
-    "densify",
-    "ladder",
-    "multiply",
-    "operations",
-    "race",
-    "refusals",
-    "roofline",
-    "sddmm",
-    "sparsify",
-    "traffic",
-]
+    "CSR", "Bitmask", "BlockCSR", "Machine", "NofM", "SparseConv1d", "SparseConv2d", "SparseLinear",
+    "break_even", "densify", "ladder", "multiply", "operations", "race", "refusals", "roofline",
+    "sddmm", "sparsify", "traffic",
+]  # fmt: skip

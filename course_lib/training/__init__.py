@@ -21,26 +21,7 @@ from course_lib.training.sweep import SweepFailed, grid, sweep
 from course_lib.training.trainer import Train, Trainer, refit
 
 __all__ = [
-    "Data",
-    "Recipe",
-    "Replicas",
-    "SweepFailed",
-    "Train",
-    "Trainer",
-    "accuracy",
-    "constant",
-    "cosine",
-    "digits",
-    "drops",
-    "exponential",
-    "fit",
-    "fit_replicas",
-    "grid",
-    "hold",
-    "linear",
-    "mean_loss",
-    "mlp",
-    "mnist1d",
-    "refit",
-    "sweep",
-]
+    "Data", "Recipe", "Replicas", "SweepFailed", "Train", "Trainer", "accuracy", "constant",
+    "cosine", "digits", "drops", "exponential", "fit", "fit_replicas", "grid", "hold", "linear",
+    "mean_loss", "mlp", "mnist1d", "refit", "sweep",
+]  # fmt: skip

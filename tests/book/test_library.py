@@ -1,6 +1,8 @@
 """What the book says of the library: read from its source, against a small made-up one."""
 
+import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -260,3 +262,12 @@ def test_nothing_of_the_library_is_imported_to_read_it() -> None:
         "sys.exit(f'imported: {found}' if found else 0)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+def test_no_docstring_says_by_hand_which_chapter_uses_it() -> None:
+    said = re.compile(r"\b[Uu]sed\s+(in|by)\s+(every\s+|all\s+|no\s+)?chapters?\b")
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    for name, module in read_library(ROOT).modules.items():
+        told = [ast.get_docstring(n) or "" for n in ast.walk(module.tree) if isinstance(n, kinds)]
+        assert not said.search("\n".join(told)), name
+    assert said.search("Source: Han (2015). Used in chapters 03 and 05.")

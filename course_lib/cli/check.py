@@ -47,7 +47,7 @@ def check(notebook: Path) -> None:
 
 def total(found: Finding) -> str:
     """Say how many points the visible checks are, of how many the whole assignment has."""
-    points, of = (sum(result[key] for result in found.results) for key in ("points", "total"))
+    points, of = (sum(getattr(r, key) for r in found.results) for key in ("points", "total"))
     words = f", and a person gives {found.words:g} for what you wrote" if found.words else ""
     return (
         f"Visible checks: {points:g} of {of:g} points. The assignment has {found.worth:g}: grading "
@@ -59,7 +59,7 @@ def verdict(found: Finding, name: str) -> str:
     """Say whether the notebook is ready to hand in, or how much is missing."""
     if found.good:
         return f"{name} is whole and passes the visible checks: ready to hand in."
-    short = sum(result["points"] < result["total"] for result in found.results)
+    short = sum(result.points < result.total for result in found.results)
     missing = [
         f"{short} of {len(found.results)} tasks do not pass yet" * bool(short),
         f"{len(found.problems)} to mend, listed at the top" * bool(found.problems),

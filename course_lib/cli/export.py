@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from course_lib.cli.place import course_root
+from course_lib.grading.grades.export import EXPORTS, Request
+
+
+def _systems(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each system that grades can be handed to."""
+    for name, system in reversed(EXPORTS.items()):
+        file = click.Path(exists=True, dir_okay=False, path_type=Path)
+        kind = {"metavar": system.wants, "type": file} if system.wants else {"is_flag": True}
+        command = click.option(f"--{name}", help=system.help, **kind)(command)
+    return command
 
 
 @click.command()
 @click.argument("name", metavar="ASSIGNMENT")
-@click.option(
-    "--canvas",
-    "exported",
-    metavar="EXPORTED.csv",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The gradebook as Canvas exported it; its column of the assignment is filled.",
-)
+@_systems
 @click.option("--column", default="", help="That column's title or number, if it is not clear.")
-@click.option("--moodle", is_flag=True, help="Write Moodle's offline grading worksheet.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 @click.option("--partial", is_flag=True, help="Hand over grades that wait for a person's points.")
 @click.option(
@@ -29,13 +33,12 @@ from course_lib.cli.place import course_root
 @click.option("--db", "url", metavar="URL", help="Of the gradebook, as given to `course grade`.")
 def export(
     name: str,
-    exported: Path | None,
     column: str,
-    moodle: bool,
     as_json: bool,
     partial: bool,
     out: Path | None,
     url: str | None,
+    **asked: Path | bool | None,
 ) -> None:
     """Put the machine's points and a person's together, and hand the grades over.
 
@@ -46,10 +49,9 @@ def export(
     Exit code 1 if a student's grade found no place in a file that was asked for.
     """
     from course_lib.grading.authoring.assignment import Assignment
-    from course_lib.grading.errors import Refusal
+    from course_lib.grading.errors import Refusal, clean
     from course_lib.grading.grades import feedback
     from course_lib.grading.grades import tally as grades
-    from course_lib.grading.grades.export import EXPORTS
     from course_lib.grading.grades.gradebook import Book
     from course_lib.grading.grades.store import verdicts, write
     from course_lib.grading.grades.tables import Export, plain
@@ -65,18 +67,16 @@ def export(
             given = book.given()
         tallies = grades.tallies(found, given)
         files = {f"{name}.csv": Export(plain(found, given))}
-        if exported:
-            files[f"{name}.canvas.csv"] = EXPORTS["canvas"](
-                exported.read_bytes(), tallies, name, column=column, partial=partial
-            )
-        if moodle:
-            files[f"{name}.moodle.csv"] = EXPORTS["moodle"](tallies, partial=partial)
+        for system, wanted in asked.items():
+            if wanted:
+                own = wanted.read_bytes() if isinstance(wanted, Path) else b""
+                request = Request(tallies, name, partial, own, column)
+                files[f"{name}.{system}.csv"] = EXPORTS[system].make(request)
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     for verdict in found:
-        student = verdict["student"]
-        page = feedback.page(verdict, given.get(student))
-        write(folder / "feedback" / name / f"{student}.html", page.encode(errors="replace"))
+        if why := feedback.write_page(folder, verdict, given.get(verdict.student)):
+            click.echo(clean(f"{verdict.student}: {why}", 600), err=True)
     for file, result in files.items():
         write(folder / "export" / file, result.content)
         click.echo(f"{folder / 'export' / file}", err=True)

@@ -64,9 +64,9 @@ def grade(
 
     from course_lib.cli.sweep import cluster
     from course_lib.grading.authoring.assignment import Assignment
-    from course_lib.grading.errors import Refusal
-    from course_lib.grading.grades import batch as run
-    from course_lib.grading.intake import collect as intake
+    from course_lib.grading.errors import Refusal, clean
+    from course_lib.grading.grades import batch as batches
+    from course_lib.grading.intake.collect import report
 
     exercises = course_root() / "exercises"
     try:
@@ -74,7 +74,7 @@ def grade(
             assignment = Assignment(exercises, name)
             executor = stack.enter_context(cluster(scheduler))
             batch = stack.enter_context(
-                run.batch(
+                batches.batch(
                     assignment,
                     out or exercises,
                     sources,
@@ -85,7 +85,7 @@ def grade(
                     executor=executor,
                 )
             )
-            click.echo(f"{intake.report(batch.handed)}\n", err=True)
+            click.echo(f"{report(batch.handed)}\n", err=True)
             if batch.kept:
                 click.echo(
                     f"{len(batch.kept)} of {len(batch.handed)} are graded and have not changed: "
@@ -103,8 +103,8 @@ def grade(
             for verdict in coming:
                 bar.update()
                 if bar.disable:
-                    shown = run.clean(verdict["student"], 300)
-                    click.echo(f"{shown} ({verdict['seconds']} s)", err=True)
+                    shown = clean(verdict.student, 300)
+                    click.echo(f"{shown} ({verdict.seconds} s)", err=True)
             verdicts, unmarked = batch.verdicts(), batch.unmarked()
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
@@ -116,10 +116,10 @@ def grade(
         )
         raise SystemExit(STOPPED) from None
     if as_json:
-        click.echo(json.dumps(verdicts, indent=1, ensure_ascii=False))
+        click.echo(json.dumps([v.stored() for v in verdicts], indent=1, ensure_ascii=False))
     else:
-        click.echo(run.table(verdicts, [task.name for task in assignment.tasks]))
-    for line in run.attention(verdicts, unmarked, batch.faults):
+        click.echo(batches.table(verdicts, [task.name for task in assignment.tasks]))
+    for line in batches.attention(verdicts, unmarked, batch.faults):
         click.echo(line, err=True)
-    if any(verdict["status"] == "ungraded" for verdict in verdicts):
+    if any(verdict.status == "ungraded" for verdict in verdicts):
         raise SystemExit(1)

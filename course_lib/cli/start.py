@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,8 +13,7 @@ from course_lib.chapters import chapters, course, left_out, title
 from course_lib.grading.cells import ASKED
 from course_lib.grading.errors import clean
 from course_lib.grading.intake.names import notebook, released
-
-PASSED = re.compile(r"^\w+: ([\d.]+) of ([\d.]+) points", re.MULTILINE)
+from course_lib.grading.verdict import passed
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,7 @@ def _day(said: Any) -> date | str | None:
 
 def _passes(cell: nbformat.NotebookNode) -> bool:
     said = "".join(str(output.get("text", "")) for output in cell.get("outputs", []))
-    found = PASSED.search(said)
-    return bool(found and found[1] == found[2])
+    return passed(said)
 
 
 def heading(path: Path) -> str:

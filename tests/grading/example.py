@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -16,6 +16,7 @@ from course_lib.grading.grades.batch import blank
 from course_lib.grading.intake.collect import Handed
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.trial import submission, worker
+from course_lib.grading.verdict import Verdict
 
 NAME = "00_trial"
 
@@ -246,13 +247,13 @@ class Grader:
         self.released = assignment.student_notebook
         self.materials = assignment.materials(self.seed)
 
-    def verdict(self, student: str, path: Path) -> tuple[dict[str, Any], bytes]:
+    def verdict(self, student: str, path: Path) -> tuple[Verdict, bytes]:
         """The verdict as `run` makes it, and the notebook as graded."""
         empty = blank(self.assignment, Handed(student, path), self.seed)
         try:
             content = submission.content(path)
         except Refusal as problem:
-            return {**empty, "why": str(problem)}, b""
+            return replace(empty, why=str(problem)), b""
         paper = self.assignment.paper(self.materials)
         found, book = worker.grade(paper, content, path.name)
-        return {**empty, **found}, book
+        return replace(empty, **vars(found)), book

@@ -19,11 +19,12 @@ from course_lib.cli.bench import Measurement
 from course_lib.cli.place import course_root
 from course_lib.grading.authoring.assignment import Assignment
 from course_lib.grading.cells import imports
-from course_lib.grading.grades import batch as run
+from course_lib.grading.grades.batch import batch
 from course_lib.grading.jail.kernel import Kernel
 from course_lib.grading.jail.warm import Warm
-from course_lib.grading.trial import submission, worker
+from course_lib.grading.trial import submission
 from course_lib.grading.trial.judge import judge
+from course_lib.grading.trial.paper import Paper
 
 NAME = "01_sparse_approximation"
 CLASS, FEW, WORKERS = 200, 16, 2
@@ -78,9 +79,9 @@ def whole(assignment: Assignment, books: list[bytes]) -> tuple[float, float]:
         began = perf_counter()
         with (
             watched() as peak,
-            run.batch(assignment, Path(folder, "out"), [handed], workers=WORKERS) as batch,
+            batch(assignment, Path(folder, "out"), [handed], workers=WORKERS) as found,
         ):
-            graded = sum(verdict["status"] == "graded" for verdict in batch.grade())
+            graded = sum(verdict.status == "graded" for verdict in found.grade())
         seconds = perf_counter() - began
     if graded < len(books):
         raise RuntimeError(f"{len(books) - graded} of {len(books)} submissions were not graded")
@@ -128,7 +129,7 @@ def cold_to_warm(assignment: Assignment, books: list[bytes]) -> float:
     return median(cold for cold, _ in pairs) / median(hot for _, hot in pairs)
 
 
-def _seconds(paper: worker.Paper, book: bytes, kernel: Callable[[], Kernel]) -> float:
+def _seconds(paper: Paper, book: bytes, kernel: Callable[[], Kernel]) -> float:
     began = perf_counter()
     fitted = submission.fit(submission.parse(book, NAME), paper.released)
     judge(fitted.steps, paper.materials, kernel)

@@ -13,7 +13,6 @@ from datetime import date
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import nbformat
@@ -26,8 +25,11 @@ from course_lib.grading.cells import CHECK, OPEN, defined, is_check, is_written,
 from course_lib.grading.errors import Refusal
 from course_lib.grading.intake.names import notebook
 from course_lib.grading.jail.limits import Limits
+from course_lib.grading.marking.plain import Names
+from course_lib.grading.marking.values import Material
 from course_lib.grading.trial.earlier import releases
 from course_lib.grading.trial.paper import Paper
+from course_lib.grading.verdict import Plain, Written
 
 
 def assignments(exercises: Path, *, untaught: bool = False) -> list[str]:
@@ -140,15 +142,15 @@ class Assignment:
             if path.suffix in (".py", ".ipynb") or path.name.endswith(".check.json"):
                 yield f"{path.name} lies beside the notebook: it would be given to students"
 
-    def _variants(self) -> list[dict[str, Any]]:
+    def _variants(self) -> list[Plain]:
         """Read the mutants file: versions of tasks, each a function as source, or a slip."""
         text = self.mutants_path.read_text(encoding="utf-8")
-        names: dict[str, Any] = {"__name__": "mutants"}
+        names: Names = {"__name__": "mutants"}
         try:
             exec(compile(text, str(self.mutants_path), "exec"), names)
         except Exception as error:
             raise Refusal(f"{self.mutants_path} fails: {type(error).__name__}: {error}") from error
-        tree, found = ast.parse(text), dict[str, dict[str, Any]]()
+        tree, found = ast.parse(text), dict[str, Plain]()
         slips = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _name(n.func) == "slip"]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -195,7 +197,7 @@ class Assignment:
         return source + "\n"
 
     @cached_property
-    def reference(self) -> dict[str, Any]:
+    def reference(self) -> Names:
         """The names that the source notebook defines when its cells have run.
 
         (All but the checks and the open part.)
@@ -204,7 +206,7 @@ class Assignment:
             Refusal: a cell of it fails.
         """
         os.environ.setdefault("MPLBACKEND", "agg")
-        names: dict[str, Any] = {"__name__": "__main__"}
+        names: Names = {"__name__": "__main__"}
         for number, cell in enumerate(self._above):
             if cell.cell_type == "code" and not is_check(cell):
                 try:
@@ -235,7 +237,7 @@ class Assignment:
         """Return the right versions of a task."""
         return [v for v in self.variants if v.task == task and not v.message]
 
-    def materials(self, seed: int, *, visible_only: bool = False) -> dict[str, dict[str, Any]]:
+    def materials(self, seed: int, *, visible_only: bool = False) -> dict[str, Material]:
         """Return the material of every task; see `tasks.material`."""
         return {
             task.name: material(
@@ -249,7 +251,7 @@ class Assignment:
             for task in self.tasks
         }
 
-    def paper(self, materials: dict[str, dict[str, Any]]) -> Paper:
+    def paper(self, materials: dict[str, Material]) -> Paper:
         """Return what it takes to grade any submission, as the assignment is now."""
         data = {path.name: path.read_bytes() for path in self.data}
         earlier = tuple(releases(self.folder.parents[1], self.name))
@@ -302,10 +304,10 @@ class Assignment:
         self.notebook_path.write_text(nbformat.writes(self.source) + "\n", encoding="utf-8")
 
     @property
-    def written(self) -> list[dict[str, Any]]:
-        """The answers that a person grades: [{"name", "total"}]."""
+    def written(self) -> list[Written]:
+        """The answers that a person grades."""
         graded = (marks(c) for c in self.source.cells if is_written(c))
-        return [{"name": m["grade_id"], "total": m["points"]} for m in graded]
+        return [Written(m["grade_id"], m["points"]) for m in graded]
 
     def files(self) -> dict[str, bytes]:
         """Return what is released: {file name: content}, the same at every call."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_lib.grading.authoring.assignment import Assignment
-from course_lib.grading.authoring.tasks import Variant, prove
+from course_lib.grading.authoring.tasks import Task, Variant, prove
 from course_lib.grading.cells import used
 from course_lib.grading.errors import Refusal
 from course_lib.grading.jail.folders import end_all
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.trial import worker
-from course_lib.processes import Task, work
+from course_lib.grading.trial.worker import Graded
+from course_lib.grading.verdict import Plain, TaskResult
+from course_lib.processes import Task as Job
+from course_lib.processes import work
 
 MUTANTS, ALTERNATIVES = 3, 2  # at least so many for a task
 SEED = 0  # of the inputs that are graded end to end; `prove` draws many others
@@ -35,8 +37,8 @@ def matrices(
     found: Sequence[Assignment],
     workers: int,
     seeds: Iterable[int] = range(20),
-    step: Any = lambda: None,
-) -> Generator[dict[str, Any], None, None]:
+    step: Callable[[], object] = lambda: None,
+) -> Generator[Plain, None, None]:
     """Grade every version of every task, end to end; compare with what each must lose.
 
     Args:
@@ -58,7 +60,7 @@ def matrices(
     ready()
     ongoing = {a.name: _Trial(a) for a in found}
 
-    def tasks() -> Iterator[Task]:
+    def tasks() -> Iterator[Job]:
         for a, trial in zip(found, list(ongoing.values()), strict=True):
             try:
                 sealed = worker.seal(a.paper(a.materials(SEED)))
@@ -99,29 +101,29 @@ class _Trial:
         self.rounds = rounds(assignment)
         self.left = {PROOF, *map(str, range(len(self.rounds)))}
         self.problems = [p for task in assignment.tasks for p in gaps(assignment, task)]
-        self.results: dict[tuple[str, str], dict[str, Any]] = {}
+        self.results: dict[tuple[str, str], TaskResult] = {}
 
     def refuse(self, why: str) -> None:
         """Nothing can be graded: what is left is the proof."""
         self.problems.append(why)
         self.left, self.rounds = {PROOF}, []
 
-    def take(self, part: str, result: Any, error: BaseException | None) -> None:
+    def take(self, part: str, result: list[str] | Graded, error: BaseException | None) -> None:
         self.left.remove(part)
         if isinstance(error, Refusal):
             self.problems += {str(error)} - set(self.problems)
         elif error:
             self.problems.append(f"{part} failed: {type(error).__name__}: {error}")
-        elif part == PROOF:
+        elif isinstance(result, list):  # the proof
             self.problems += result
-        elif result[0]["status"] != "graded":
-            self.problems.append(f"round {part} was not graded: {result[0]['why']}")
+        elif result[0].status != "graded":
+            self.problems.append(f"round {part} was not graded: {result[0].why}")
         else:
             versions = self.rounds[int(part)]
-            marked = {task["name"]: task for task in result[0]["tasks"]}
+            marked = {task.name: task for task in result[0].tasks}
             self.results |= {(t, _key(v)): marked[t] for t, v in versions.items()}
 
-    def matrix(self) -> dict[str, Any]:
+    def matrix(self) -> Plain:
         tasks = described(self.assignment)
         problems = list(self.problems)
         for task in tasks:
@@ -130,8 +132,8 @@ class _Trial:
                 row["must"], row["lost"], row["named"] = row["lost"], None, False
                 if result is None:  # a problem says why
                     continue
-                row["lost"] = [c["id"] for c in result["checks"] if c["fault"]]
-                row["named"] = result["slips"] == [row["message"]] * bool(row["message"])
+                row["lost"] = [c.id for c in result.checks if c.fault]
+                row["named"] = result.slips == [row["message"]] * bool(row["message"])
                 where = f"{task['name']}, {row['key']}"
                 if row["lost"] != row["must"]:
                     problems.append(f"{where}: loses {row['lost']}, must lose {row['must']}")
@@ -141,7 +143,7 @@ class _Trial:
         return {"assignment": name, "ok": not problems, "problems": problems, "tasks": tasks}
 
 
-def described(assignment: Assignment) -> list[dict[str, Any]]:
+def described(assignment: Assignment) -> list[Plain]:
     """Return the tasks of a matrix as the assignment declares them: `lost` is what must be lost."""
     found = []
     for task in assignment.tasks:
@@ -162,7 +164,7 @@ def described(assignment: Assignment) -> list[dict[str, Any]]:
     return found
 
 
-def stored(assignment: Assignment) -> dict[str, Any]:
+def stored(assignment: Assignment) -> Plain:
     """Return what is stored of a matrix that came out as the assignment declares."""
     return {"assignment": assignment.name, "tasks": described(assignment)}
 
@@ -178,7 +180,7 @@ def merged(path: Path, proved: Iterable[Assignment], known: Iterable[str]) -> by
     return (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def gaps(assignment: Assignment, task: Any) -> Iterable[str]:
+def gaps(assignment: Assignment, task: Task) -> Iterable[str]:
     """Yield what a task lacks: mutants, alternatives, or a mutant for each of its checks."""
     mutants, right = assignment.mutants(task.name), assignment.alternatives(task.name)
     if len(mutants) < MUTANTS:
@@ -241,7 +243,7 @@ def _key(version: Variant | str) -> str:
     return version.key if isinstance(version, Variant) else version
 
 
-def text(found: dict[str, Any]) -> str:
+def text(found: Plain) -> str:
     """Return a matrix as a text: a block a task, a row a version, a column a check."""
     lines = []
     for task in found["tasks"]:
@@ -260,7 +262,7 @@ def text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _mark(row: dict[str, Any], check: str) -> str:
+def _mark(row: Plain, check: str) -> str:
     if row["lost"] is None:
         return "?"
     mark = "x" if check in row["lost"] else "."

@@ -8,20 +8,21 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
 
 from course_lib.grading.errors import Refusal
 from course_lib.grading.marking.mark import answering, mark, report
-from course_lib.grading.marking.plain import answer, encode
-from course_lib.grading.marking.values import outcome, right
+from course_lib.grading.marking.plain import Node, answer, encode
+from course_lib.grading.marking.values import Material, Rules, outcome, right
 
+Function = Callable[..., Any]
 DRAWS = 50  # attempts at inputs for which each mutant loses what it must, no more and no less
 
 
-class Expression(dict[str, Any]):
+class Expression(Node):
     """An expression that is evaluated in the kernel: see `course_lib.grading.marking.plain`."""
 
 
@@ -55,7 +56,7 @@ def attr(of: Expression, path: str) -> Expression:
     return Expression(expr="attr", of=of, name=path)
 
 
-def helper(function: Callable[..., Any]) -> Expression:
+def helper(function: Function) -> Expression:
     """A function of the spec's, sent to the kernel as source: it stands alone, with no secret.
 
     Examples:
@@ -81,7 +82,7 @@ def call(of: Expression, *args: Any, **kwargs: Any) -> Expression:
     return Expression(expr="call", of=of, args=nodes, kwargs=named)
 
 
-def _source(function: Callable[..., Any]) -> dict[str, str]:
+def _source(function: Function) -> dict[str, str]:
     return {"name": function.__name__, "source": textwrap.dedent(inspect.getsource(function))}
 
 
@@ -151,13 +152,13 @@ class Variant:
 
     task: str
     key: str
-    function: Callable[..., Any]
+    function: Function
     source: str = ""
     message: str = ""
     loses: tuple[str, ...] = ()
 
 
-def mutant(task: str, message: str, loses: Iterable[str]) -> Callable[..., Any]:
+def mutant(task: str, message: str, loses: Iterable[str]) -> Function:
     """Mark a function as a wrong version of a task: it must lose the checks `loses`, and no other.
 
     The message completes "This looks like a known slip: ..." and says what the function does wrong.
@@ -184,7 +185,7 @@ class Slip:
     swaps: tuple[tuple[str, str], ...]
 
     @property
-    def variant(self) -> dict[str, Any]:
+    def variant(self) -> Node:
         """What a decorated function has too."""
         return {"task": self.task, "message": self.message, "loses": self.loses, "slip": self}
 
@@ -241,7 +242,7 @@ def slip(
     return Slip(task, message, tuple(loses), pairs)
 
 
-def alternative(task: str) -> Callable[..., Any]:
+def alternative(task: str) -> Function:
     """Mark a function as a right answer to a task, written differently: it must lose nothing.
 
     Examples:
@@ -261,13 +262,13 @@ def _tag(function: Any, **what: Any) -> Any:
 
 def material(
     task: Task,
-    reference: Callable[..., Any],
+    reference: Function,
     mutants: list[Variant],
     seed: int,
     *,
     visible_only: bool = False,
     needs: Iterable[str] = (),
-) -> dict[str, Any]:
+) -> Material:
     """Return inputs, expected answers and the mutants' answers, all plain data, for `mark`.
 
     Inputs are drawn again until each mutant loses the checks it must and no other: luck decides no
@@ -282,18 +283,19 @@ def material(
     told = [m for m in mutants if shown & set(m.loses)]
     rows = []
     for check in checks:
-        row: dict[str, Any] = {key: value for key, value in vars(check).items() if key != "cases"}
+        row = cast(Rules, {key: value for key, value in vars(check).items() if key != "cases"})
         row["property"] = _source(check.property) if check.property else None
         odd: list[str] = []
         for attempt in range(DRAWS):
             rng = np.random.default_rng([seed, crc32(check.id.encode()), attempt])
             drawn = check.cases(rng)
-            cases = [a if isinstance(a, Expression) else call(name(task.name), *a) for a in drawn]
+            given = (a if isinstance(a, Expression) else call(name(task.name), *a) for a in drawn)
+            cases: list[Node] = list(given)
 
-            def run(f: Callable[..., Any], cases: list[Expression] = cases) -> list[Any]:
+            def run(f: Function, cases: list[Node] = cases) -> list[Node]:
                 return [json.loads(json.dumps(answer(case, {task.name: f}))) for case in cases]
 
-            row |= {"cases": cases, "want": run(reference)}
+            row["cases"], row["want"] = cases, run(reference)
             twins = {m.key: run(m.function) for m in mutants}
             odd = [m.key for m in mutants if _loses(row, twins[m.key]) != (check.id in m.loses)]
             if not odd:
@@ -310,14 +312,14 @@ def material(
     return {"name": task.name, "needs": list(needs), "checks": json.loads(json.dumps(rows))}
 
 
-def _loses(row: dict[str, Any], answers: list[Any]) -> bool:
+def _loses(row: Rules, answers: list[Node]) -> bool:
     pairs = zip(row["cases"], row["want"], answers, strict=True)
     read = ((c, outcome(json.dumps(w)), outcome(json.dumps(a))) for c, w, a in pairs)
     return not all(right(*each, row) for each in read)
 
 
-def _nonsense() -> dict[str, Callable[..., Any]]:
-    def always_raises(*args: Any, **kwargs: Any) -> None:
+def _nonsense() -> dict[str, Function]:
+    def always_raises(*args: object, **kwargs: object) -> None:
         raise ValueError
 
     return {
@@ -331,7 +333,7 @@ def _nonsense() -> dict[str, Callable[..., Any]]:
 
 def prove(
     task: Task,
-    reference: Callable[..., Any],
+    reference: Function,
     mutants: list[Variant],
     alternatives: list[Variant],
     seeds: Iterable[int] = range(20),
@@ -348,15 +350,15 @@ def prove(
         drawn = material(task, reference, mutants, seed)
         for v in (right, *alternatives, *mutants, *nonsense):
             result = mark(drawn, answering({task.name: v.function}))
-            lost = {row["id"] for row in result["checks"] if row["fault"]}
+            lost = {row.id for row in result.checks if row.fault}
             must = {c.id for c in task.checks} if v in nonsense else set(v.loses)
             if lost != must:
                 wrong.append(
                     f"{task.name}, {v.key}, seed {seed}: loses {sorted(lost)}, must lose "
                     f"{sorted(must)}\n{report(result)}"
                 )
-            elif result["slips"] != [v.message] * bool(v.message):
-                wrong.append(f"{task.name}, {v.key}, seed {seed}: is told {result['slips']}")
+            elif result.slips != [v.message] * bool(v.message):
+                wrong.append(f"{task.name}, {v.key}, seed {seed}: is told {result.slips}")
         if wrong:
             break
     return wrong

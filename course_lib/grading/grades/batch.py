@@ -16,9 +16,9 @@ import shutil
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from course_lib.files import DRAFT
 from course_lib.grading.authoring.assignment import Assignment
@@ -33,10 +33,8 @@ from course_lib.grading.jail.folders import end_all
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.trial import submission, worker
 from course_lib.grading.trial.worker import Graded
-from course_lib.grading.verdict import Given, Verdict
+from course_lib.grading.verdict import Given, Outcome, Plain, Verdict
 from course_lib.processes import Dropped, Task, work
-
-FORMAT = 1  # of a verdict
 
 
 def fingerprint(assignment: Assignment) -> str:
@@ -54,25 +52,18 @@ def _sha256(content: bytes) -> str:
 
 def blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
     """Return the verdict of a submission that is not graded yet."""
-    return {
-        "format": FORMAT,
-        "assignment": assignment.name,
+    return Verdict(
+        assignment=assignment.name,
         **_about(handed),
-        "status": "ungraded",
-        "why": "",
-        "points": None,
-        "total": sum(task.points for task in assignment.tasks),
-        "tasks": [],
-        "written": assignment.written,
-        "notes": [],
-        "seed": f"{seed:x}",
-        "fingerprint": fingerprint(assignment),
-        "grader": worker.version().hex()[:16],
-        "seconds": 0.0,
-    }
+        total=sum(task.points for task in assignment.tasks),
+        written=assignment.written,
+        seed=f"{seed:x}",
+        fingerprint=fingerprint(assignment),
+        grader=worker.version().hex()[:16],
+    )
 
 
-def _about(handed: Handed) -> dict[str, Any]:
+def _about(handed: Handed) -> Plain:
     """Return what a verdict says of who handed in, and how."""
     about = {"student": handed.student, "name": handed.name, "id": handed.id}
     return {**about, "late": handed.late, "handed": list(handed.notes)}
@@ -201,12 +192,12 @@ class Batch:
         self.table = out / "grades" / f"{assignment.name}.csv"
         stored = verdicts(out, assignment.name)
         self.kept = {
-            h.student: {**stored[h.student], **_about(h)}
+            h.student: replace(stored[h.student], **_about(h))
             for h in handed
             if not again and h.student in stored and _stands(stored[h.student], h)
         }
         today = (fingerprint(assignment), worker.version().hex()[:16])
-        rules = [(v.get("fingerprint"), v.get("grader")) for v in self.kept.values()]
+        rules = [(v.fingerprint, v.grader) for v in self.kept.values()]
         self.older = len(rules) - rules.count(today)
         self.todo = [h for h in handed if h.student not in self.kept]
         self.faults: dict[str, str] = {}
@@ -260,7 +251,7 @@ class Batch:
         readable = {}
         for h in self.todo:
             if isinstance(h.notebook, Refusal):
-                yield {**blanks[h.student], "why": str(h.notebook)}, b""
+                yield replace(blanks[h.student], why=str(h.notebook)), b""
             else:
                 readable[h.student] = h.notebook
         if not readable:
@@ -273,16 +264,16 @@ class Batch:
                 try:
                     content = submission.content(path)
                 except (Refusal, OSError) as problem:
-                    unread.append(({**blanks[student], "why": str(problem)}, b""))
+                    unread.append((replace(blanks[student], why=str(problem)), b""))
                 else:
-                    blanks[student]["sha256"] = _sha256(content)
+                    blanks[student] = replace(blanks[student], sha256=_sha256(content))
                     yield student, (sealed, content, path.name)
 
         working = work(worker.grade_sealed, tasks(), self.workers, self.executor, at_end=end_all)
         with closing(working) as done:
             for student, result, error in done:
                 found, notebook = _survived(error) if error else result
-                yield {**blanks[student], **found}, notebook
+                yield replace(blanks[student], **vars(found)), notebook
         yield from unread
 
     def _store(self, verdict: Verdict, notebook: bytes) -> None:
@@ -290,7 +281,7 @@ class Batch:
 
         The notebook comes first: whoever finds the verdict finds all of it.
         """
-        name, student = self.assignment.name, verdict["student"]
+        name, student = self.assignment.name, verdict.student
         graded = self.out / "autograded" / student / name / f"{name}.ipynb"
         if notebook:
             write(graded, notebook)
@@ -302,17 +293,8 @@ class Batch:
     def _publish(self, verdict: Verdict) -> None:
         """Bring what is derived from a stored verdict up to date."""
         self.book.store(verdict)
-        name, student = self.assignment.name, verdict["student"]
-        path = self.out / "feedback" / name / f"{student}.html"
-        try:
-            page = feedback.page(verdict, self.given.get(student)).encode()
-        except Exception as error:  # one odd verdict must not end the grading of a class
-            what = f"its page of feedback cannot be made ({type(error).__name__}: {error})"
-            self.faults[student] = what
-            path.unlink(missing_ok=True)
-        else:
-            if not path.is_file() or path.read_bytes() != page:
-                write(path, page)
+        if why := feedback.write_page(self.out, verdict, self.given.get(verdict.student)):
+            self.faults[verdict.student] = why
 
     def verdicts(self) -> list[Verdict]:
         """Return the stored verdicts of the submissions of this call, in their order."""
@@ -330,13 +312,13 @@ class Batch:
 
 def _stands(verdict: Verdict, handed: Handed) -> bool:
     """Is this the verdict on this very notebook, by whatever version of the assignment?"""
-    if verdict["status"] != "graded" or isinstance(handed.notebook, Refusal):
+    if verdict.status != "graded" or isinstance(handed.notebook, Refusal):
         return False
     try:
         content = submission.content(handed.notebook)
     except (Refusal, OSError):
         return False
-    return bool(verdict.get("sha256") == _sha256(content))
+    return verdict.sha256 == _sha256(content)
 
 
 def _survived(error: BaseException) -> Graded:
@@ -353,17 +335,17 @@ def _survived(error: BaseException) -> Graded:
             "stored; start the cluster again and call this again."
         )
     why = f"its worker was lost ({type(error).__name__}: {error}); grade it again"
-    return {"why": clean(why, 300)}, b""
+    return Outcome(why=clean(why, 300)), b""
 
 
-def table(verdicts: list[dict[str, Any]], tasks: list[str]) -> str:
+def table(verdicts: list[Verdict], tasks: list[str]) -> str:
     """Return the verdicts as a table: student, points of each task, total, note."""
     rows = [["student", *tasks, "total", "note"]]
     for v in verdicts:
-        points = {t["name"]: f"{t['points']:g}" for t in v["tasks"]}
-        total = "" if v["points"] is None else f"{v['points']:g}/{v['total']:g}"
-        note = f"UNGRADED: {v['why']}" if v["status"] == "ungraded" else "; ".join(v["notes"])
-        rows.append([v["student"], *(points.get(t, "") for t in tasks), total, note])
+        points = {t.name: f"{t.points:g}" for t in v.tasks}
+        total = "" if v.points is None else f"{v.points:g}/{v.total:g}"
+        note = f"UNGRADED: {v.why}" if v.status == "ungraded" else "; ".join(v.notes)
+        rows.append([v.student, *(points.get(t, "") for t in tasks), total, note])
     return columns(rows)
 
 
@@ -376,14 +358,14 @@ def attention(
     """
     lines = []
     for v in verdicts:
-        why = [f"it has no score: {v['why']}"] if v["status"] == "ungraded" else []
-        why += ["it is late"] * v["late"] + v["handed"]
-        why += [faults[v["student"]]] if v["student"] in faults else []
+        why = [f"it has no score: {v.why}"] if v.status == "ungraded" else []
+        why += ["it is late"] * v.late + v.handed
+        why += [faults[v.student]] if v.student in faults else []
         if why:
-            lines.append(clean(f"  {v['student']}: {'; '.join(why)}", 600))
+            lines.append(clean(f"  {v.student}: {'; '.join(why)}", 600))
     if lines:
         lines.insert(0, f"{len(lines)} of {len(verdicts)} need a person:")
-    graded = sum(v["status"] == "graded" for v in verdicts)
+    graded = sum(v.status == "graded" for v in verdicts)
     for answer, students in unmarked.items():
         whom = "all that have a score" if len(students) == graded else ", ".join(students)
         line = f"The answer {answer} is for a person to grade, in formgrader: {whom}."

@@ -13,26 +13,31 @@ import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from course_lib.chapters import course
 from course_lib.grading.errors import clean
+from course_lib.grading.grades.store import write
 from course_lib.grading.grades.tally import Grade, Part, number, tally
 from course_lib.grading.intake.names import released
-from course_lib.grading.marking.mark import UNWRITTEN
-from course_lib.grading.verdict import Given
-
-# How a line of a fault begins: what it is called on the page; is it a value?
-LINES = (
-    ("it returned ", "Your function returned", True),
-    ("it raised ", "Your function raised", True),
-    ("expected    ", "Expected", True),
+from course_lib.grading.verdict import (
+    UNWRITTEN,
+    CheckResult,
+    Fault,
+    Given,
+    Plain,
+    TaskResult,
+    Verdict,
 )
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 COURSE = Path(__file__).parents[3]
 LONGEST_COMMENT = 10_000  # characters
 
 
-def page(verdict: dict[str, Any], answers: Given | None = None) -> str:
+def page(verdict: Verdict, answers: Given | None = None) -> str:
     """Return the page of one verdict, as HTML.
 
     answers: what a person gave this student, see `gradebook.Book.given`; none yet if not given.
@@ -41,17 +46,17 @@ def page(verdict: dict[str, Any], answers: Given | None = None) -> str:
     style = _asset("feedback.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     parts = {part.name: part for part in grade.tasks}
-    tasks = [_task(i, t, parts[t["name"]]) for i, t in enumerate(verdict["tasks"], 1)]
+    tasks = [_task(i, t, parts[t.name]) for i, t in enumerate(verdict.tasks, 1)]
     known = [part for part in [*grade.tasks, *grade.written] if part.points is not None]
     out_of = sum(part.total for part in known)
     html: str = _template().render(
         style=_safe(style),
         style_hash=f"sha256-{digest}",
         course=course(COURSE).name,
-        title=_title(verdict["assignment"]),
-        assignment=verdict["assignment"],
-        chapter=_chapter(verdict["assignment"]),
-        chapter_title=_heading(COURSE / "notebooks" / f"{verdict['assignment']}.ipynb"),
+        title=_title(verdict.assignment),
+        assignment=verdict.assignment,
+        chapter=_chapter(verdict.assignment),
+        chapter_title=_heading(COURSE / "notebooks" / f"{verdict.assignment}.ipynb"),
         who=clean(grade.name or grade.student),
         late=grade.late,
         why=clean(grade.why, 400).rstrip("."),
@@ -63,21 +68,34 @@ def page(verdict: dict[str, Any], answers: Given | None = None) -> str:
         tasks=tasks,
         any_lost=any(task["lost"] for task in tasks),
         written=[_written(part) for part in grade.written],
-        notes=[clean(note, 400) for note in verdict.get("notes", [])],
+        notes=[clean(note, 400) for note in verdict.notes],
     )
     return html
 
 
-def _task(number_of_task: int, result: dict[str, Any], part: Part) -> dict[str, Any]:
-    checks = result["checks"]
-    slips = [clean(slip) for slip in result.get("slips", [])]
-    lost = [check for check in checks if check["fault"]]
-    said = {_second(check["fault"]) for check in checks}
-    alike = said.pop() if len(said) == 1 else ""
-    over = alike if alike.startswith((UNWRITTEN, "not reached")) else ""
+def write_page(out: Path, verdict: Verdict, answers: Given | None = None) -> str:
+    """Bring the page of a verdict up to date; return why it could not be made, if so.
+
+    out: the folder of the grades. One odd verdict must not end the grading of a class.
+    """
+    path = out / "feedback" / verdict.assignment / f"{verdict.student}.html"
+    try:
+        made = page(verdict, answers).encode(errors="replace")
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        return f"its page of feedback cannot be made ({type(error).__name__}: {error})"
+    if not path.is_file() or path.read_bytes() != made:
+        write(path, made)
+    return ""
+
+
+def _task(number_of_task: int, result: TaskResult, part: Part) -> Plain:
+    slips = [clean(slip) for slip in result.slips]
+    lost = [check for check in result.checks if check.fault]
+    over = result.all_over
     return {
         "number": number_of_task,
-        "name": result["name"],
+        "name": result.name,
         "got": number(part.points),
         "total": number(part.total),
         "share": _share(part.points or 0, part.total),
@@ -89,47 +107,45 @@ def _task(number_of_task: int, result: dict[str, Any], part: Part) -> dict[str, 
         "advice": _advice(slips, lost, over),
         "checks": [
             {
-                "title": check["title"],
-                "got": number(check["points"]),
-                "total": number(check["total"]),
-                "evidence": _evidence(check["fault"]),
+                "title": check.title,
+                "got": number(check.points),
+                "total": number(check.total),
+                "evidence": _evidence(check.fault) if check.fault else [],
             }
-            for check in checks
+            for check in result.checks
         ],
     }
 
 
-def _second(fault: str) -> str:
-    return next(iter(fault.split("\n")[1:2]), "")
+def _evidence(fault: Fault) -> list[tuple[str, str, bool]]:
+    """Return the parts of a fault: what each is, its text, is it code?"""
+    parts = [
+        ("The smallest input that shows it", fault.call, True),
+        ("Your function returned", fault.returned, True),
+        ("Your function raised", fault.raised, True),
+        ("What is wrong", fault.silent, False),
+        ("Expected", fault.expected, True),
+        *(("What is wrong", line, False) for line in fault.wrong.split("\n")),
+    ]
+    texts = ((label, clean(text, 1000), code) for label, text, code in parts)
+    return [
+        (label, re.sub(r" {2,}", " ", t).strip(), code) for label, t, code in texts if t.strip()
+    ]
 
 
-def _evidence(fault: str) -> list[tuple[str, str, bool]]:
-    """Return the lines of a fault (see `marking.fault`): what each is, its text, is it code?"""
-    found = []
-    for i, line in enumerate(clean(part, 1000) for part in fault.split("\n")):
-        kinds = (("", "The smallest input that shows it", True),) if i == 0 else LINES
-        start, label, code = next(
-            (kind for kind in kinds if line.startswith(kind[0])), ("", "What is wrong", False)
-        )
-        if line.strip():
-            text = re.sub(r" {2,}", " ", line.removeprefix(start)).strip()
-            found.append((label, text, code))
-    return found
-
-
-def _advice(slips: list[str], lost: list[dict[str, Any]], over: str) -> str:
+def _advice(slips: list[str], lost: list[CheckResult], over: str) -> str:
     if over.startswith(UNWRITTEN):
         return "write it; a part of a task has points too."
     if over:
         return "the notebook stopped before it. Restart the kernel, run all cells, and see where."
     if slips:
         return f"{slips[0]}. Call it on the input shown, and follow that step by hand."
-    if any(check["visible"] for check in lost):
+    if any(check.visible for check in lost):
         return "its check in the notebook shows the mistake; mend it there first."
     return "call it on the input shown, and compare with what was expected."
 
 
-def _summary(tasks: list[dict[str, Any]]) -> str:
+def _summary(tasks: list[Plain]) -> str:
     whole = sum(not task["lost"] for task in tasks)
     if whole == len(tasks):
         return "Every check of every task passes. Well carved."
@@ -143,7 +159,7 @@ def _waiting(grade: Grade) -> str:
     return f"Up to {number(left)} more are for a person to give." if left else ""
 
 
-def _written(part: Part) -> dict[str, Any]:
+def _written(part: Part) -> Plain:
     texts = {"got": number(part.points), "total": number(part.total)}
     return {"name": part.name, "comment": _lines(part.comment), **texts}
 
@@ -184,7 +200,7 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     made = Environment(
@@ -193,7 +209,7 @@ def _template() -> Any:
     return made.from_string(_asset("feedback.html"))
 
 
-def _safe(text: str) -> Any:
+def _safe(text: str) -> str:
     """Mark our own text as HTML, so that it is not escaped."""
     from markupsafe import Markup
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from nbformat import NotebookNode
 
 from course_lib.grading.cells import CHECK, marks
 from course_lib.grading.errors import Refusal
-from course_lib.grading.verdict import Given
+from course_lib.grading.verdict import Given, Hand, Verdict
 
 COURSE = "the-statue-within"
 
@@ -75,15 +76,15 @@ class Book:
                 *place, cell_type=cell.cell_type, source=cell.source, locked=bool(mark["locked"])
             )
 
-    def store(self, verdict: dict[str, Any]) -> None:
+    def store(self, verdict: Verdict) -> None:
         """Store a verdict: points of the tasks; what a person gave stays as it is.
 
         A task without points (the submission could not be graded) keeps no earlier ones.
         """
-        student = verdict["student"]
+        student = verdict.student
         self.book.update_or_create_student(student, **_person(verdict))
         sub = self.book.update_or_create_submission(self.name, student)
-        points = {CHECK + task["name"]: task["points"] for task in verdict["tasks"]}
+        points = {CHECK + task.name: task.points for task in verdict.tasks}
         for notebook in sub.notebooks:
             for grade in notebook.grades:
                 if grade.cell.cell_type == "code" and grade.name not in points:
@@ -105,11 +106,11 @@ class Book:
             for notebook in sub.notebooks:
                 for grade in notebook.grades:
                     if grade.manual_score is not None or grade.extra_credit:
-                        entry = _entry(mine, grade.name.removeprefix(CHECK))
-                        entry["points"], entry["extra"] = grade.manual_score, grade.extra_credit
+                        name = grade.name.removeprefix(CHECK)
+                        mine[name] = Hand(grade.manual_score, grade.extra_credit)
                 for comment in notebook.comments:
                     if text := (comment.manual_comment or "").strip():
-                        _entry(mine, comment.name)["comment"] = text
+                        mine[comment.name] = replace(mine.get(comment.name, Hand()), comment=text)
         return found
 
     def __enter__(self) -> Book:
@@ -119,15 +120,11 @@ class Book:
         self.book.close()
 
 
-def _entry(given: Given, name: str) -> dict[str, Any]:
-    return given.setdefault(name, {"points": None, "extra": None, "comment": ""})
-
-
-def _person(verdict: dict[str, Any]) -> dict[str, str]:
+def _person(verdict: Verdict) -> dict[str, str]:
     """Return what nbgrader is to know of a student, as far as the verdict says it."""
-    last, comma, first = (part.strip()[:128] for part in verdict.get("name", "").partition(","))
+    last, comma, first = (part.strip()[:128] for part in verdict.name.partition(","))
     found = {"last_name": last, "first_name": first} if comma else {}
-    return {**found, **({"lms_user_id": verdict["id"]} if verdict.get("id") else {})}
+    return {**found, **({"lms_user_id": verdict.id} if verdict.id else {})}
 
 
 def _open(url: str) -> Any:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from course_lib.grading.errors import clean
-from course_lib.grading.verdict import Given, Verdict
+from course_lib.grading.verdict import Given, Hand, Plain, Verdict
 
 
 @dataclass(frozen=True)
@@ -59,34 +58,33 @@ class Grade:
 def tally(verdict: Verdict, given: Given | None = None) -> Grade:
     """Return the grade of a verdict, with what a person gave."""
     given = given or {}
-    graded = verdict["status"] == "graded"
-    tasks = [_part(t["name"], t["points"], t["total"], given) for t in verdict["tasks"]]
-    written = [_part(w["name"], None, w["total"], given) for w in verdict.get("written", [])]
+    tasks = [_part(t.name, t.points, t.total, given) for t in verdict.tasks]
+    written = [_part(w.name, None, w.total, given) for w in verdict.written]
     return Grade(
-        student=verdict["student"],
-        name=verdict.get("name", ""),
-        id=str(verdict.get("id", "")),
-        late=bool(verdict.get("late")),
-        why="" if graded else verdict["why"] or "it is not graded",
+        student=verdict.student,
+        name=verdict.name,
+        id=str(verdict.id),
+        late=bool(verdict.late),
+        why="" if verdict.status == "graded" else verdict.why or "it is not graded",
         tasks=tasks,
         written=written,
-        total=verdict["total"] + sum(part.total for part in written),
+        total=verdict.total + sum(part.total for part in written),
     )
 
 
 def _part(name: str, points: float | None, total: float, given: Given) -> Part:
-    hand = given.get(name, {})
-    own, extra = hand.get("points"), hand.get("extra") or 0
-    if own is not None:
-        points = own
+    hand = given.get(name, Hand())
+    if hand.points is not None:
+        points = hand.points
     if points is not None:
-        points += extra
-    return Part(name, points, total, hand.get("comment", ""), own is not None or bool(extra))
+        points += hand.extra or 0
+    by_hand = hand.points is not None or bool(hand.extra)
+    return Part(name, points, total, hand.comment, by_hand)
 
 
 def tallies(verdicts: Iterable[Verdict], given: Mapping[str, Given] | None = None) -> list[Grade]:
     """Return the grades of a class. given: of each student, see `gradebook.Book.given`."""
-    return [tally(verdict, (given or {}).get(verdict["student"])) for verdict in verdicts]
+    return [tally(verdict, (given or {}).get(verdict.student)) for verdict in verdicts]
 
 
 def number(points: float | None) -> str:
@@ -94,7 +92,7 @@ def number(points: float | None) -> str:
     return "" if points is None else f"{round(points, 4):g}"
 
 
-def records(grades: Iterable[Grade]) -> list[dict[str, Any]]:
+def records(grades: Iterable[Grade]) -> list[Plain]:
     """Return the grades as plain data, for JSON; `points` is null unless they are complete."""
     return [
         {

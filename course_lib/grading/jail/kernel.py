@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import psutil
 import zmq
-from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
 from course_lib.grading.jail.folders import folder, remove
@@ -28,6 +28,7 @@ from course_lib.grading.jail.limits import MB, Limits
 from course_lib.grading.jail.stub import library
 from course_lib.grading.jail.walls import Jail, user
 
+Message = dict[str, Any]  # what Jupyter sends
 GRACE_SECONDS = 20  # for what was told to stop, on a busy machine
 
 
@@ -150,7 +151,7 @@ class Kernel:
         lib = self.folder / "lib"
         library(lib, self.needs)
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
-        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        quiet: Message = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         if self.jailed:
             jail = Jail(self.limits, [lib], [self.sockets], self.data, lib, self.uid)
             return jail.start(command, **quiet)
@@ -187,7 +188,7 @@ class Kernel:
             self.client.kernel_info()
             heard |= {channel for channel, _ in self._messages(0.2)}
 
-    def _messages(self, seconds: float) -> list[tuple[str, dict[str, Any]]]:
+    def _messages(self, seconds: float) -> list[tuple[str, Message]]:
         """Return what arrives within `seconds`; see that the kernel lives and keeps its limits."""
         self._guard(0.2)
         poller, found = zmq.Poller(), []
@@ -232,8 +233,8 @@ class Kernel:
         source: str,
         seconds: float,
         expression: str = "",
-        shown: Callable[[dict[str, Any]], None] = lambda message: None,
-    ) -> dict[str, Any]:
+        shown: Callable[[Message], None] = lambda message: None,
+    ) -> Message:
         """Run source, or evaluate an expression; return the content of the kernel's reply.
 
         shown: called with each message of output. A cell that runs longer than `seconds` is

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from course_lib.grading.marking.mark import answering, mark, report
+from course_lib.grading.marking.values import Material
 
 
-def borrowed(name: str, names: dict[str, Any], needs: list[str]) -> str:
+def borrowed(name: str, names: Mapping[str, object], needs: list[str]) -> str:
     """Return the first object of course_lib that the student's function is or uses; empty if none.
 
     Rooms of the library that the assignment allows (`needs`) and `check` itself do not count.
@@ -47,7 +48,7 @@ class NotChecked(FileNotFoundError):
         return [f"Nothing was checked: {self}"]
 
 
-def _visible(path: Path) -> dict[str, Any]:
+def _visible(path: Path) -> Material:
     """Return what a task's check file holds.
 
     Raises:
@@ -60,13 +61,13 @@ def _visible(path: Path) -> dict[str, Any]:
         )
     try:
         material = json.loads(path.read_text(encoding="utf-8"))
-        found = {key: material[key] for key in ("name", "needs", "checks")}
+        name, needs, checks = (material[key] for key in ("name", "needs", "checks"))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise NotChecked(
             f"{path.resolve()} cannot be read ({type(error).__name__}). Unpack or fetch the course "
             "again beside this one, and copy the file from there."
         ) from None
-    return found | {"worth": material.get("worth")}
+    return Material(name=name, needs=needs, checks=checks, worth=material.get("worth"))
 
 
 def check(name: str, folder: str | Path = ".") -> None:
@@ -92,15 +93,15 @@ def check(name: str, folder: str | Path = ".") -> None:
     except KeyboardInterrupt:
         print(f"{name} was still running when you stopped it.")
         return
-    print(said := report(result))
-    if "it raised NameError" in said:
+    print(report(result))
+    if any(row.fault and row.fault.raised.startswith("NameError") for row in result.checks):
         print("  Is a cell not run yet? The imports are in the first cells of the notebook.")
     if used := borrowed(name, names, material["needs"]):
         print(
             f"  Note: {name} uses {used}. While it is graded it cannot: course_lib cannot be "
             "imported there. Write the function yourself."
         )
-    print(f"{_seen(result['total'], material['worth'])} Grading draws other inputs.")
+    print(f"{_seen(result.total, material.get('worth'))} Grading draws other inputs.")
 
 
 def _seen(total: float, worth: float | None) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
 from course_lib.grading.errors import clean
-from course_lib.grading.marking.plain import load
+from course_lib.grading.marking.plain import Node, load
 
 DTYPES = frozenset(
     "bool bfloat16 complex64 complex128 float16 float32 float64 int8 int16 int32 int64 "
@@ -26,6 +27,33 @@ ITEM = "operator.getitem"  # a check may look at one item of an answer
 ABSENT = ...  # an object that is not plain data; equal to nothing
 
 
+class Rules(TypedDict):
+    """A check as data: cases, expected answers, those of known mistakes, how to compare."""
+
+    id: str
+    title: str
+    visible: bool
+    points: float
+    cases: list[Node]
+    want: list[Node]
+    twins: dict[str, list[Node]]
+    seconds: float
+    types: bool
+    unchanged: bool
+    rtol: float
+    atol: float
+    property: Node | None
+
+
+class Material(TypedDict):
+    """All that it takes to mark a task. worth: of the whole task, where this is a part of it."""
+
+    name: str
+    needs: list[str]
+    checks: list[Rules]
+    worth: NotRequired[float | None]
+
+
 class Value(NamedTuple):
     """A value that came from a node: its type's name, its form (dtype, items, pairs), its data."""
 
@@ -34,7 +62,16 @@ class Value(NamedTuple):
     data: Any
 
 
-def sane(node: Any, depth: int = 0) -> Value:
+class Reply(NamedTuple):
+    """What came of a case: a value and which inputs changed, or what was raised, with its text."""
+
+    value: Value | None = None
+    changed: Sequence[int] = ()
+    raised: Sequence[str] = ()
+    text: str = ""
+
+
+def sane(node: Node, depth: int = 0) -> Value:
     """Return the value of a node of which nothing is certain.
 
     Raises:
@@ -64,18 +101,18 @@ def sane(node: Any, depth: int = 0) -> Value:
     return Value(kind, None, data)
 
 
-def outcome(line: str) -> dict[str, Any]:
-    """Return a line of an answer, {"value": Value, "changed": [...]} or {"raised", "text"}."""
+def outcome(line: str) -> Reply:
+    """Return what a line of an answer says."""
     try:
         found = json.loads(line)
         if "raised" in found:
             first, *others = found["raised"]
             names = [clean(first, 60), *(clean(t, 60) for t in others[:8])]
-            return {"raised": names, "text": clean(found["text"])}
+            return Reply(raised=names, text=clean(found["text"]))
         changed = [i for i in found.get("changed", []) if type(i) is int][:9]
-        return {"value": sane(found["value"]), "changed": changed}
+        return Reply(sane(found["value"]), changed)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError):
-        return {"raised": ["(no plain data came back)"], "text": ""}
+        return Reply(raised=["(no plain data came back)"])
 
 
 def bare(value: Value) -> Any:
@@ -105,7 +142,7 @@ def _numeric(value: Value) -> bool:
     return isinstance(value.data, bool | int | float | np.ndarray)
 
 
-def same(want: Value, got: Value, check: dict[str, Any]) -> bool:
+def same(want: Value, got: Value, check: Rules) -> bool:
     """Say whether two values are equal. check["types"]: are types and dtypes to agree too?"""
     if (check["types"] and want[:2] != got[:2]) or (want.form == "pairs") != (got.form == "pairs"):
         return False
@@ -126,15 +163,15 @@ def same(want: Value, got: Value, check: dict[str, Any]) -> bool:
         return bool(np.allclose(y, x, check["rtol"], check["atol"], equal_nan=True))
 
 
-def agree(want: dict[str, Any], got: dict[str, Any], check: dict[str, Any]) -> bool:
+def agree(want: Reply, got: Reply, check: Rules) -> bool:
     """Say whether an outcome is the expected one (for an exception: one of that class)."""
-    if "raised" in want or "raised" in got:
-        return "raised" in want and "raised" in got and want["raised"][0] in got["raised"]
-    unchanged = not check["unchanged"] or want["changed"] == got["changed"]
-    return unchanged and same(want["value"], got["value"], check)
+    if want.value is None or got.value is None:
+        return bool(want.raised and got.raised) and want.raised[0] in got.raised
+    unchanged = not check["unchanged"] or want.changed == got.changed
+    return unchanged and same(want.value, got.value, check)
 
 
-def show(node: Any, precision: int = 4) -> str:
+def show(node: Node | Value, precision: int = 4) -> str:
     """Return a case, a node or a value as a person would write it, shortened."""
     if isinstance(node, dict) and "expr" in node:
         if node["expr"] == "attr":
@@ -173,7 +210,7 @@ def numeral(value: Any) -> bool:
     return not isinstance(value, float | complex | np.ndarray) or bool(np.isfinite(value).all())
 
 
-def broken_property(case: dict[str, Any], got: Value, check: dict[str, Any]) -> str:
+def broken_property(case: Node, got: Value, check: Rules) -> str:
     """Return what the check's property finds wrong with an answer; empty if nothing."""
     given = [*case["args"], *case["kwargs"].values()]
     inputs = [None if "expr" in node else bare(sane(node)) for node in given]
@@ -181,25 +218,23 @@ def broken_property(case: dict[str, Any], got: Value, check: dict[str, Any]) -> 
         value = bare(got)
         if not numeral(value):  # a comparison with NaN is false, whichever way it is written
             return "the answer holds a number that is not finite (NaN or infinity)"
-        return str(load(check["property"])(inputs, value) or "")
+        return str(load(check["property"] or {})(inputs, value) or "")
     except Exception:
         return "that is not the kind of answer asked for"
 
 
-def difference(want: Value, got: Value, check: dict[str, Any]) -> str:
-    """Return in words how a wrong value differs from the expected one."""
+def difference(want: Value, got: Value, check: Rules) -> str:
+    """Return the expected value, with how a wrong one differs from it."""
     if same(want, got, {**check, "types": False}):
-        return f"expected    {show(want)}: the values are right, the type is not"
+        return f"{show(want)}: the values are right, the type is not"
     x, y = numbers(want), numbers(got)
     if x is not None and y is not None and x.shape != y.shape:
-        return f"expected    {show(want)}: shape {x.shape}, not {y.shape}"
-    return f"expected    {show(want, 4 if show(want) != show(got) else 9)}"
+        return f"{show(want)}: shape {x.shape}, not {y.shape}"
+    return f"{show(want, 4 if show(want) != show(got) else 9)}"
 
 
-def right(
-    case: dict[str, Any], want: dict[str, Any], got: dict[str, Any], check: dict[str, Any]
-) -> bool:
+def right(case: Node, want: Reply, got: Reply, check: Rules) -> bool:
     """Say whether an answer is right: it has the property asked for, or is the expected one."""
-    if check["property"] and "value" in want and "value" in got:
-        return not broken_property(case, got["value"], check)
+    if check["property"] and want.value and got.value:
+        return not broken_property(case, got.value, check)
     return agree(want, got, check)

@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
 from course_lib.grading.errors import clean
-from course_lib.grading.jail.kernel import GRACE_SECONDS, Kernel, KernelLost
+from course_lib.grading.jail.kernel import GRACE_SECONDS, Kernel, KernelLost, Message
 from course_lib.grading.marking import plain
 from course_lib.grading.marking.mark import Answers, Ask, mark
+from course_lib.grading.marking.plain import Node
+from course_lib.grading.marking.values import Material
 from course_lib.grading.trial.submission import Step
+from course_lib.grading.verdict import UNREACHED, TaskResult
 
 SHOWN = 100_000  # characters of a cell's output that are kept
 FORMATS = ("text/plain", "image/png", "image/jpeg")  # nothing that a browser would run
@@ -37,13 +39,13 @@ _ASK = (
 class Trial:
     """What came of running a notebook: results of tasks, and what a person should know."""
 
-    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: dict[str, TaskResult] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     started: bool = False
 
 
 def judge(
-    steps: Iterable[Step], materials: dict[str, dict[str, Any]], kernel: Callable[[], Kernel]
+    steps: Iterable[Step], materials: dict[str, Material], kernel: Callable[[], Kernel]
 ) -> Trial:
     """Run the steps in a new kernel and mark the tasks; the cells get their outputs.
 
@@ -71,7 +73,7 @@ def judge(
         trial.notes.append(f"the notebook did not run to its end: {lost}")
     for name, material in materials.items():
         if name not in trial.results:
-            silence = f"not reached: {lost}" if lost else "not reached: its check cell is not there"
+            silence = f"{UNREACHED}: {lost or 'its check cell is not there'}"
             trial.results[name] = mark(material, partial(_silent, silence))
     return trial
 
@@ -80,7 +82,7 @@ def _run(live: Kernel, cell: NotebookNode, seconds: float, trial: Trial) -> None
     """Run one cell; keep its output as far as it is short and harmless."""
     room = SHOWN
 
-    def shown(message: dict[str, Any]) -> None:
+    def shown(message: Message) -> None:
         nonlocal room
         try:
             output = output_from_msg(message)
@@ -105,16 +107,16 @@ def _silent(why: str, cases: object, seconds: float) -> tuple[list[str], str]:
     return [], why
 
 
-def _asking(live: Kernel, material: dict[str, Any]) -> Ask:
+def _asking(live: Kernel, material: Material) -> Ask:
     """Return what asks the kernel for the answers of one task.
 
     All checks are asked in one message, since each takes a while to go and come back. What did not
     come back in one, and what is asked again, goes in a message of its own.
     """
-    requests = [{key: check[key] for key in ("cases", "seconds")} for check in material["checks"]]
+    requests = [{"cases": c["cases"], "seconds": c["seconds"]} for c in material["checks"]]
     waiting = deque(zip(requests, _ask(live, requests), strict=False))
 
-    def ask(cases: list[dict[str, Any]], seconds: float) -> Answers:
+    def ask(cases: list[Node], seconds: float) -> Answers:
         if waiting and waiting[0][0]["cases"] is cases:
             return waiting.popleft()[1]
         found = _ask(live, [{"cases": cases, "seconds": seconds}])
@@ -123,7 +125,7 @@ def _asking(live: Kernel, material: dict[str, Any]) -> Ask:
     return ask
 
 
-def _ask(live: Kernel, requests: list[dict[str, Any]]) -> list[Answers]:
+def _ask(live: Kernel, requests: list[Node]) -> list[Answers]:
     """Ask the kernel to answer requests. Nothing is certain of what comes back but that it is text.
 
     Raises:

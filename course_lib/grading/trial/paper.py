@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from nbformat import NotebookNode
 
 from course_lib.grading.jail.limits import Limits
+from course_lib.grading.marking.values import Material
 from course_lib.grading.trial.earlier import Release
 
 
@@ -21,7 +21,7 @@ class Paper:
     """
 
     released: NotebookNode
-    materials: dict[str, dict[str, Any]]
+    materials: dict[str, Material]
     limits: Limits
     needs: tuple[str, ...]
     data: dict[str, bytes]

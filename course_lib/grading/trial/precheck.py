@@ -6,11 +6,10 @@ import ast
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
@@ -21,8 +20,10 @@ from course_lib.grading.errors import Refusal
 from course_lib.grading.intake import names
 from course_lib.grading.jail.kernel import Kernel, KernelLost
 from course_lib.grading.jail.limits import Limits
+from course_lib.grading.marking.values import Material
 from course_lib.grading.trial import submission
 from course_lib.grading.trial.judge import judge
+from course_lib.grading.verdict import TaskResult
 
 
 @dataclass
@@ -34,14 +35,14 @@ class Finding:
 
     assignment: str
     problems: list[str]
-    results: list[dict[str, Any]]
+    results: list[TaskResult]
     worth: float = 0
     words: float = 0
 
     @property
     def good(self) -> bool:
         """Is there nothing to mend?"""
-        return not self.problems and all(r["points"] == r["total"] for r in self.results)
+        return not self.problems and all(r.points == r.total for r in self.results)
 
 
 def precheck(path: Path, releases: Path) -> Finding:
@@ -59,8 +60,9 @@ def precheck(path: Path, releases: Path) -> Finding:
             f"its functions. What you hand in is {_place(releases / name)}."
         )
     files = sorted((releases / name).glob("*.check.json"))
-    materials = {m["name"]: m for m in (json.loads(f.read_text(encoding="utf-8")) for f in files)}
-    needs = next(iter(materials.values()))["needs"] if materials else []
+    found: list[Material] = [json.loads(f.read_text(encoding="utf-8")) for f in files]
+    materials = {m["name"]: m for m in found}
+    needs = found[0]["needs"] if found else []
     beside = (p for p in (releases / name).iterdir() if p.is_file())  # JupyterLab makes folders
     data = [p for p in beside if p not in files and p.suffix != ".ipynb"]
     fitted = submission.fit(submitted, released)
@@ -156,7 +158,7 @@ def _assignment(path: Path, releases: Path) -> str:
 
 
 def _problems(
-    fitted: submission.Fitted, materials: dict[str, Any], needs: list[str]
+    fitted: submission.Fitted, materials: Collection[str], needs: list[str]
 ) -> Iterator[str]:
     found: set[str] = set()
     for step in fitted.steps:
@@ -175,7 +177,7 @@ def _problems(
             yield f"{where} imports course_lib.{room}, which cannot be imported in grading"
     for task in materials:
         if task not in found:
-            close = difflib.get_close_matches(task, found - set(materials), 1, 0.5)
+            close = difflib.get_close_matches(task, found.difference(materials), 1, 0.5)
             hint = f" (is it {close[0]}, renamed?)" if close else ""
             yield f"no cell defines {task}{hint}: keep the name as it was given"
     for cell in fitted.notebook.cells:

@@ -15,9 +15,9 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
@@ -30,12 +30,13 @@ from course_lib.grading.jail.warm import Warm
 from course_lib.grading.trial import submission
 from course_lib.grading.trial.judge import Trial, judge
 from course_lib.grading.trial.paper import Paper
+from course_lib.grading.verdict import Outcome
 
 STARTS = 3  # attempts at starting a kernel
 # What decides a score: these rooms and modules. A worker's must be those of the grader.
-RULES = ("marking", "jail", "trial", "cells.py", "errors.py")
+RULES = ("marking", "jail", "trial", "cells.py", "errors.py", "verdict.py")
 
-Graded = tuple[dict[str, Any], bytes]  # what a verdict says of the grading, and the notebook
+Graded = tuple[Outcome, bytes]  # and the notebook as graded
 
 
 def seal(paper: Paper) -> bytes:
@@ -67,29 +68,23 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     notebook: as it was handed in. name: of its file, for messages.
 
     Returns:
-        {"status", "why", "points", "tasks", "notes", "seconds"} and the notebook as graded. The
-        status is "graded", or "ungraded" with the reason, and then there are no points: what
-        cannot be read, or what failed for a reason of ours, is for a person to look at.
+        What came of it, and the notebook as graded.
     """
     began, book = time.monotonic(), b""
-    found: dict[str, Any] = {"status": "ungraded", "why": "", "points": None, "tasks": []}
-    found["notes"] = []
     try:
         given = submission.parse(notebook, name)
         fitted = submission.fit(given, paper.released, paper.earlier)
         trial = _trial(fitted, paper)
         book = nbformat.writes(fitted.notebook).encode()
     except (Refusal, OSError) as problem:
-        found["why"] = str(problem)
+        found = Outcome(why=str(problem))
     except Exception as problem:  # a failure of ours is no fault of the student's
-        found["why"] = f"the grader failed ({type(problem).__name__}: {problem})"
+        found = Outcome(why=f"the grader failed ({type(problem).__name__}: {problem})")
     else:
-        found["tasks"] = [trial.results[name] for name in paper.materials]
-        found["points"] = sum(task["points"] for task in found["tasks"])
-        found["notes"] = fitted.notes + trial.notes
-        found["status"] = "graded"
-    found["seconds"] = round(time.monotonic() - began, 1)
-    return found, book
+        tasks = [trial.results[name] for name in paper.materials]
+        points = sum(task.points for task in tasks)
+        found = Outcome("graded", "", points, tasks, fitted.notes + trial.notes)
+    return replace(found, seconds=round(time.monotonic() - began, 1)), book
 
 
 def _trial(fitted: submission.Fitted, paper: Paper) -> Trial:

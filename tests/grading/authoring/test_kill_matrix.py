@@ -13,6 +13,7 @@ from course_lib.grading.authoring import kill_matrix as mutants
 from course_lib.grading.authoring.assignment import Assignment, assignments
 from course_lib.grading.authoring.tasks import Variant, prove, slip
 from course_lib.grading.errors import Refusal
+from course_lib.grading.verdict import CheckResult, Fault, Outcome, TaskResult
 from tests.grading import example
 from tests.grading.example import MUTANTS, NAME, SPEC
 
@@ -85,17 +86,21 @@ def no_jail(monkeypatch):
         for key, _ in tasks:
             assignment = Assignment(Path("exercises"), NAME)
             marked = [
-                {
-                    "name": task.name,
-                    "checks": [{"id": c.id, "fault": "x" * (c.id == "ties")} for c in task.checks],
-                    "slips": [],
-                }
+                TaskResult(
+                    task.name,
+                    0,
+                    0,
+                    [
+                        CheckResult(c.id, "", True, 0, 0, Fault("x") if c.id == "ties" else None)
+                        for c in task.checks
+                    ],
+                )
                 for task in assignment.tasks
             ]
             proof = key.endswith("/proof")
             yield (
                 key,
-                ["the proof fails"] if proof else ({"status": "graded", "tasks": marked}, b""),
+                ["the proof fails"] if proof else (Outcome("graded", tasks=marked), b""),
                 None,
             )
 
@@ -132,7 +137,7 @@ def test_each_row_is_held_against_what_it_declares(course, no_jail):
 def test_a_piece_that_fails_is_a_deviation(course, monkeypatch):
     def work(function, tasks, workers, **_):
         for number, (key, _) in enumerate(tasks):
-            blank = {"status": "ungraded", "why": "no kernel"}, b""
+            blank = Outcome(why="no kernel"), b""
             yield (key, blank, None) if number % 2 else (key, None, OSError("gone"))
 
     monkeypatch.setattr(mutants, "work", work)

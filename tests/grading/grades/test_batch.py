@@ -24,6 +24,7 @@ from course_lib.grading.errors import Refusal
 from course_lib.grading.grades.batch import _locked, attention, table
 from course_lib.grading.grades.store import write
 from course_lib.grading.trial import worker
+from course_lib.grading.verdict import Verdict
 from tests.grading.example import NAME, Grader, answered
 
 slow = pytest.mark.slow
@@ -97,7 +98,7 @@ def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
     ]
     assert snapshot(handed_in) == before
     verdict = json.loads((out / "grades" / NAME / "ada.json").read_text())
-    assert verdict["points"] == 7 and verdict["status"] == "graded" and verdict["format"] == 1
+    assert verdict["points"] == 7 and verdict["status"] == "graded" and verdict["form"] == 2
     assert verdict["written"] == [{"name": "written", "total": 3}]
     table = (out / "grades" / f"{NAME}.csv").read_text(encoding="utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in table[1:]] == [
@@ -134,7 +135,7 @@ def test_json_holds_every_verdict_of_a_zip_in_the_order_of_names(course, handed_
     assert [v["points"] for v in found] == [None, 7, 0, None, 7]
     assert found[1]["tasks"][0]["checks"][0] == {
         "id": "distinct", "title": "keeps the k entries of largest magnitude", "visible": True,
-        "points": 2, "total": 2, "fault": "",
+        "points": 2, "total": 2, "fault": None,
     }  # fmt: skip
 
 
@@ -190,8 +191,8 @@ def test_a_kernel_that_does_not_start_leaves_the_submission_ungraded(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.warns(UserWarning, match="kernels start cold here"):
         verdict, _ = grader.verdict("bob", handed_in / "bob.ipynb")
-    assert verdict["status"] == "ungraded" and verdict["points"] is None
-    assert "no kernel started in 3 attempts" in verdict["why"]
+    assert verdict.status == "ungraded" and verdict.points is None
+    assert "no kernel started in 3 attempts" in verdict.why
 
 
 @slow
@@ -235,15 +236,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_the_table_has_blanks_for_what_is_not_graded():
-    verdict = {
-        "student": "a",
-        "tasks": [],
-        "points": None,
-        "total": 7,
-        "status": "ungraded",
-        "why": "no",
-        "notes": [],
-    }
+    verdict = Verdict(why="no", student="a", total=7)
     assert table([verdict], ["keep"]).splitlines()[1].split() == ["a", "UNGRADED:", "no"]
 
 
@@ -333,12 +326,11 @@ def until(process, number):
 
 
 def test_whoever_needs_a_person_is_named_with_the_reason():
-    good = {"status": "graded", "why": "", "late": False, "handed": []}
     verdicts = [
-        {**good, "student": "ada"},
-        {**good, "student": "bob", "late": True, "handed": ["handed in more than once"]},
-        {**good, "student": "cyd", "status": "ungraded", "why": "no kernel started\x1b"},
-        {**good, "student": "dot"},
+        Verdict("graded", student="ada"),
+        Verdict("graded", student="bob", late=True, handed=["handed in more than once"]),
+        Verdict(why="no kernel started\x1b", student="cyd"),
+        Verdict("graded", student="dot"),
     ]
     said = attention(
         verdicts, {"written": ["ada", "dot"], "why": ["ada", "bob", "dot"]}, {"dot": "no page"}

@@ -18,6 +18,7 @@ from course_lib.grading.grades.gradebook import Book
 from course_lib.grading.grades.moodle import moodle
 from course_lib.grading.grades.tables import plain
 from course_lib.grading.grades.tally import tallies, tally
+from course_lib.grading.verdict import Hand, read
 from tests.grading.example import NAME
 
 BOM = b"\xef\xbb\xbf"
@@ -38,7 +39,8 @@ NAMES = [
 ]
 
 
-def verdict(student, points=7.0, **more):
+def raw(student, points=7.0, **more):
+    """A stored verdict."""
     graded = points is not None
     return {
         "assignment": NAME,
@@ -59,8 +61,12 @@ def verdict(student, points=7.0, **more):
     }
 
 
+def verdict(student, points=7.0, **more):
+    return read(raw(student, points, **more))
+
+
 def hand(points=None, extra=None, comment=""):
-    return {"points": points, "extra": extra, "comment": comment}
+    return Hand(points, extra, comment)
 
 
 def table(content):
@@ -95,8 +101,8 @@ def test_what_could_not_be_graded_has_no_points_whatever_a_person_gave():
 
 
 def test_an_old_verdict_without_the_newer_keys_is_read():
-    old = {k: v for k, v in verdict("ada").items() if k not in ("name", "id", "late", "written")}
-    assert tally(old).score() == 7.0
+    old = {k: v for k, v in raw("ada").items() if k not in ("name", "id", "late", "written")}
+    assert tally(read(old)).score() == 7.0
 
 
 def test_the_plain_table_has_every_student_and_no_formula():
@@ -318,8 +324,8 @@ def graded(course, assignment):
     (folder / "grades" / NAME).mkdir(parents=True)
     with Book(folder, assignment) as book:
         for each in found:
-            path = folder / "grades" / NAME / f"{each['student']}.json"
-            path.write_text(json.dumps(each))
+            path = folder / "grades" / NAME / f"{each.student}.json"
+            path.write_text(json.dumps(each.stored()))
             book.store(each)
         book.book.find_grade("written", NAME, NAME, "ada").manual_score = 3
         book.book.find_comment("written", NAME, NAME, "ada").manual_comment = "Well said <b>."

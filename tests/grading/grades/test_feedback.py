@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from course_lib.chapters import course
 from course_lib.grading.grades import feedback
 from course_lib.grading.marking.mark import answering, mark
+from course_lib.grading.verdict import CheckResult, Fault, Hand, TaskResult, Verdict, Written
 from tests.grading import example
 
 EVIL = (
@@ -37,24 +40,22 @@ def verdict(assignment):
 
     names = {"keep": signed, "split": split}
     results = [mark(m, answering(names)) for m in assignment.materials(1).values()]
-    return {
-        "format": 1,
-        "assignment": example.NAME,
-        "student": "ada",
-        "name": "Lovelace, Ada",
-        "id": "101",
-        "late": True,
-        "handed": ["handed in twice; the last counts"],
-        "status": "graded",
-        "why": "",
-        "points": sum(r["points"] for r in results),
-        "total": 7,
-        "tasks": results,
-        "written": [{"name": "written", "total": 3}],
-        "notes": ["the cell keep is missing"],
-        "seed": "5eed",
-        "fingerprint": "f1f1",
-    }
+    return Verdict(
+        assignment=example.NAME,
+        student="ada",
+        name="Lovelace, Ada",
+        id="101",
+        late=True,
+        handed=["handed in twice; the last counts"],
+        status="graded",
+        points=sum(result.points for result in results),
+        total=7,
+        tasks=results,
+        written=[Written("written", 3)],
+        notes=["the cell keep is missing"],
+        seed="5eed",
+        fingerprint="f1f1",
+    )
 
 
 def text(page):
@@ -63,8 +64,11 @@ def text(page):
 
 def test_it_says_what_was_right_what_was_wrong_and_why(verdict):
     said = text(feedback.page(verdict))
-    lost = verdict["tasks"][0]["checks"][0]["fault"].split("\n")
-    assert lost[0] in said and "Your function returned array(" in said and "Expected array(" in said
+    assert (
+        verdict.tasks[0].checks[0].fault.call in said
+        and "Your function returned array(" in said
+        and "Expected array(" in said
+    )
     assert "This looks like a known slip: it compares signed values, not magnitudes" in said
     assert "Right: k = 0 and k = n work" in said
     assert "Not yet: keeps the k entries of largest magnitude 0 of 2" in said
@@ -75,7 +79,7 @@ def test_it_says_what_was_right_what_was_wrong_and_why(verdict):
 
 
 def test_it_leads_to_the_chapter_and_to_the_tasks_that_lost_points(verdict):
-    with_chapter = {**verdict, "assignment": "03_iterative_pruning"}
+    with_chapter = replace(verdict, assignment="03_iterative_pruning")
     page = BeautifulSoup(feedback.page(with_chapter), "html.parser")
     links = [a["href"] for a in page.find_all("a")]
     assert links[:2] == ["#task-1", "#task-2"] and page.find(id="task-2")
@@ -88,12 +92,12 @@ def test_it_leads_to_the_chapter_and_to_the_tasks_that_lost_points(verdict):
 
 def test_without_the_course_the_title_is_the_name(verdict):
     for name, title in (("16_share_of_it", "16 · Share of it"), ("trial", "trial")):
-        page = BeautifulSoup(feedback.page({**verdict, "assignment": name}), "html.parser")
+        page = BeautifulSoup(feedback.page(replace(verdict, assignment=name)), "html.parser")
         assert page.h1.text == title
 
 
 def test_an_assignment_without_a_chapter_leads_to_none(verdict):
-    page = BeautifulSoup(feedback.page({**verdict, "assignment": "15_capstone"}), "html.parser")
+    page = BeautifulSoup(feedback.page(replace(verdict, assignment="15_capstone")), "html.parser")
     assert [a["href"] for a in page.find_all("a")] == ["#task-1", "#task-2"]
 
 
@@ -104,13 +108,13 @@ def test_it_keeps_to_itself_what_is_the_instructor_s(verdict):
     # Of what a check tried, only the smallest failing input is shown.
     shown = BeautifulSoup(page, "html.parser").find_all("code")
     calls = [c.get_text() for c in shown if c.get_text().startswith("keep(")]
-    assert len(calls) == sum(bool(check["fault"]) for check in verdict["tasks"][0]["checks"])
+    assert len(calls) == sum(bool(check.fault) for check in verdict.tasks[0].checks)
 
 
 def test_what_a_person_gave_is_there(verdict):
     given = {
-        "written": {"points": 2.5, "extra": None, "comment": "Good.\nMore <b> next time."},
-        "split": {"points": 2, "extra": None, "comment": "I took the idea."},
+        "written": Hand(2.5, comment="Good.\nMore <b> next time."),
+        "split": Hand(2, comment="I took the idea."),
     }
     said = text(feedback.page(verdict, given))
     assert "5 of 10 points" in said and "so far" not in said
@@ -125,8 +129,8 @@ def test_a_task_that_is_not_written_takes_one_sentence(assignment):
 
     material = assignment.materials(1)["keep"]
     result = mark(material, answering({"keep": keep}))
-    found = {"assignment": "02_saliency", "student": "bob", "status": "graded", "why": ""}
-    said = text(feedback.page({**found, "total": 5, "tasks": [result]}))
+    found = Verdict("graded", assignment="02_saliency", student="bob", total=5, tasks=[result])
+    said = text(feedback.page(found))
     assert "It is not written yet (NotImplementedError)." in said
     assert said.count("NotImplementedError") == 1 and "smallest input" not in said
     assert said.startswith(f"{course().name} · feedback 2 · What a weight is worth")
@@ -135,14 +139,14 @@ def test_a_task_that_is_not_written_takes_one_sentence(assignment):
 def test_whoever_has_it_all_right_reads_so(assignment):
     names = {"keep": assignment.reference["keep"], "split": assignment.reference["split"]}
     results = [mark(m, answering(names)) for m in assignment.materials(1).values()]
-    found = {"assignment": example.NAME, "student": "bob", "status": "graded", "why": ""}
-    said = text(feedback.page({**found, "total": 7, "tasks": results}))
+    found = Verdict("graded", assignment=example.NAME, student="bob", total=7, tasks=results)
+    said = text(feedback.page(found))
     assert "7 of 7 points" in said and "Every check of every task passes" in said
     assert "Not yet" not in said and "so far" not in said
 
 
 def test_no_score_is_not_a_zero(verdict):
-    page = feedback.page({**verdict, "status": "ungraded", "why": f"no notebook: {EVIL}"})
+    page = feedback.page(replace(verdict, status="ungraded", why=f"no notebook: {EVIL}"))
     said = text(page)
     assert "No score yet" in said and "That is not a zero." in said and "0 of" not in said
     assert "no notebook: <script>" in said
@@ -150,13 +154,15 @@ def test_no_score_is_not_a_zero(verdict):
 
 def everywhere(verdict, evil):
     """The verdict with a text in every place that a student's text can reach."""
-    checks = [
-        {"id": "x", "title": "t", "visible": True, "points": 0, "total": 2, "fault": fault}
-        for fault in (f"{evil}\n{evil}\n{evil}", f"it raised {evil}", evil)
+    faults = [
+        Fault(evil, returned=evil, expected=evil),
+        Fault(evil, raised=evil, wrong=f"{evil}\n{evil}"),
+        Fault(evil, silent=evil),
+        Fault.told(f"{evil}\n{evil}\n{evil}"),
     ]
-    task = {"name": "split", "points": 0, "total": 6, "checks": checks, "slips": []}
-    hand = {"points": 1, "extra": None, "comment": evil}
-    known = {**verdict, "student": evil, "name": evil, "notes": [evil], "tasks": [task]}
+    checks = [CheckResult("x", "t", True, 0, 2, fault) for fault in faults]
+    task, hand = TaskResult("split", 0, 8, checks), Hand(1, comment=evil)
+    known = replace(verdict, student=evil, name=evil, notes=[evil], tasks=[task])
     return feedback.page(known, {"written": hand, "split": hand})
 
 

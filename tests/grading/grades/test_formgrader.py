@@ -46,7 +46,7 @@ def graded(course, assignment):
             found = verdict(student)
             place = folder / "grades" / NAME / f"{student}.json"
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(found))
+            place.write_text(json.dumps(found.stored()))
             book.store(found)
             notebook = answered(assignment.student_notebook)
             notebook.cells[-1].source = ANSWER

@@ -52,6 +52,6 @@ def test_a_right_solution_has_all_points_under_every_umask(umask, warmth, tmp_pa
     finally:
         os.umask(before)
         worker._here.clear()
-    assert [task["points"] for task in found["tasks"]] == [5, 2], str(found)
+    assert [task.points for task in found.tasks] == [5, 2], str(found)
     cold = [str(w.message) for w in warned if "start cold" in str(w.message)]
     assert len(cold) == (warmth == "cold") and not any("ended" in why for why in cold), cold

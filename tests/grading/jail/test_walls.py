@@ -126,7 +126,7 @@ def test_a_notebook_that_takes_too_long_in_all_is_ended(assignment):
     trial = judge(steps, assignment.materials(1), lambda: Kernel(limits))
     assert sum(bool(step.cell.outputs) for step in steps) < 4
     assert trial.notes[-1] == "the notebook did not run to its end: it took more than 2 s in all"
-    assert [task["points"] for task in trial.results.values()] == [0, 0]
+    assert [task.points for task in trial.results.values()] == [0, 0]
 
 
 # Grades as the user nobody. Where Python lies in a private folder of root's, it is covered, in
@@ -162,7 +162,7 @@ for name in ("right", "writes outside", "spy", "network", "socket folder bomb", 
     path = out / "ada.ipynb"
     nbformat.write(hostile.notebook(grader.released, hostile.CASES[name]), path)
     verdict, _ = grader.verdict("ada", path)
-    found[name] = [verdict["points"], json.dumps(verdict)]
+    found[name] = [verdict.points, json.dumps(verdict.stored())]
 print(json.dumps(found))
 """
 

@@ -53,9 +53,14 @@ def alike(a, b):
     return type(a) is type(b) and (a == b or a != a)
 
 
+def faulty(result):
+    """What is said of the first check of a task."""
+    return "\n".join(result.checks[0].fault.lines)
+
+
 def through(value):
     """The value as the judge sees it: encoded, as JSON, checked."""
-    return outcome(json.dumps({"value": encode(value)}))["value"]
+    return outcome(json.dumps({"value": encode(value)})).value
 
 
 @given(values)
@@ -102,10 +107,10 @@ def test_no_answer_whatever_makes_marking_raise(thing):
         json.dumps({"raised": thing, "text": thing}),
     ):
         found = outcome(line)
-        if "value" in found:
-            show(found["value"])
-            numbers(found["value"])
-            same(found["value"], through(1.0), EXACT)
+        if found.value:
+            show(found.value)
+            numbers(found.value)
+            same(found.value, through(1.0), EXACT)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +207,10 @@ def plus(x):
 def test_a_known_slip_is_named_only_if_every_answer_is_its():
     double = slip("double", lambda x: 2 * x)
     made = material(task(), plus, [double], 0)
-    assert run(made, lambda x: 2 * x)["slips"] == ["it is double"]
+    assert run(made, lambda x: 2 * x).slips == ["it is double"]
     first = made["checks"][0]["cases"][0]["args"][0]["value"]
-    assert run(made, lambda x: 2 * x if x == first else 0)["slips"] == []
-    assert run(made, plus)["slips"] == []
+    assert run(made, lambda x: 2 * x if x == first else 0).slips == []
+    assert run(made, plus).slips == []
 
 
 def test_no_slip_is_named_for_answers_that_never_came():
@@ -213,13 +218,13 @@ def test_no_slip_is_named_for_answers_that_never_came():
     result = mark(
         made, lambda cases, _: ([json.dumps(answer(cases[0], {"f": lambda x: 2 * x}))], "it ended")
     )
-    assert result["slips"] == [] and result["points"] == 0
+    assert result.slips == [] and result.points == 0
 
 
 def test_two_slips_that_look_alike_here_are_both_named():
     twins = [slip("double", lambda x: 2 * x), slip("twice", lambda x: x + x)]
     result = run(material(task(), plus, twins, 0), lambda x: 2 * x)
-    assert result["slips"] == ["it is double", "it is twice"]
+    assert result.slips == ["it is double", "it is twice"]
     assert "it is double, or it is twice" in report(result)
     wrong = prove(task(), plus, twins, [], [0])
     assert any("is told ['it is double', 'it is twice']" in w for w in wrong)
@@ -229,7 +234,7 @@ def test_the_smallest_failing_input_is_shown():
     sizes = Task("f", [Check("a", "sums", 1, lambda rng: [(np.ones(n),) for n in (9, 4, 1, 6)])])
     made = material(sizes, lambda w: w.sum(), [], 0)
     result = run(made, lambda w: w.sum() if len(w) == 1 else 0.0)
-    assert result["checks"][0]["fault"].startswith("f(array([1., 1., 1., 1.], float64))")
+    assert faulty(result).startswith("f(array([1., 1., 1., 1.], float64))")
 
 
 def test_close_numbers_are_shown_with_the_digits_that_differ():
@@ -239,7 +244,7 @@ def test_close_numbers_are_shown_with_the_digits_that_differ():
         [],
         0,
     )
-    fault = run(made, lambda w: w + 1e-6)["checks"][0]["fault"]
+    fault = faulty(run(made, lambda w: w + 1e-6))
     assert "1.000001" in fault
 
 
@@ -250,8 +255,8 @@ def test_shape_and_type_are_named():
         [],
         0,
     )
-    assert "shape (2, 3), not (6,)" in run(made, lambda w: w.ravel())["checks"][0]["fault"]
-    assert "the type is not" in run(made, lambda w: w.astype("f4"))["checks"][0]["fault"]
+    assert "shape (2, 3), not (6,)" in faulty(run(made, lambda w: w.ravel()))
+    assert "the type is not" in faulty(run(made, lambda w: w.astype("f4")))
 
 
 def test_inputs_must_stay_if_the_check_says_so():
@@ -268,7 +273,7 @@ def test_inputs_must_stay_if_the_check_says_so():
         w[0] = np.nan
         return out
 
-    assert "it changed its input number 1" in run(made, careless)["checks"][0]["fault"]
+    assert "it changed its input number 1" in faulty(run(made, careless))
 
 
 def test_errors_are_judged_by_class():
@@ -286,9 +291,9 @@ def test_errors_are_judged_by_class():
     def other(x):
         raise KeyError("k")
 
-    assert run(made, own)["points"] == 1
-    assert "expected it to raise ValueError" in run(made, other)["checks"][0]["fault"]
-    assert run(made, lambda x: None)["points"] == 0
+    assert run(made, own).points == 1
+    assert "expected it to raise ValueError" in faulty(run(made, other))
+    assert run(made, lambda x: None).points == 0
 
 
 def below(inputs, value):
@@ -298,8 +303,8 @@ def below(inputs, value):
 
 def test_a_property_never_sees_a_number_that_is_not_finite():
     made = material(task(property=below), lambda x: 0.0, [], 0)
-    assert run(made, lambda x: x / 2)["points"] == 1
-    assert "too large" in run(made, lambda x: 2 * x)["checks"][0]["fault"]
+    assert run(made, lambda x: x / 2).points == 1
+    assert "too large" in faulty(run(made, lambda x: 2 * x))
     for bad in (
         np.nan,
         np.inf,
@@ -309,8 +314,8 @@ def test_a_property_never_sees_a_number_that_is_not_finite():
         {"a": np.nan},
         complex("nan"),
     ):
-        assert run(made, lambda x, bad=bad: bad)["points"] == 0
-    assert "not the kind of answer" in run(made, lambda x: "text")["checks"][0]["fault"]
+        assert run(made, lambda x, bad=bad: bad).points == 0
+    assert "not the kind of answer" in faulty(run(made, lambda x: "text"))
 
 
 def test_a_released_property_gives_no_answer_away():
@@ -318,7 +323,7 @@ def test_a_released_property_gives_no_answer_away():
         task(property=below, visible=True), lambda x: 0.123456789, [], 0, visible_only=True
     )
     assert "0.123456789" not in json.dumps(made)
-    assert run(made, lambda x: x / 2)["points"] == 1
+    assert run(made, lambda x: x / 2).points == 1
 
 
 def trace(matrix):
@@ -332,8 +337,8 @@ def test_expressions_reach_modules_methods_and_helpers():
         return [call(helper(trace), call(name("f"), call(attr(np_, "eye"), 3), by=2.0))]
 
     made = material(Task("f", [Check("a", "a", 1, cases)]), lambda m, by: m * by, [], 0)
-    assert run(made, lambda m, by: by * m)["points"] == 1
-    fault = run(made, lambda m, by: m)["checks"][0]["fault"]
+    assert run(made, lambda m, by: by * m).points == 1
+    fault = faulty(run(made, lambda m, by: m))
     assert fault.startswith("trace(f(numpy.eye(3), by=2.0))\nit returned 3.0\nexpected    6.0")
 
 

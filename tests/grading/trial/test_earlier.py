@@ -91,7 +91,7 @@ def test_the_grades_of_an_earlier_version_are_kept_and_handed_back(old, name, ou
     before = verdict(folder, name)
     with Book(folder, Assignment(EXERCISES, name)) as book:
         given = book.given()["ada"]
-    assert {k: (g["points"], g["comment"]) for k, g in given.items()} == BY_HAND[name]
+    assert {k: (g.points, g.comment) for k, g in given.items()} == BY_HAND[name]
     args = [name, str(old / "submissions" / name), "--out", str(folder), "--workers", "1"]
     done = CliRunner().invoke(grade, args)
     assert done.exit_code == 0, done.output

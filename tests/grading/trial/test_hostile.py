@@ -81,14 +81,14 @@ def test_score(name, grader, tmp_path):
     grader.assignment.limits = replace(grader.assignment.limits, cell_s=case.cell_s)
     before, outside = path.read_bytes(), everything(grader)
     verdict, book = grader.verdict("ada", path)
-    said = "\n".join([*map(report, verdict["tasks"]), *verdict["notes"], verdict["why"]])
-    assert verdict["status"] == ("graded" if case.scores else "ungraded"), said
+    said = "\n".join([*map(report, verdict.tasks), *verdict.notes, verdict.why])
+    assert verdict.status == ("graded" if case.scores else "ungraded"), said
     assert case.words in said, said
     if case.scores is None:
-        assert verdict["points"] is None and verdict["tasks"] == [] and book == b""
+        assert verdict.points is None and verdict.tasks == [] and book == b""
     else:
-        assert tuple(task["points"] for task in verdict["tasks"]) == case.scores, said
-        assert verdict["points"] == sum(case.scores)
+        assert tuple(task.points for task in verdict.tasks) == case.scores, said
+        assert verdict.points == sum(case.scores)
         outputs = [c.outputs for c in nbformat.reads(book, 4).cells if c.cell_type == "code"]
         shown = "".join(strings(outputs))
         assert "<script>" not in shown and len(shown) < 10**6

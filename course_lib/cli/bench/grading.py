@@ -18,7 +18,7 @@ import psutil
 from course_lib.cli.bench import Measurement
 from course_lib.cli.place import course_root
 from course_lib.grading.authoring.assignment import Assignment
-from course_lib.grading.cells import imports
+from course_lib.grading.cells import answered, grade_id, imports
 from course_lib.grading.grades.batch import batch
 from course_lib.grading.jail.kernel import Kernel
 from course_lib.grading.jail.warm import Warm
@@ -51,19 +51,15 @@ def measure() -> list[Measurement]:
 
 def synthetic(assignment: Assignment, number: int) -> list[bytes]:
     """Return notebooks that differ: every second one right, the others with a known mistake."""
-    right = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in assignment.source.cells}
+    right = {grade_id(cell): cell.source for cell in assignment.source.cells}
     mistakes = cycle(v for task in assignment.tasks for v in assignment.mutants(task.name))
     books = []
     for student in range(number):
-        book = nbformat.from_dict(dict(assignment.student_notebook))
-        for cell in book.cells:
-            key = cell.metadata.get("nbgrader", {}).get("grade_id")
-            if any(key == task.name for task in assignment.tasks):
-                cell.source = f"# student {student}\n{right[key].source}"
+        sources = {t.name: f"# student {student}\n{right[t.name]}" for t in assignment.tasks}
         if student % 2:
             mistake = next(mistakes)
-            (cell,) = (c for c in book.cells if c.id == mistake.task)
-            cell.source += f"\n\n{mistake.source}"
+            sources[mistake.task] += f"\n\n{mistake.source}"
+        book = answered(assignment.student_notebook, sources)
         books.append(nbformat.writes(book).encode())
     return books
 

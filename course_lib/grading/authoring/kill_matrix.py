@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from course_lib.grading.authoring.assignment import Assignment
 from course_lib.grading.authoring.tasks import Task, Variant, prove
-from course_lib.grading.cells import used
+from course_lib.grading.cells import answered, grade_id, used
 from course_lib.grading.errors import Refusal
 from course_lib.grading.jail.folders import end_all
 from course_lib.grading.jail.walls import ready
@@ -221,22 +221,13 @@ def rounds(assignment: Assignment) -> list[dict[str, Variant | str]]:
 
 def _notebook(assignment: Assignment, versions: dict[str, Variant | str]) -> NotebookNode:
     """Return the notebook of a student who answers with these versions, and rightly elsewhere."""
-    book: NotebookNode = nbformat.from_dict(dict(assignment.student_notebook))
-    answers = {
-        c.metadata.nbgrader.grade_id: c.source
-        for c in assignment.source.cells
-        if "nbgrader" in c.metadata
-    }
-    book.cells = [NotebookNode(cell) for cell in book.cells]
-    for cell in book.cells:
-        key = cell.metadata.get("nbgrader", {}).get("grade_id")
-        version = versions.get(key, "reference")
-        if not any(key == task.name for task in assignment.tasks) or version == "stub":
-            continue
-        cell.source = answers[key]
-        if isinstance(version, Variant):
-            cell.source += f"\n\n{version.source}"
-    return book
+    right = {grade_id(cell): cell.source for cell in assignment.source.cells}
+    sources = {}
+    for task in assignment.tasks:
+        if (version := versions.get(task.name, "reference")) != "stub":
+            own = f"\n\n{version.source}" if isinstance(version, Variant) else ""
+            sources[task.name] = right[task.name] + own
+    return answered(assignment.student_notebook, sources)
 
 
 def _key(version: Variant | str) -> str:

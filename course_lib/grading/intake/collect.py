@@ -27,7 +27,7 @@ from course_lib.grading.intake.names import (
     shown,
     students,
 )
-from course_lib.grading.intake.unzip import File, Room, litter
+from course_lib.grading.intake.unzip import File, Unpacker, litter
 
 MOST = 100_000  # entries of a ZIP of a class
 MOST_OF_ONE = 2_000  # files of one student
@@ -87,13 +87,13 @@ def collect(sources: Sequence[Path], name: str, scratch: Path) -> list[Handed]:
     heaps: dict[Person, list[Heap]] = {}
     try:
         with ExitStack() as stack:
-            room = Room(scratch)
+            unpacker = Unpacker(scratch)
             for number, source in enumerate(sources):
-                files = _files(source, name, room, stack)
+                files = _files(source, name, unpacker, stack)
                 for person, heap in _heaps(files, source.name, number, name).items():
                     heaps.setdefault(person, []).append(heap)
             named = students(heaps)
-            found = [_handed(p, named[p], heaps[p], name, room) for p in heaps]
+            found = [_handed(p, named[p], heaps[p], name, unpacker) for p in heaps]
     except OSError as error:
         raise Refusal(f"what was handed in cannot be unpacked or read: {error}") from error
     if not found:
@@ -122,14 +122,14 @@ def report(handed: Sequence[Handed]) -> str:
     return f"{columns(rows)}\n{summary}"
 
 
-def _files(source: Path, name: str, room: Room, stack: ExitStack) -> list[File]:
+def _files(source: Path, name: str, unpacker: Unpacker, stack: ExitStack) -> list[File]:
     """Return all that a source holds; the first part of a path says whose it is."""
     if source.is_dir():
         return [file for entry in sorted(source.iterdir()) for file in _entry(entry)]
     if not source.is_file():
         raise Refusal(f"{source} is not there. Give a folder or a ZIP that holds the submissions.")
     try:
-        files = stack.enter_context(room.files(source, MOST))
+        files = stack.enter_context(unpacker.files(source, MOST))
     except Refusal as refusal:
         raise Refusal(f"{refusal} Look at {source}, and download it again.") from None
     return _unwrapped(files, source.stem, name)
@@ -219,7 +219,9 @@ def _stem(entry: str) -> str:
     return next((e.sub("", entry) for e in endings), entry) or entry
 
 
-def _handed(person: Person, student: str, heaps: list[Heap], name: str, room: Room) -> Handed:
+def _handed(
+    person: Person, student: str, heaps: list[Heap], name: str, unpacker: Unpacker
+) -> Handed:
     heap = max(heaps, key=lambda heap: heap.rank)
     notes: list[str] = []
     late = any(file.late for file in heap.files)
@@ -229,14 +231,14 @@ def _handed(person: Person, student: str, heaps: list[Heap], name: str, room: Ro
     try:
         if not person.system and len(heap.entries) > 1:
             raise Refusal(f"there are two submissions: {_listed(sorted(heap.entries))}")
-        notebook, late = _chosen(heap.files, name, room, notes)
+        notebook, late = _chosen(heap.files, name, unpacker, notes)
     except Refusal as refusal:
         notebook = refusal
     return Handed(student, notebook, late, shown(person.name), person.id, tuple(notes))
 
 
 def _chosen(
-    given: list[File], name: str, room: Room, notes: list[str], zipped: bool = False
+    given: list[File], name: str, unpacker: Unpacker, notes: list[str], zipped: bool = False
 ) -> tuple[Path, bool]:
     """Return the notebook that is graded, and whether it is late; add to the notes.
 
@@ -258,9 +260,9 @@ def _chosen(
     if not books and zips:
         if zipped:
             raise Refusal(f"{clean(file.parts[-1])} is a ZIP within a ZIP; hand in the notebook")
-        with room.files(file.get(), MOST_OF_ONE) as inside:
+        with unpacker.files(file.get(), MOST_OF_ONE) as inside:
             own = [f for f in inside if f.odd or not any(map(litter, f.parts))]
-            return _chosen(own, name, room, notes, zipped=True)[0], file.late
+            return _chosen(own, name, unpacker, notes, zipped=True)[0], file.late
     path = file.get()
     if books and zips:
         notes.append(f"not opened: {_listed(f.parts[-1] for f in zips)}")

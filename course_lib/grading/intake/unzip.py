@@ -53,7 +53,7 @@ def litter(part: str) -> bool:
     return part in LITTER or (part.startswith(".") and not part.startswith(".."))
 
 
-class Room:
+class Unpacker:
     """A folder in which ZIPs are unpacked, with a limit for all of them."""
 
     def __init__(self, folder: Path) -> None:

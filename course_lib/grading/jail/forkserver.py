@@ -70,7 +70,7 @@ def unshare() -> None:
         write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
-def furnish(request: Request) -> None:
+def cover(request: Request) -> None:
     """Cover what the outer jail shows of other kernels by new folders, /proc and terminals."""
     kept = [(path, os.open(path, os.O_PATH)) for path in request["keep"]]
     for folder in request["fresh"]:
@@ -96,7 +96,7 @@ def furnish(request: Request) -> None:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", 1))
 
 
-def give_up(request: Request) -> None:
+def drop_privileges(request: Request) -> None:
     """Take on the user, the limits and the filter of a jail; nothing can undo it."""
     for name, most in request["limits"].items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
@@ -132,7 +132,7 @@ def run_kernel(file: str) -> None:
     kernelapp.launch_new_instance()
 
 
-def keep_house(kernel: int) -> int:
+def reap(kernel: int) -> int:
     """Be the first process of a jail: take the ended ones away; return when the kernel has."""
     while True:
         ended, status = os.wait()
@@ -143,7 +143,7 @@ def keep_house(kernel: int) -> int:
 def first_process(request: Request, line: socket.socket) -> int:
     """Close the jail, start the kernel in it, wait for its end; return the exit status."""
     try:
-        furnish(request)
+        cover(request)
         done(libc.prctl(DUMPABLE, 0, 0, 0, 0))  # the kernel may be of the same user
         os.setsid()
         socket.send_fds(line, [b"up"], [os.pidfd_open(os.getpid())])
@@ -153,10 +153,10 @@ def first_process(request: Request, line: socket.socket) -> int:
     line.close()
     kernel = os.fork()
     if kernel == 0:
-        give_up(request)
+        drop_privileges(request)
         run_kernel(request["connection"])
     os.closerange(0, 1 << 16)
-    return keep_house(kernel)
+    return reap(kernel)
 
 
 def fork(request: Request, line: socket.socket) -> None:

@@ -98,7 +98,7 @@ def _trial(fitted: submission.Fitted, paper: Paper) -> Trial:
     raise Refusal(f"no kernel started in {STARTS} attempts ({last}); grade it again")
 
 
-class _Bench(threading.local):
+class _Kernels(threading.local):
     """What a thread needs to make kernels for one paper; it stays from submission to submission.
 
     A thread each, since what a jail's parent thread has started ends with this thread.
@@ -138,7 +138,7 @@ class _Bench(threading.local):
         self.stack.close()
 
 
-_here = _Bench()
+_here = _Kernels()
 
 
 @cache

@@ -12,6 +12,7 @@ A module that is still there, and that names have left, ends with `__getattr__ =
 import warnings
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 
 # Where to look for what a module had; the first that has it is the place to import it from.
 MOVED: dict[str, tuple[str, ...]] = {
@@ -68,13 +69,23 @@ def moved(old: str) -> Callable[[str], object]:
     """
 
     def find(name: str) -> object:
+        if name == "__all__":  # what `import *` takes
+            return sorted(
+                {each for place in MOVED[old] for each in _things(place) if each[0] != "_"}
+            )
         if not name.startswith("__"):  # what tools ask of every module
             for place in MOVED[old]:
-                if hasattr(import_module(place), name):
+                if name in _things(place):
                     return _found(old, name, place, name)
         raise AttributeError(f"module {old!r} has no attribute {name!r}")
 
     return find
+
+
+def _things(place: str) -> set[str]:
+    """Return what a module has; the modules of a room are none of it."""
+    module = import_module(place)
+    return {name for name in dir(module) if not isinstance(getattr(module, name), ModuleType)}
 
 
 def left(old: str) -> Callable[[str], object]:

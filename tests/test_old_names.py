@@ -87,3 +87,18 @@ def test_a_name_that_left_its_module_or_has_another(old, now):
 def test_what_a_module_never_had_is_no_name(old):
     with pytest.raises(AttributeError, match=f"'{old}' has no attribute 'nothing'"):
         import_module(old).nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("old", [old for old in MOVED if NAMED[old]])
+def test_a_star_brings_what_was_there_and_says_so(old):
+    had = {}
+    with pytest.warns(DeprecationWarning, match="is gone with the next release"):
+        exec(f"from {old} import *", had)
+    assert set(NAMED[old]) <= set(had)
+
+
+def test_a_module_of_today_is_not_what_was_meant():
+    """`store` was a function there, and the room has a module of that name now."""
+    from course_lib.files import store
+
+    assert found("course_lib.pruning.iterative", "store")[0] is store

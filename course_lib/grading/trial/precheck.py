@@ -97,8 +97,8 @@ def meant(path: Path, releases: Path) -> Path:
     known = {p.name: p for p in sorted(releases.glob("*")) if names.released(p)}
     word = path.name if path == Path(path.name) and not path.exists() else ""
     for name, folder in known.items():
-        number = name[:2]
-        if path.resolve() == folder.resolve() or (
+        number, place = name[:2], folder.resolve()
+        if path.resolve() in (place, place / f"{name}.ipynb") or (  # as the file was called before
             word and (word in (number, number.lstrip("0")) or names.called(word, name))
         ):
             return names.released(folder)[0]

@@ -67,5 +67,5 @@ def test_a_person_finds_a_guide_to_mark_the_written_answer(name):
     assignment = Assignment(EXERCISES, name)
     assert assignment.written
     for answer in assignment.written:
-        (cell,) = [c for c in assignment.source.cells if c.get("id") == answer["name"]]
+        (cell,) = [c for c in assignment.source.cells if c.get("id") == answer.name]
         assert "For the marker" in cell.source

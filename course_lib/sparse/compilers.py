@@ -77,7 +77,7 @@ def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
         if torch.compiler.is_compiling() and not _is_exporting():
             outside: Callable[P, T] = _outside(function)
             return outside(*args, **options)
-        if torch._C._is_tracing() or _is_exporting():
+        if torch.jit.is_tracing() or _is_exporting():
             raise TypeError(NO_EXPORT)
         if torch._C._are_functorch_transforms_active():
             raise TypeError(NO_TRANSFORM)

@@ -88,7 +88,11 @@ def build(root: Path, *settings: str, text: str = PAGE) -> BeautifulSoup:
     (root / "index.md").write_text(text)
     extensions = ["myst_nb", "sphinx_design", "course_lib.teaching.book"]
     given = {"extensions": extensions, "myst_enable_extensions": ["colon_fence"]}
-    given |= {"nb_execution_mode": "off", "root_doc": "index"}
+    kinds = {
+        ".md": "myst-nb",
+        ".ipynb": "myst-nb",
+    }
+    given |= {"nb_execution_mode": "off", "root_doc": "index", "source_suffix": kinds}
     app = Sphinx(root, None, root / "out", root / "trees", "html", given, None, None, freshenv=True)
     app.build()
     return BeautifulSoup((root / "out" / "index.html").read_text(), "html.parser").find(

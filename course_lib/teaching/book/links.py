@@ -83,9 +83,8 @@ def _shorten(listed: nodes.enumerated_list, is_gone: Callable[[nodes.Element], b
     for number, item in enumerate(list(listed.children), first):
         if is_gone(item):
             continue
-        if (
-            not lists or lists[-1]["start"] + len(lists[-1]) < number
-        ):  # numbers go on with a new list
+        if not lists or lists[-1]["start"] + len(lists[-1]) < number:
+            # numbers go on with a new list
             lists.append(nodes.enumerated_list("", **{**listed.attributes, "start": number}))
         lists[-1] += item
     section = listed.parent.parent

@@ -204,7 +204,7 @@ class Writer:
 
     def signature(self, node: Any, module: str, *, bound: bool = False) -> str:
         """Return arguments and result of a function, types by the names that have an entry."""
-        arguments = ast.parse(f"def f({ast.unparse(node.args)}): pass").body[0].args  # type: ignore
+        arguments = ast.parse(f"def f({ast.unparse(node.args)}): pass").body[0].args  # type: ignore[attr-defined]
         if bound:
             (arguments.posonlyargs or arguments.args).pop(0)
         for each in ast.walk(arguments):

@@ -25,22 +25,42 @@ from course_lib.grading.jail.warm import Warm
 from course_lib.grading.trial import submission
 from course_lib.grading.trial.judge import judge
 from course_lib.grading.trial.paper import Paper
+from course_lib.grading.verdict import TaskResult
 
 NAME = "01_sparse_approximation"
 CLASS, FEW, WORKERS = 200, 16, 2
 SEED = 0
-RATE, MEMORY = 100, 4096  # submissions a minute at least, MiB at the most
+RATE, MEMORY = 145, 4096  # submissions a minute at least, MiB at the most
+# What a notebook may try that takes from its neighbours: each is a cell of its own, tried once.
+HOGS = (
+    "import os, time\nfor _ in range(10):\n    if not os.fork():\n        os.setsid()\n"
+    "        while True: pass\ntime.sleep(20)",  # processor time
+    "held = []\nwhile True: held.append(bytearray(64 << 20))",  # memory
+    "import ctypes\nfor _ in range(200): ctypes.CDLL(None).semget(0, 32000, 0o600)",  # the kernel's
+    "for i in range(100_000): open(f'/tmp/{i}', 'w').close()",  # files in memory
+    "import os\nwhile True: os.fork()",  # processes
+)
 
 
 def measure() -> list[Measurement]:
     """Grade a whole class as `course grade` does; then a few of it, in cold and in warm kernels."""
     assignment = Assignment(course_root() / "exercises", NAME)
     books = synthetic(assignment, CLASS)
-    seconds, peak = whole(assignment, books)
+    seconds, peak, alone = whole(assignment, books)
+    if any(status != "graded" for status, *_ in alone.values()):
+        raise RuntimeError("an honest submission was not graded")
+    *_, beside = whole(assignment, [*map(hog, books[: len(HOGS)], HOGS), *books[len(HOGS) :]])
+    honest = range(len(HOGS), CLASS)
     what = f"{CLASS} submissions of {NAME}, {WORKERS} processes"
     return [
         Measurement(what, 60 * CLASS / seconds, unit="a minute", least=RATE),
         Measurement(f"{what}, all processes together", peak, MEMORY, "MiB"),
+        Measurement(
+            f"of {len(honest)} honest verdicts that {len(HOGS)} hogs beside them changed",
+            sum(alone[student] != beside[student] for student in honest),
+            0,
+            "verdicts",
+        ),
         Measurement(
             f"one of {FEW} submissions in a cold kernel, against a warm one",
             cold_to_warm(assignment, books[:FEW]),
@@ -64,8 +84,22 @@ def synthetic(assignment: Assignment, number: int) -> list[bytes]:
     return books
 
 
-def whole(assignment: Assignment, books: list[bytes]) -> tuple[float, float]:
-    """Grade a class into a new folder; return seconds, and the peak of the memory in MiB."""
+def hog(book: bytes, source: str) -> bytes:
+    """Return the notebook with a cell before all others that takes what it can."""
+    notebook = nbformat.reads(book.decode(), as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(source))
+    return str(nbformat.writes(notebook)).encode()
+
+
+Decided = tuple[str, float | None, list[TaskResult]]  # what of a verdict must not change
+
+
+def whole(assignment: Assignment, books: list[bytes]) -> tuple[float, float, dict[int, Decided]]:
+    """Grade a class into a new folder; return seconds, the peak of the memory in MiB, and verdicts.
+
+    Raises:
+        RuntimeError: nothing is known of some submission.
+    """
     with tempfile.TemporaryDirectory() as folder:
         handed = Path(folder, "handed")
         for student, book in enumerate(books):
@@ -77,11 +111,14 @@ def whole(assignment: Assignment, books: list[bytes]) -> tuple[float, float]:
             watched() as peak,
             batch(assignment, Path(folder, "out"), [handed], workers=WORKERS) as found,
         ):
-            graded = sum(verdict.status == "graded" for verdict in found.grade())
+            decided = {
+                int(v.student.removeprefix("student")): (v.status, v.points, v.tasks)
+                for v in found.grade()
+            }
         seconds = perf_counter() - began
-    if graded < len(books):
-        raise RuntimeError(f"{len(books) - graded} of {len(books)} submissions were not graded")
-    return seconds, peak()
+    if len(decided) < len(books):
+        raise RuntimeError(f"{len(books) - len(decided)} of {len(books)} verdicts are missing")
+    return seconds, peak(), decided
 
 
 @contextmanager

@@ -33,7 +33,15 @@ GRACE_SECONDS = 20  # for what was told to stop, on a busy machine
 
 
 class KernelLost(Exception):
-    """The kernel is dead, or was stopped because it did not keep to its limits."""
+    """The kernel is dead, or was stopped because it did not keep to its limits.
+
+    ours: it was ended by something that is not of the notebook's doing, such as this machine's
+    having no memory left. Then it costs no point: it is graded again, or a person decides.
+    """
+
+    def __init__(self, why: str, ours: bool = False) -> None:
+        super().__init__(why)
+        self.ours = ours
 
 
 # In the kernel, before any code of the student's: what is printed beyond so many characters goes

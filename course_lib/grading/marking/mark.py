@@ -8,32 +8,47 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from course_lib.grading.errors import clean
+from course_lib.grading.marking.bounded import Flaws, bounded
 from course_lib.grading.marking.plain import Names, Node, at_once
 from course_lib.grading.marking.values import (
     Material,
     Reply,
     Rules,
     agree,
-    broken_property,
     difference,
+    flaw,
     outcome,
-    right,
     same,
     show,
 )
 from course_lib.grading.verdict import UNWRITTEN, CheckResult, Fault, TaskResult
 
 REMEMBERS = "called first it is right: it remembers something between calls"
+TOO_MUCH = "it takes too long, or too much memory, to look at such an answer"
 
 Answers = tuple[list[str], str | None]  # a JSON line each; the reason if some are missing
 Ask = Callable[[list[Node], float], Answers]  # of cases and seconds
+Tried = tuple[Node, Reply, Reply]  # a case, what was expected of it, what came of it
 
 
-def fault(case: Node, want: Reply, got: Reply, check: Rules) -> Fault:
-    """Return what is wrong with a wrong answer, for the student to read."""
-    expected = wrong = ""
-    if check["property"] and want.value and got.value:
-        wrong = broken_property(case, got.value, check)
+def flaws(tried: list[Tried], check: Rules) -> Flaws:
+    """Return what is wrong with each answer, as `flaw` does; a property is asked with limits."""
+    if not check["property"] or not any(got.value for _, _, got in tried):
+        return [flaw(*each, check) for each in tried]
+    found = bounded(lambda: [flaw(*each, check) for each in tried])
+    if found is None and len(tried) > 1:  # which of them was it?
+        return [flaws([each], check)[0] for each in tried]
+    return [TOO_MUCH] if found is None else found
+
+
+def fault(case: Node, want: Reply, got: Reply, check: Rules, wrong: str) -> Fault:
+    """Return what is wrong with a wrong answer, for the student to read.
+
+    wrong: what `flaw` says of it.
+    """
+    expected = ""
+    if wrong:
+        pass
     elif not want.value:
         wrong = f"expected it to raise {want.raised[0]}"
     elif got.value and same(want.value, got.value, check):
@@ -73,15 +88,16 @@ def mark(material: Material, ask: Ask) -> TaskResult:
         answered = len(got)
         got += [silent] * (len(cases) - answered)
         # Of what was never answered only the first was really tried.
-        tried = list(enumerate(zip(cases, want, got, strict=True)))[: answered + 1]
-        bad = [i for i, each in tried if not right(*each, check)]
+        tried = list(zip(cases, want, got, strict=True))[: answered + 1]
+        said = flaws(tried, check)
+        bad = [i for i, wrong in enumerate(said) if wrong is not None]
         found = None
         if bad:
             i = min(bad, key=lambda i: len(json.dumps(cases[i])))  # the smallest failing input
-            found = fault(cases[i], want[i], got[i], check)
+            found = fault(*tried[i], check, said[i] or "")
             left = check["seconds"] - (time.monotonic() - began)
             again = ask([cases[i]], left)[0] if 0 < i < answered and left > 0.1 else []
-            if again and right(cases[i], want[i], outcome(again[0]), check):
+            if again and flaws([(cases[i], want[i], outcome(again[0]))], check) == [None]:
                 found = replace(found, wrong=f"{found.wrong}\n{REMEMBERS}".strip())
         worth, points = check["points"], 0 if bad else check["points"]
         rows.append(

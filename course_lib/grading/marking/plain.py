@@ -19,8 +19,10 @@ An *expression* is written by the judge only, and evaluated in the kernel:
 
 import base64
 import contextlib
+import decimal
 import importlib
 import json
+import numbers
 import os
 import select
 import signal
@@ -36,6 +38,8 @@ Node = dict[str, Any]
 Names = dict[str, Any]
 
 LIMIT = 4 << 20  # bytes of JSON that one request may bring back
+# Kinds of numbers that cross as others, which every machine has.
+STORED = {"bfloat16": "float32", "float128": "float64", "complex256": "complex128"}
 
 
 def name_of(kind: type) -> str:
@@ -53,6 +57,10 @@ def encode(x: Any, depth: int = 0) -> Node:
     node: Node = {"type": name_of(kind)}
     if x is None or kind in (bool, int, float, str):
         node["value"] = x
+    elif issubclass(kind, str):
+        node["value"] = str(x)
+    elif issubclass(kind, (numbers.Real, decimal.Decimal)) and not issubclass(kind, np.generic):
+        node["value"] = int(x) if issubclass(kind, numbers.Integral) else float(x)
     elif issubclass(kind, (list, tuple)) and depth < 6:
         node["items"] = [encode(v, depth + 1) for v in x]
     elif issubclass(kind, dict) and depth < 6:
@@ -64,11 +72,17 @@ def encode(x: Any, depth: int = 0) -> Node:
             x = x.detach().cpu()
             x = x.to_dense() if x.layout != torch.strided else x
             x = (x.float() if x.dtype == torch.bfloat16 else x).resolve_conj().resolve_neg().numpy()
-        if issubclass(type(x), (np.ndarray, np.generic)) and x.dtype.kind in "biufc":
+        x = np.complex128(x) if kind is complex else x
+        array = issubclass(type(x), (np.ndarray, np.generic))
+        if array and x.dtype.kind in "biufc":
+            x = x.astype(x.dtype.newbyteorder("="), copy=False)
             node.setdefault("dtype", str(x.dtype))
             node["shape"] = list(x.shape)
+            x = x.astype(STORED.get(str(x.dtype), x.dtype), copy=False)
             if x.nbytes < LIMIT // 2:
                 node["bytes"] = base64.b64encode(np.asarray(x, order="C").tobytes()).decode()
+        elif array and x.dtype.kind in "OU" and x.size < LIMIT and depth < 6:  # of fractions, say
+            node = {**encode(x.tolist(), depth + 1), "type": node["type"]}
     return node
 
 
@@ -77,7 +91,7 @@ def decode(node: Node, names: Names) -> Any:
     if "expr" in node:
         return evaluate(node, names)
     if "bytes" in node:
-        stored = "float32" if node["dtype"] == "bfloat16" else node["dtype"]
+        stored = STORED.get(node["dtype"], node["dtype"])
         a = np.frombuffer(base64.b64decode(node["bytes"]), stored).reshape(node["shape"]).copy()
         if node["type"] != "torch.Tensor":
             return a if node["type"] == "numpy.ndarray" else a[()]

@@ -15,14 +15,15 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 
 from course_lib.grading.errors import clean
-from course_lib.grading.marking.plain import Node, load
+from course_lib.grading.marking.plain import STORED, Node, load
 
 DTYPES = frozenset(
     "bool bfloat16 complex64 complex128 float16 float32 float64 int8 int16 int32 int64 "
-    "uint8 uint16 uint32 uint64".split()
+    "uint8 uint16 uint32 uint64 float128 complex256".split()
 )
 SHORT = {"torch.Tensor": "tensor", "numpy.ndarray": "array"}
 LONGEST = 500  # characters; numpy would give every string of a list as much room as the longest
+SHOWN = 300  # numbers of a value that are shown at most, whatever its shape
 ITEM = "operator.getitem"  # a check may look at one item of an answer
 ABSENT = ...  # an object that is not plain data; equal to nothing
 
@@ -88,7 +89,7 @@ def sane(node: Node, depth: int = 0) -> Value:
         if "bytes" not in node:
             return Value(f"{kind} (too large to look at: shape {shape})", dtype, ABSENT)
         raw = base64.b64decode(node["bytes"], validate=True)
-        array = np.frombuffer(raw, "float32" if dtype == "bfloat16" else dtype)
+        array = np.frombuffer(raw, STORED.get(dtype, dtype))
         return Value(kind, dtype, array.reshape(shape))  # raises unless shape and bytes agree
     for form in ("items", "pairs"):
         if form in node:
@@ -149,7 +150,9 @@ def same(want: Value, got: Value, check: Rules) -> bool:
     if isinstance(want.data, list) and isinstance(got.data, list):
         pairs = zip(want.data, got.data, strict=False)
         return len(want.data) == len(got.data) and all(same(w, g, check) for w, g in pairs)
-    x, y = numbers(want), numbers(got)
+    x = numbers(want)
+    # Of another shape it is not looked at: what is computed is no larger than what was expected.
+    y = numbers(got) if x is None or _fits(got, x.shape) else None
     if x is None or y is None:
         known = want.data is not ABSENT and type(want.data) is type(got.data)
         return bool(
@@ -163,6 +166,16 @@ def same(want: Value, got: Value, check: Rules) -> bool:
         return bool(np.allclose(y, x, check["rtol"], check["atol"], equal_nan=True))
 
 
+def _fits(value: Value, shape: tuple[int, ...]) -> bool:
+    """Say whether a value has as many numbers, along each axis, as the shape says."""
+    if isinstance(value.data, np.ndarray):
+        return bool(value.data.shape == shape)
+    if value.form != "items":
+        return not shape
+    whole = bool(shape) and len(value.data) == shape[0]
+    return whole and all(_fits(v, shape[1:]) for v in value.data)
+
+
 def agree(want: Reply, got: Reply, check: Rules) -> bool:
     """Say whether an outcome is the expected one (for an exception: one of that class)."""
     if want.value is None or got.value is None:
@@ -171,8 +184,12 @@ def agree(want: Reply, got: Reply, check: Rules) -> bool:
     return unchanged and same(want.value, got.value, check)
 
 
-def show(node: Node | Value, precision: int = 4) -> str:
-    """Return a case, a node or a value as a person would write it, shortened."""
+def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
+    """Return a case, a node or a value as a person would write it, shortened.
+
+    room: numbers that it may show. Of each axis, and of each list, some at both ends or at the
+    beginning are shown, the fewer the more axes there are.
+    """
     if isinstance(node, dict) and "expr" in node:
         if node["expr"] == "attr":
             return f"{show(node['of'])}.{node['name']}"
@@ -186,18 +203,18 @@ def show(node: Node | Value, precision: int = 4) -> str:
     if data is ABSENT:
         return f"an object of type {kind}"
     if isinstance(data, np.ndarray):
-        text = np.array2string(data, precision=precision, separator=", ", threshold=20)
+        edge = next((e for e in (3, 2) if (2 * e) ** data.ndim <= room), 1)
+        if 2**data.ndim > room:
+            return clean(f"{SHORT.get(kind, kind)}(... of shape {data.shape}, {form})")
+        with np.printoptions(edgeitems=edge, threshold=min(20, room), precision=precision):
+            text = np.array2string(data, separator=", ")
         return clean(f"{SHORT.get(kind, kind)}({' '.join(text.split())}, {form})", 600)
     if isinstance(data, list):
-        inside = ", ".join(show(v, precision) for v in data[:12]) + ", ..." * (len(data) > 12)
-        return clean(
-            f"({inside})"
-            if kind == "tuple"
-            else f"[{inside}]"
-            if kind == "list"
-            else f"{kind}({inside})",
-            600,
-        )
+        some = data[: min(12, room)]
+        inside = ", ".join(show(v, precision, room // max(len(some), 1)) for v in some)
+        inside += ", ..." * (len(data) > len(some))
+        around = {"tuple": f"({inside})", "list": f"[{inside}]"}
+        return clean(around.get(kind, f"{kind}({inside})"), 600)
     return clean(repr(data))
 
 
@@ -218,7 +235,7 @@ def broken_property(case: Node, got: Value, check: Rules) -> str:
         value = bare(got)
         if not numeral(value):  # a comparison with NaN is false, whichever way it is written
             return "the answer holds a number that is not finite (NaN or infinity)"
-        return str(load(check["property"] or {})(inputs, value) or "")
+        return clean(load(check["property"] or {})(inputs, value) or "", 400)
     except Exception:
         return "that is not the kind of answer asked for"
 
@@ -233,8 +250,16 @@ def difference(want: Value, got: Value, check: Rules) -> str:
     return f"{show(want, 4 if show(want) != show(got) else 9)}"
 
 
+def flaw(case: Node, want: Reply, got: Reply, check: Rules) -> str | None:
+    """Return what is wrong with an answer, None if it is right, by property or as expected.
+
+    "" is what is wrong if the answer is not the expected one.
+    """
+    if check["property"] and want.value and got.value:
+        return broken_property(case, got.value, check) or None
+    return None if agree(want, got, check) else ""
+
+
 def right(case: Node, want: Reply, got: Reply, check: Rules) -> bool:
     """Say whether an answer is right: it has the property asked for, or is the expected one."""
-    if check["property"] and want.value and got.value:
-        return not broken_property(case, got.value, check)
-    return agree(want, got, check)
+    return flaw(case, want, got, check) is None

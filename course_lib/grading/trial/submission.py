@@ -116,7 +116,7 @@ def fit(submitted: NotebookNode, released: NotebookNode, earlier: Sequence[Relea
     cells = _recognise(submitted, official, had, notes)
     names = [key for key, _ in cells]
     # Where a student has lost that cell nobody knows what is below it: everything runs.
-    free = [cell for _, cell in cells[names.index(OPEN) :]] if OPEN in names else []
+    free = {id(cell) for _, cell in cells[names.index(OPEN) :]} if OPEN in names else set()
     _put_back(cells, official, had, notes)
     for key in [key for key, _ in cells if key.startswith(CHECK)]:
         names = [name for name, _ in cells]
@@ -128,7 +128,7 @@ def fit(submitted: NotebookNode, released: NotebookNode, earlier: Sequence[Relea
         cell = nbformat.from_dict({**old, "id": f"cell-{number}"})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        runs = not any(old is each for each in free) or _defines_a_task(old.source, official)
+        runs = id(old) not in free or _defines_a_task(old.source, official)
         steps.append(Step(cell, key.removeprefix(CHECK) if key.startswith(CHECK) else "", runs))
     return Fitted(steps, notes)
 
@@ -138,10 +138,11 @@ def _defines_a_task(source: str, official: dict[str, NotebookNode]) -> bool:
     return any(re.search(rf"^(def|class) {re.escape(task)}\b", source, re.M) for task in tasks)
 
 
-def _key(cell: NotebookNode, official: dict[str, NotebookNode]) -> str:
-    """Return which released cell a cell claims to be, "" if none."""
-    claim, by_id = cell.metadata.get("claim"), {c.id: key for key, c in official.items()}
-    return str(claim) if claim in official else by_id.get(cell.id, "")
+def _keys(submitted: NotebookNode, official: dict[str, NotebookNode]) -> list[str]:
+    """Return which released cell each cell claims to be, "" if none."""
+    by_id = {cell.id: key for key, cell in official.items()}
+    claims = ((cell.metadata.get("claim"), cell.id) for cell in submitted.cells)
+    return [str(claim) if claim in official else by_id.get(name, "") for claim, name in claims]
 
 
 def _had(
@@ -151,7 +152,8 @@ def _had(
 
     Most cells stand as they stood in it, and it had no others, or the fewest.
     """
-    stand = [(_key(cell, official), digest(cell.source)) for cell in submitted.cells]
+    sources = (digest(cell.source) for cell in submitted.cells)
+    stand = list(zip(_keys(submitted, official), sources, strict=True))
 
     def likeness(release: Release) -> tuple[int, int]:
         return sum(release.get(key) == said for key, said in stand if key), -len(release)
@@ -167,15 +169,18 @@ def _recognise(
 ) -> Named:
     """Name the student's cells; each name is given once. Locked ones become as released."""
     cells: Named = []
-    for cell in submitted.cells:
-        key = _key(cell, official)
+    seen: set[str] = set()
+    for cell, key in zip(submitted.cells, _keys(submitted, official), strict=True):
         del cell.metadata["claim"]
-        if key in (name for name, _ in cells if name):
-            notes.append(f"there is a second cell {key}: it ran as an ordinary cell")
+        if key in seen:
+            note = f"there is a second cell {key}: it ran as an ordinary cell"
+            notes += [note] * (note not in notes)
             key = ""
         if not key or official[key].cell_type != cell.cell_type:
             cells.append(("", cell))
-        elif not locked(official[key]):
+            continue
+        seen.add(key)
+        if not locked(official[key]):
             cell.metadata = official[key].metadata
             cells.append((key, cell))
         elif cell.source.strip() == official[key].source.strip():
@@ -199,8 +204,8 @@ def _put_back(
     """
     order = list(official)
     for place, (key, cell) in enumerate(official.items()):
-        names = [name for name, _ in cells]
-        if key in names:
+        after = {name: number for number, (name, _) in enumerate(cells, 1)}
+        if key in after:
             continue
         graded = marks(cell).get("grade")
         if not (locked(cell) or graded):
@@ -209,7 +214,7 @@ def _put_back(
             continue
         if key in had and (cell.cell_type == "code" or graded):
             notes.append(f"the cell {key} is missing: it was put back")
-        before = [names.index(k) + 1 for k in order[:place] if k in names]
-        if graded and order[place - 1] not in names:  # nothing says where: at the end
+        before = [after[k] for k in order[:place] if k in after]
+        if graded and order[place - 1] not in after:  # nothing says where: at the end
             before = [len(cells)]
         cells.insert(max(before, default=0), (key, cell))

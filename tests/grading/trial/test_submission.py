@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 
+from course_lib.grading.cells import OPEN, marks
 from course_lib.grading.errors import Refusal
 from course_lib.grading.trial import submission
 from tests.grading import hostile
@@ -118,3 +122,34 @@ def test_the_written_answer_survives(released, tmp_path):
     answer = fit.notebook.cells[cell(fit.notebook, "written")]
     assert answer.source == "Because it is so."
     assert answer.metadata.nbgrader.points == 3
+
+
+def test_the_work_of_fitting_grows_with_the_number_of_cells_and_no_faster(released):
+    """Cells without end below the one with which the open part begins; and twice the same name."""
+    keys = [marks(cell)["grade_id"] for cell in released.cells if marks(cell)]
+    known = deepcopy(released)
+    known.cells.insert(2, new_code_cell("", id=OPEN))
+
+    def steps(count):
+        book = deepcopy(known)
+        for i in range(count):
+            named = {"nbgrader": {"grade_id": keys[i % len(keys)]}} if i % 2 else {}
+            book.cells.append(new_code_cell("", metadata=named))
+        given = submission.parse(json.dumps(book).encode(), "ada.ipynb")
+        lines = 0
+
+        def trace(frame, event, _):
+            nonlocal lines
+            ours = frame.f_code.co_filename == submission.__file__
+            lines += ours and event == "line"
+            return trace if ours else None
+
+        sys.settrace(trace)
+        try:
+            fit = submission.fit(given, known)
+        finally:
+            sys.settrace(None)
+        assert len(fit.steps) >= count and len(fit.notes) < 2 * len(keys)
+        return lines
+
+    assert steps(400) < 2.5 * steps(200)

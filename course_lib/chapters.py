@@ -5,8 +5,6 @@ addresses. Identifiers (of stored evidence, of the gradebook, of the cache) do n
 a renamed course reads what it wrote before.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

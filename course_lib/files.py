@@ -1,7 +1,5 @@
 """Files: written whole or not at all, archives of one content, results that know their key."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import secrets

@@ -110,5 +110,4 @@ def _found(old: str, name: str, place: str, now: str) -> object:
         DeprecationWarning,
         stacklevel=3,
     )
-    thing: object = getattr(import_module(place), now)
-    return thing
+    return getattr(import_module(place), now)

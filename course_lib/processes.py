@@ -1,7 +1,5 @@
 """Work on many processes, here or on a cluster: a dying worker costs only what killed it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -4,8 +4,6 @@ Each command lives in a module of its own and is imported only when it is used, 
 `course --help` answers at once.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from importlib import import_module
 

@@ -1,7 +1,5 @@
 """`course adopt`: make the files that cannot read `[tool.course]` follow it."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`course book`: build the book strictly, then serve it."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """`course evidence`: the claims that the stored notebooks hold."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 from dataclasses import asdict

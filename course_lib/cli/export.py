@@ -1,7 +1,5 @@
 """`course export`: grades for a learning-management system, and the students' pages."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

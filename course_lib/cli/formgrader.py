@@ -1,7 +1,5 @@
 """`course formgrader`: a person grades the written answers."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

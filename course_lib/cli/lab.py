@@ -1,7 +1,5 @@
 """`course lab`: JupyterLab on the course."""
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """`course mutants`: show that each known mistake loses its points, and is named."""
 
-from __future__ import annotations
-
 import json
 import os
 from contextlib import closing

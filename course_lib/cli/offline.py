@@ -11,8 +11,6 @@ The kernel talks to its client through Unix sockets (jupyter's `ipc` transport),
 network.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """`make picture`: the picture of a page that README.md shows, taken from the built book."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where the course is, which chapters it has, and what to do where one may not write."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shlex

@@ -1,7 +1,5 @@
 """`course release`: make the student's version of assignments."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import click

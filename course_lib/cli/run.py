@@ -1,7 +1,5 @@
 """`course run`: the only writer of the outputs that the notebooks store."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The page on which JupyterLab opens: what is here, and how far the assignments are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path

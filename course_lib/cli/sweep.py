@@ -1,7 +1,5 @@
 """`course sweep`: one experiment at every point of a grid, here or on a cluster."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import json

@@ -1,7 +1,5 @@
 """`course test`: everything that must hold, as one run of pytest."""
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.util import find_spec

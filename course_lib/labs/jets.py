@@ -292,8 +292,7 @@ def hardest(particles: Array, k: int) -> NDArray[np.bool_]:
         array([ True, False])
     """
     pt = torch.from_numpy(coordinates(particles)[0])
-    kept: NDArray[np.bool_] = top_k(pt, min(k, len(pt))).numpy()
-    return kept
+    return top_k(pt, min(k, len(pt))).numpy()
 
 
 # What is done to a jet to see what an observable feels

@@ -207,8 +207,7 @@ def lipschitz_bound(model: nn.Sequential, size: tuple[int, int] | None = None) -
 
     Arguments and errors as `layer_norms`. Source: Szegedy et al. (2014).
     """
-    bound: Tensor = torch.stack(layer_norms(model, size)).prod(dim=0)
-    return bound
+    return torch.stack(layer_norms(model, size)).prod(dim=0)
 
 
 def _known(model: nn.Sequential) -> list[nn.Module]:

@@ -141,8 +141,7 @@ def posterior_mean(sensors: Sensors, mask: ArrayLike, readings: ArrayLike) -> Fl
         )
     root = posterior_root(sensors, read)
     heard = (said / sensors.noise)[..., read] @ sensors.A[read]
-    mean: Floats = heard @ root @ root.T
-    return mean
+    return heard @ root @ root.T
 
 
 def read_one(root: Floats, sensors: Sensors) -> Floats:
@@ -245,8 +244,7 @@ def loudest(sensors: Sensors, k: int) -> Bits:
         TypeError, ValueError: as `top_k`.
     """
     lengths = np.linalg.norm(sensors.A, axis=1)
-    mask: Bits = top_k(torch.from_numpy(lengths), k).numpy()
-    return mask
+    return top_k(torch.from_numpy(lengths), k).numpy()
 
 
 def greedy(sensors: Sensors, k: int, criterion: Criterion = a_cost) -> Bits:

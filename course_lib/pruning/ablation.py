@@ -7,15 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from course_lib.pruning.scoring import (
-    CHUNK,
-    Scored,
-    looks_around,
-)
-from course_lib.training.examples import (
-    Batch,
-    mean_of,
-)
+from course_lib.pruning.scoring import CHUNK, Scored, looks_around
+from course_lib.training.examples import Batch, mean_of
 
 # Layers that treat every row of a matrix alike: many batches can go through them as one; norms only
 # as `_row_by_row` has it.

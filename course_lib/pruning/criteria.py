@@ -42,13 +42,7 @@ from course_lib.pruning.scoring import (
     scored,
     slopes_of,
 )
-from course_lib.training.examples import (
-    Examples,
-    Loss,
-    answer,
-    mapped,
-    seeded,
-)
+from course_lib.training.examples import Examples, Loss, answer, mapped, seeded
 
 
 def magnitude(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:

@@ -222,12 +222,7 @@ def surgeon(weights: Tensor, inverse: Tensor, index: int) -> Cut:
 
 @torch.no_grad()
 def brain_surgery(
-    model: nn.Module,
-    data: Examples,
-    k: int,
-    loss: Loss = cross_entropy,
-    *,
-    damping: float = 1e-6,
+    model: nn.Module, data: Examples, k: int, loss: Loss = cross_entropy, *, damping: float = 1e-6
 ) -> Mask:
     """Cut weights of a small network one by one, the cheapest first, until k are left, in place.
 

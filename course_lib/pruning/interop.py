@@ -16,9 +16,7 @@ from torch.nn.utils import prune
 
 from course_lib.masks import Mask, prunable
 from course_lib.masks.mask import check_fits
-from course_lib.masks.weights import (
-    check_module,
-)
+from course_lib.masks.weights import check_module
 from course_lib.pruning.plain import (
     Renewed,
     check_ordinary,

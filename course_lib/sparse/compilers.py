@@ -1,7 +1,5 @@
 """Two compilers, and what each must be told: numba keeps its code, torch keeps out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps

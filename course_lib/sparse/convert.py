@@ -1,7 +1,5 @@
 """Whole networks made sparse and dense again, and why some cannot be."""
 
-from __future__ import annotations
-
 import copy
 import sys
 from collections.abc import Iterable, Iterator, Mapping

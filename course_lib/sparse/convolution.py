@@ -1,7 +1,5 @@
 """Convolutions with a sparse kernel: planes of images, shifted and multiplied, nothing unfolded."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +9,7 @@ from torch.nn import functional as F
 
 from course_lib.sparse.compilers import uncompiled
 from course_lib.sparse.formats import CSR
-from course_lib.sparse.kernels import (
-    as_feature_major,
-    multiply_into,
-    sddmm_into,
-)
+from course_lib.sparse.kernels import as_feature_major, multiply_into, sddmm_into
 from course_lib.sparse.linear import SparseLayer
 from course_lib.sparse.plan import Array, Plan
 from course_lib.sparse.products import Forward, MatrixForm

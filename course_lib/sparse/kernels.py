@@ -18,8 +18,6 @@ as the others.
 Source: Hong et al., 2018 (panels and register tiles); Gale et al., 2020 (SpMM and SDDMM).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -52,9 +50,8 @@ from course_lib.sparse.team import share
 LINE = 64  # bytes in a line of the cache, of every processor this runs on
 FLOATS = (torch.float32, torch.float64)
 TILE = 8  # registers that hold the sums of a tile: half of what AVX2 has, so that nothing spills
-SPMV_LANES = (
-    8  # a row of a sparse matrix has few weights; wider vectors would leave more of it over
-)
+# Of one example: a row of a sparse matrix has few weights, and wider vectors leave more of it over.
+SPMV_LANES = 8
 PARTS = 4  # of the rows for each thread: one that is late takes fewer
 SMALL = 2_000_000  # multiply-adds below which a second thread costs more time than it saves
 

@@ -9,8 +9,6 @@ C order. One thread. Each rung differs little from the one below, so the time th
 what that little cost.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

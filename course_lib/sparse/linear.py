@@ -9,8 +9,6 @@ lie side by side in memory, as the kernels want them. The next sparse layer find
 nothing. Use `reshape`, not `view`, on the result.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any, ClassVar
 
@@ -19,10 +17,7 @@ from torch import Tensor, nn
 
 from course_lib.sparse.compilers import NO_EXPORT, uncompiled
 from course_lib.sparse.formats import CSR
-from course_lib.sparse.kernels import (
-    FLOATS,
-    as_feature_major,
-)
+from course_lib.sparse.kernels import FLOATS, as_feature_major
 from course_lib.sparse.plan import Plan
 from course_lib.sparse.products import Forward, MatrixForm
 

@@ -1,7 +1,5 @@
 """What a pruned matrix may be made of: values, indices and pointers, checked."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

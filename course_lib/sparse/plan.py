@@ -1,7 +1,5 @@
 """How the pattern of a sparse matrix is walked: panels of columns, shares of rows."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +8,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-PANEL = (
-    32 * 1024
-)  # bytes of activations: the first-level cache of nearly every processor holds them
+# Bytes of activations: the first-level cache of nearly every processor holds them.
+PANEL = 32 * 1024
 WORTH = 20  # weights of a row in a panel, for which it pays to load and store the row's sums
 
 

@@ -7,20 +7,13 @@ differentiated, the other two are the answer. A *form* does them in memory: `Mat
 here, `_Planes` of a convolution.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from course_lib.sparse.compilers import NO_TRANSFORM, uncompiled
-from course_lib.sparse.kernels import (
-    as_feature_major,
-    feature_major,
-    multiply,
-    sddmm,
-)
+from course_lib.sparse.kernels import as_feature_major, feature_major, multiply, sddmm
 from course_lib.sparse.plan import Plan
 
 

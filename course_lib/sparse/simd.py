@@ -18,8 +18,6 @@ Nothing here checks bounds: `load` and `store` reach wherever they are told to. 
 them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ at once, and another shares OpenMP with torch. There are as many as torch uses:
 torch.set_num_threads sets both.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import threading

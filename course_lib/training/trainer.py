@@ -10,13 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask
-from course_lib.training.examples import (
-    Examples,
-    Loss,
-    check_examples,
-    check_loss,
-    checked_seeds,
-)
+from course_lib.training.examples import Examples, Loss, check_examples, check_loss, checked_seeds
 from course_lib.training.fit import StepHook, fit
 from course_lib.training.recipe import Recipe, check_recipe
 from course_lib.training.replicas import Replicas, fit_replicas

@@ -4,8 +4,6 @@ Each module of this folder but `command` is one entry, called by the module's na
 function `measure() -> list[Measurement]`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """`course bench`: measure what the course promises about time, on this machine."""
 
-from __future__ import annotations
-
 import json
 import pkgutil
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Grade a synthetic class of an assignment that imports PyTorch: submissions a minute, memory."""
 
-from __future__ import annotations
-
 import tempfile
 import threading
 from collections.abc import Callable, Iterator

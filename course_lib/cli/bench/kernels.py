@@ -1,7 +1,5 @@
 """The sparse products beside torch's dense one, torch's CSR and SciPy's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,7 +1,5 @@
 """Top-k over a hundred million weights, against `torch.topk` on the flat tensor."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

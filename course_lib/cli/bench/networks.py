@@ -1,7 +1,5 @@
 """Whole networks, sparse against dense: training step, inference, memory, first call."""
 
-from __future__ import annotations
-
 import copy
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Many networks at once against one in plain PyTorch, and removed units against dense layers."""
 
-from __future__ import annotations
-
 from functools import partial
 from statistics import median
 from time import perf_counter

@@ -1,7 +1,5 @@
 """Run every chapter twice: the second run must change nothing but the cells tagged as changing."""
 
-from __future__ import annotations
-
 import difflib
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """The lottery ticket experiment in seconds, and the race of a ticket against the whole network."""
 
-from __future__ import annotations
-
 import tempfile
 from statistics import median
 from time import perf_counter

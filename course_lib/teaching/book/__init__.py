@@ -6,8 +6,6 @@ has not said. A module each: the claims (`ledger`), the library (`reference`), a
 the kill matrix. The released assignments are put beside the pages that link to them (`links`).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

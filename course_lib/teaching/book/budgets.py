@@ -1,7 +1,5 @@
 """`{budgets}`: what each chapter costs, from `budgets.json` beside the page."""
 
-from __future__ import annotations
-
 import json
 
 from docutils import nodes

@@ -1,7 +1,5 @@
 """`{chapter-map}`: which chapter builds on which, drawn from lines such as `05: 03`."""
 
-from __future__ import annotations
-
 from html import escape
 from typing import NamedTuple
 

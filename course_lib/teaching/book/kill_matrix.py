@@ -1,7 +1,5 @@
 """`{kill-matrix}`: which mistake loses which points, from `kill_matrix.json` beside the page."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

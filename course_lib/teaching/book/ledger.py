@@ -4,8 +4,6 @@
 list of those with that verdict, `` {claim}`C1` `` a link to one of them.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from pathlib import Path

@@ -7,8 +7,6 @@ methods count once something that is reached asks for an attribute of that name.
 compared (`criterion in NEED_DATA`, `isinstance(layer, Masked)`) is not reached by that.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import defaultdict

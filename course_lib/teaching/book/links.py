@@ -3,8 +3,6 @@
 They lead to released assignments, to chapters that are not taught, to instructors' pages.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Callable

@@ -5,8 +5,6 @@
 in words with that noun.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

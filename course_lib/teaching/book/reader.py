@@ -5,8 +5,6 @@
 registers both.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

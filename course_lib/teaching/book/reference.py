@@ -5,8 +5,6 @@ docstring, the chapters that reach it and where it stands. `` {lines}`course_lib
 how many lines of code a module or a function has.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import tokenize
@@ -26,13 +24,7 @@ from sphinx.ext.napoleon import Config, GoogleDocstring
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from course_lib.chapters import chapters, course, title
-from course_lib.teaching.book.library import (
-    FUNCTIONS,
-    PACKAGE,
-    Library,
-    Place,
-    read_library,
-)
+from course_lib.teaching.book.library import FUNCTIONS, PACKAGE, Library, Place, read_library
 
 PAGES = "book/library/"  # a page a room
 NAPOLEON = Config(

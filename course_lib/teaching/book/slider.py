@@ -1,7 +1,5 @@
 """`{slider} NAME`: a chapter's first slider on another page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from docutils import nodes

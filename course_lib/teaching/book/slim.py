@@ -4,8 +4,6 @@ The theme brings two fonts with some two thousand icons and a rule of style for 
 two dozen. Run by `course_lib.teaching.book` when a build has finished.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

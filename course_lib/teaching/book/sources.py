@@ -3,8 +3,6 @@
 Whatever is read is noted as a dependency, so that the page is made anew when it changes.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

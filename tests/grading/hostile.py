@@ -265,16 +265,20 @@ for folder in ("/tmp", "/assignment", "/dev/shm"):
     except OSError:
         pass
 """
-SOCKETS = """
-import glob
-folder = glob.glob("/tmp/**/jail.*/s", recursive=True)[0]
-made = 0
-try:
-    for i in range(100):
-        open(f"{folder}/{i}", "wb").write(bytes(1 << 20))
-        made += 1
-except OSError:
-    pass
+# Files, in folders within folders, wherever the jail shows a disk of the machine.
+DISKS = """
+import os
+own = {os.stat(place).st_dev for place in ("/tmp", "/assignment", "/dev/shm")}
+made = []
+for base, folders, files in os.walk("/"):
+    if base.startswith(("/proc", "/sys", "/usr")) or "site-packages" in base:
+        folders[:] = []
+    elif os.stat(base).st_dev not in own:
+        try:
+            os.makedirs(f"{base}/a/b/c")
+            made += [open(f"{base}/a/b/c/{i}", "wb").write(bytes(1 << 20)) for i in range(5)]
+        except OSError:
+            pass
 """
 GRADEBOOK = """
 import os, sqlite3
@@ -490,7 +494,7 @@ CASES = {
     ),
     "background process": Case(BACKGROUND + good("assert started"), (5, 2), "5 of 5"),
     "thread that tinkers": Case(TINKER, (0, 0), "it returned None"),
-    "socket folder bomb": Case(SOCKETS + body(RAISES.format("made")), (0, 2), "RuntimeError: 0"),
+    "disk of the machine": Case(DISKS + body(RAISES.format("made")), (0, 2), "RuntimeError: []"),
     "deep recursion": Case(
         "import sys\nsys.setrecursionlimit(10**9)\n" + body("return keep(weights, k)"),
         (0, 2),

@@ -7,8 +7,9 @@ namespaces, fresh folders in memory, a user of its own, no capability, limits, s
 filtered.
 
 A request is JSON, with one end of a line for the answer:
-    {"fresh": folders to be made anew, "size": bytes each may hold, "keep": paths under these that
-     stay seen, "home": the folder to run in, "uid": the user, "limits": {"NPROC": 64, ...},
+    {"fresh": folders to be made anew, "size": bytes and "files": files each may hold, "keep": paths
+     under these that stay seen, "home": the folder to run in, "uid": the user, "limits":
+     {"NPROC": 32, ...},
      "filter": seccomp rules in base64, "connection": the file that tells where to listen}
 The answer is b"up" with a handle of the jail's first process, whose end is the end of all in it;
 or the reason why there is no jail.
@@ -73,8 +74,9 @@ def unshare() -> None:
 def cover(request: Request) -> None:
     """Cover what the outer jail shows of other kernels by new folders, /proc and terminals."""
     kept = [(path, os.open(path, os.O_PATH)) for path in request["keep"]]
+    room = f"size={request['size']},nr_inodes={request['files']},mode=1777"
     for folder in request["fresh"]:
-        mount("tmpfs", folder, "tmpfs", NOSUID | NODEV, f"size={request['size']},mode=1777")
+        mount("tmpfs", folder, "tmpfs", NOSUID | NODEV, room)
     for path, handle in kept:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.isdir(f"/proc/self/fd/{handle}"):
@@ -83,7 +85,8 @@ def cover(request: Request) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
         mount(f"/proc/self/fd/{handle}", path, flags=BIND)  # as read-only as it was
         os.close(handle)
-    mount("devpts", "/dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    terminals = "newinstance,ptmxmode=0666,mode=620,max=16"  # the system has 4096 for everybody
+    mount("devpts", "/dev/pts", "devpts", NOSUID | NOEXEC, terminals)
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     if os.geteuid():
         write("/proc/sys/user/max_user_namespaces", "0")

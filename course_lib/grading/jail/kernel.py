@@ -23,6 +23,7 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
+from course_lib.grading.jail import guard
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.limits import MB, Limits
 from course_lib.grading.jail.stub import library
@@ -30,6 +31,7 @@ from course_lib.grading.jail.walls import Jail, user
 
 Message = dict[str, Any]  # what Jupyter sends
 GRACE_SECONDS = 20  # for what was told to stop, on a busy machine
+LISTEN = "/tmp/kernel"  # in the jail, with a number for each line
 
 
 class KernelLost(Exception):
@@ -63,26 +65,6 @@ def hush(write):
 for stream in (sys.stdout, sys.stderr):
     stream.write = hush(stream.write)
 """
-
-
-def _memory(processes: list[psutil.Process], most: int) -> int:
-    """Return the bytes that processes hold, with what they share counted once, as far as is known.
-
-    The exact count takes milliseconds, so it is made only if the rough one is above `most`.
-    """
-    rough = exact = 0
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            rough += process.memory_info().rss
-    if rough <= most:
-        return rough
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            try:
-                exact += process.memory_full_info().pss
-            except psutil.AccessDenied:
-                exact += process.memory_info().rss
-    return exact
 
 
 class Process(Protocol):
@@ -123,35 +105,27 @@ class Kernel:
 
     def _begin(self, limits: Limits, place: str | None, jailed: bool) -> None:
         """Make a folder in `place` for the line to the kernel, start it, and greet it."""
-        self.limits, self.jailed, self.uid = limits, jailed, user()
-        self._seen, self._checked = 0, 0.0
+        self.limits, self.jailed = limits, jailed
+        self.uid, self._lock = user()
+        self._seen, self._checked, self._handles = 0, 0.0, list[int]()
         # Short, for a socket's path has at most 107 characters.
         self.folder = folder("jail.", place, self._kill)
-        self.sockets = self.folder / "s"
         try:
-            self.sockets.mkdir()
-            self.sockets.chmod(0o755)
             self._connect(self._connection())
         except BaseException:
             self.close()
             raise
 
-    @property
-    def _foreign(self) -> bool:
-        """Whether the kernel runs as another user than the grader."""
-        return self.jailed and os.geteuid() == 0
-
     def _connection(self) -> str:
         """Write the file that tells the kernel where to listen; return its path."""
-        file = str(self.sockets / "kernel.json")
+        file = str(self.folder / "kernel.json")
         key = secrets.token_hex(16).encode()
         if self.jailed:
-            write_connection_file(file, key=key, transport="ipc", ip=str(self.sockets / "k"))
+            write_connection_file(file, key=key, transport="ipc", ip=LISTEN)
         else:
             write_connection_file(file, key=key)
-        if self._foreign:
-            for path in (self.sockets, Path(file)):
-                os.chown(path, self.uid, self.uid)
+        if self.jailed and os.geteuid() == 0:  # the kernel runs as another user
+            os.chown(file, self.uid, self.uid)
         return file
 
     def _launch(self, file: str) -> Process:
@@ -161,7 +135,7 @@ class Kernel:
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
         quiet: Message = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         if self.jailed:
-            jail = Jail(self.limits, [lib], [self.sockets], self.data, lib, self.uid)
+            jail = Jail(self.limits, [lib, Path(file)], self.data, lib, self.uid)
             return jail.start(command, **quiet)
         for path in self.data:
             shutil.copy(path, self.folder)
@@ -176,12 +150,39 @@ class Kernel:
         self.context.setsockopt(zmq.RECONNECT_IVL, 5)  # ms; the kernel listens when it is ready
         self.client = BlockingKernelClient(connection_file=file, context=self.context)
         self.client.load_connection_file()
+        if self.jailed:
+            self._reach()
         self.client.start_channels(stdin=False, hb=False)
         self._greet()
         most = 3 * self.limits.output_mb * MB // 4  # the rest is for what is shown otherwise
         self.execute("", 300, expression=f"exec({HUSH.format(most=most)!r}, {{}})")
-        if self._foreign:
-            os.chown(self.sockets, 0, 0)  # from now on nothing new can be written there
+
+    def _first(self) -> int:
+        """Return the number of the first process in the jail, which is ours; 0: not yet there."""
+        with contextlib.suppress(psutil.Error):
+            return next((p.pid for p in psutil.Process(self.process.pid).children()), 0)
+        return 0
+
+    def _reach(self) -> None:
+        """Lead the client to the sockets within the jail; no folder is shared with it.
+
+        Each is held by a handle before any code of the student's runs, so that what lies at its
+        place later does not matter.
+
+        Raises:
+            KernelLost: the kernel ended before it listened.
+        """
+        client = self.client
+        for port in (client.shell_port, client.iopub_port, client.control_port):
+            while True:
+                self._guard()
+                place = f"/proc/{self._first()}/root{LISTEN}-{port}"
+                with contextlib.suppress(OSError):
+                    self._handles.append(os.open(place, os.O_PATH | os.O_NOFOLLOW))
+                    break
+                time.sleep(0.002)
+            (self.folder / f"k-{port}").symlink_to(f"/proc/self/fd/{self._handles[-1]}")
+        client.ip = str(self.folder / "k")
 
     def _greet(self, seconds: float = 600) -> None:
         """Wait until the kernel answers on both lines.
@@ -226,15 +227,13 @@ class Kernel:
             raise KernelLost("it ended the Python process")
         if not self.jailed or time.monotonic() - self._checked < every:
             return
-        self._checked, most, files = time.monotonic(), 2 * self.limits.memory_mb, []
+        self._checked, first = time.monotonic(), self._first()
         with contextlib.suppress(psutil.Error):
-            inside = psutil.Process(self.process.pid).children(recursive=True)
-            if _memory(inside, most * MB) > most * MB:
-                raise KernelLost(f"it held more than {most} MB of memory")
-        with contextlib.suppress(OSError):
-            files = [path.lstat().st_size for path in self.sockets.iterdir()]
-        if len(files) > 20 or sum(files) > MB:
-            raise KernelLost("it wrote files into the folder of its sockets")
+            inside = [p.pid for p in psutil.Process(first).children(recursive=True)]
+            if why := guard.excess(first, inside, 2 * self.limits.memory_mb * MB):
+                raise KernelLost(why)
+        if why := guard.shortage():
+            raise KernelLost(why, ours=True)
 
     def execute(
         self,
@@ -289,7 +288,10 @@ class Kernel:
         if hasattr(self, "client"):
             self.client.stop_channels()
             self.context.destroy(linger=0)
+        while self._handles:
+            os.close(self._handles.pop())
         remove(self.folder)
+        self._lock.close()
 
     def __enter__(self) -> Kernel:
         return self

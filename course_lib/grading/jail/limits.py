@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 MB = 1 << 20
 HOME = "/assignment"  # the folder in which a jailed notebook runs
+FRESH = ("/dev/shm", "/tmp", HOME)  # what each jail has of its own, in memory
+FILES = 20_000  # in each of these, folders and links too
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Limits:
 
     memory_mb: int = 2048
     cpu_s: int = 120
-    processes: int = 64
+    processes: int = 32
     files_mb: int = 256
     cell_s: float = 30
     total_s: float = 180
@@ -36,6 +38,7 @@ class Limits:
             "CPU": self.cpu_s,
             "NPROC": self.processes,
             "FSIZE": self.files_mb * MB,
-            "NOFILE": 1024,
-            "CORE": 0,
+            "NOFILE": 256,
+            "SIGPENDING": 256,
+            "CORE": 1,  # 0 would call the machine's own handler of crashes, were one set up
         }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import platform
 import shlex
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.grading.errors import Refusal
-from course_lib.grading.jail.limits import HOME, MB, Limits
+from course_lib.grading.jail.limits import FRESH, HOME, MB, Limits
 from course_lib.grading.jail.seccomp import MACHINES, filter_of
 
 UMASK = 0o022  # in every jail, whatever the grader's
@@ -44,11 +46,32 @@ while True:
 """
 
 
-def user() -> int:
-    """Return the user id that the next jail runs under: as root, one that no other jail has."""
-    if os.geteuid() == 0:
-        return UIDS[(os.getpid() * 61 + next(_turn)) % len(UIDS)]
-    return os.getuid()
+def user() -> tuple[int, socket.socket]:
+    """Return the user id that the next jail runs under, and what must be closed after its end.
+
+    As root it is one that no other jail has, of whatever process: a name that is this one's while
+    the socket is open, however its process ends.
+
+    Raises:
+        Refusal: all are taken.
+    """
+    lock = socket.socket(socket.AF_UNIX)
+    if os.geteuid() != 0:
+        return os.getuid(), lock
+    for _ in UIDS:
+        uid = UIDS[(os.getpid() * 61 + next(_turn)) % len(UIDS)]
+        with contextlib.suppress(OSError):
+            lock.bind(f"\0course_lib jail {uid}")
+            return uid, lock
+    lock.close()
+    raise Refusal(f"{len(UIDS)} jails run on this machine, and there is no user for another")
+
+
+def _anybody() -> int:
+    """Return such a user id for a jail of ours in which no student's code runs."""
+    uid, lock = user()
+    lock.close()
+    return uid
 
 
 def rules_here() -> bytes:
@@ -75,7 +98,7 @@ def python() -> list[Path]:
 class Jail:
     """The walls of one jail: what is seen inside, and as whom the command runs.
 
-    read: paths seen at their own place, read-only. write: the same, writable.
+    read: paths seen at their own place, read-only.
     data: files seen in the folder of the notebook, read-only.
     path: where Python looks for modules first.
     uid: the user.
@@ -83,10 +106,9 @@ class Jail:
 
     limits: Limits
     read: Iterable[Path] = ()
-    write: Iterable[Path] = ()
     data: Iterable[Path] = ()
     path: Path | str = ""
-    uid: int = field(default_factory=user)
+    uid: int = field(default_factory=_anybody)
 
     @property
     def root(self) -> bool:
@@ -138,6 +160,8 @@ class Jail:
             "LANG": "C.UTF-8",
             "PYTHONHASHSEED": "0",
             "OMP_NUM_THREADS": "1",
+            "NUMBA_NUM_THREADS": "4",  # these two would take one a core: more than there may be
+            "LOKY_MAX_CPU_COUNT": "4",
             "IPYTHONDIR": "/tmp/ipython",
             "MPLCONFIGDIR": "/tmp/matplotlib",
             "MPLBACKEND": "agg",
@@ -151,17 +175,17 @@ class Jail:
         args = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"]
         args += ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
         args += ["--proc", "/proc", "--dev", "/dev"]
-        for folder in ("/dev/shm", "/tmp", HOME):
+        args += ["--dev-bind", "/dev/null", "/dev/zero"]  # shared, it is memory that nothing shows
+        for folder in FRESH:
             size = str(self.limits.files_mb * MB)
             args += ["--size", size, "--perms", "1777", "--tmpfs", folder]
         made = {Path("/"), Path("/tmp")}
-        for kind, paths in (("--ro-bind", seen), ("--bind", self.write)):
-            for path in paths:
-                for parent in reversed(path.parents):  # bubblewrap alone would close them to others
-                    if parent not in made and not any(parent.is_relative_to(p) for p in seen):
-                        args += ["--perms", "0755", "--dir", str(parent)]
-                        made.add(parent)
-                args += [kind, str(path), str(path)]
+        for path in seen:
+            for parent in reversed(path.parents):  # bubblewrap alone would close them to others
+                if parent not in made and not any(parent.is_relative_to(p) for p in seen):
+                    args += ["--perms", "0755", "--dir", str(parent)]
+                    made.add(parent)
+            args += ["--ro-bind", str(path), str(path)]
         for path in self.data:
             args += ["--ro-bind", str(path), f"{HOME}/{path.name}"]
         return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]

@@ -22,7 +22,7 @@ from pathlib import Path
 from course_lib.grading.jail import forkserver
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.kernel import Kernel, KernelLost, Process
-from course_lib.grading.jail.limits import HOME, MB, Limits
+from course_lib.grading.jail.limits import FILES, FRESH, HOME, MB, Limits
 from course_lib.grading.jail.stub import library
 from course_lib.grading.jail.walls import Jail, python, rules_here
 
@@ -35,7 +35,6 @@ ALWAYS = (
     "numpy.random",
     "encodings.idna",
 )
-FRESH = ("/dev/shm", "/tmp", HOME)  # what each jail has of its own
 IMPORT_SECONDS, FORK_SECONDS = 600, 300  # for what hangs
 
 
@@ -82,7 +81,10 @@ class WarmKernel(Kernel):
         self._begin(warm.limits, str(warm.pool), True)
 
     def _launch(self, file: str) -> Process:
-        return self.warm.fork(self.sockets, self.uid, file)
+        return self.warm.fork(self.uid, file)
+
+    def _first(self) -> int:
+        return self.process.pid
 
 
 class Warm:
@@ -142,7 +144,7 @@ class Warm:
 
     def _start(self, modules: list[str]) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        jail = Jail(self.limits, [self.lib], [self.pool], self.data, self.lib)
+        jail = Jail(self.limits, [self.lib, self.pool], self.data, self.lib)
         source = Path(forkserver.__file__).read_text(encoding="utf-8")
         quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
         with theirs:
@@ -152,7 +154,7 @@ class Warm:
         if (said := self.control.recv(1000).decode()) != "ready":
             raise KernelLost(said or "the process that is to be forked ended at its start")
 
-    def fork(self, sockets: Path, uid: int, file: str) -> Forked:
+    def fork(self, uid: int, file: str) -> Forked:
         """Start a kernel that listens where `file` says; see `forkserver` for what is asked.
 
         Raises:
@@ -161,7 +163,8 @@ class Warm:
         request = {
             "fresh": FRESH,
             "size": self.limits.files_mb * MB,
-            "keep": [str(self.lib), str(sockets), *self._covered()],
+            "files": FILES,
+            "keep": [str(self.lib), file, *self._covered()],
             "home": HOME,
             "uid": uid,
             "limits": self.limits.resources,

@@ -1,0 +1,81 @@
+"""What is one jail's and what is everybody's: no notebook takes more of it than its share."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import warnings
+
+import pytest
+
+from course_lib.grading.jail.kernel import Kernel, KernelLost
+from course_lib.grading.jail.limits import Limits
+from course_lib.grading.jail.warm import Warm, WarmKernel
+from tests.grading.jail.hogs import HOGS
+from tests.grading.jail.test_walls import by_a_normal_user
+
+LIMITS = Limits(memory_mb=256, files_mb=16)  # 512 MB in all
+
+
+@pytest.fixture(scope="module")
+def warm():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Warm(LIMITS) as warm:
+            yield warm
+
+
+def said(live, expression):
+    reply = live.execute("", 30, expression=expression)
+    return ast.literal_eval(reply["user_expressions"]["it"]["data"]["text/plain"])
+
+
+def outcome(live, source):
+    """What a hog got, or why it was ended."""
+    try:
+        reply = live.execute(source, 60)
+        return said(live, "taken") if reply["status"] == "ok" else json.dumps(reply)
+    except KernelLost as lost:
+        assert not lost.ours
+        return str(lost)
+
+
+def held(name, got):
+    hog = HOGS[name]
+    return got <= hog.most if isinstance(got, int) else hog.words in got
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOGS)
+@pytest.mark.parametrize("warmth", ["cold", "warm"])
+def test_no_notebook_takes_more_than_its_share(warmth, name, warm):
+    with warm.kernel() if warmth == "warm" else Kernel(LIMITS) as live:
+        assert isinstance(live, WarmKernel) == (warmth == "warm")
+        got = outcome(live, HOGS[name].source)
+        assert held(name, got), got
+
+
+BY_NOBODY = """
+import json, os, warnings
+from course_lib.grading.jail.kernel import Kernel
+from course_lib.grading.jail.warm import Warm
+from tests.grading.jail.hogs import HOGS
+from tests.grading.jail.test_resources import LIMITS, outcome
+warnings.filterwarnings("error", "kernels start cold")
+found = {"uid": os.getuid()}
+with Warm(LIMITS) as warm:
+    for warmth, make in {"cold": lambda: Kernel(LIMITS), "warm": warm.kernel}.items():
+        for name, hog in HOGS.items():
+            with make() as live:
+                found[f"{warmth} {name}"] = outcome(live, hog.source)
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as a normal user here")
+def test_nor_where_a_normal_user_grades():
+    found = by_a_normal_user(BY_NOBODY)
+    assert found.pop("uid") == 65534 and len(found) == 2 * len(HOGS)
+    assert {n: got for n, got in found.items() if not held(n.split(" ", 1)[1], got)} == {}

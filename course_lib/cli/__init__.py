@@ -23,7 +23,7 @@ COMMANDS = {
     "evidence": ("evidence", "List the claims of the chapters, as measured."),
     "adopt": ("adopt", "Make files follow the course's name, address and chapters."),
     "release": ("release", "Make the student's version of assignments."),
-    "check": ("check", "Check a student's notebook with the visible checks."),
+    "check": ("check", "Check your own notebook before you hand it in: it runs without a jail."),
     "grade": ("grade", "Grade a folder of submissions in a jail."),
     "export": ("export", "Hand grades over to Canvas, Moodle or a spreadsheet."),
     "formgrader": ("formgrader", "Grade the written answers, in a browser."),

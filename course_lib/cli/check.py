@@ -20,7 +20,8 @@ def check(notebook: Path) -> None:
 
     It is a file, or an assignment by its number (01), its name or its folder.
 
-    They run in a new kernel, as in grading.
+    They run in a new kernel, as in grading, but without a jail: for your own work alone. Somebody
+    else's notebook could do here whatever you can; `course grade` runs it in a jail.
 
     Exit code 1 if something is to be mended.
     """

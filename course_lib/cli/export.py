@@ -50,7 +50,7 @@ def export(
     from course_lib.grading.errors import Refusal, clean
     from course_lib.grading.grades import feedback
     from course_lib.grading.grades import tally as grades
-    from course_lib.grading.grades.gradebook import Book
+    from course_lib.grading.grades.gradebook import Book, storing
     from course_lib.grading.grades.store import verdicts, write
     from course_lib.grading.grades.tables import Export, plain
 
@@ -61,7 +61,7 @@ def export(
         found = list(verdicts(folder, name).values())
         if not found:
             raise Refusal(f"{folder} holds no grades of {name}. Call `course grade` first.")
-        with Book(folder, assignment, url) as book:
+        with storing(folder, "the export", "export"), Book(folder, assignment, url) as book:
             given = book.given()
         tallies = grades.tallies(found, given)
         files = {f"{name}.csv": Export(plain(found, given))}
@@ -70,16 +70,17 @@ def export(
                 own = wanted.read_bytes() if isinstance(wanted, Path) else b""
                 request = Request(tallies, name, partial, own, column)
                 files[f"{name}.{system}.csv"] = EXPORTS[system].make(request)
+        with storing(folder, "the export", "export"):
+            for verdict in found:
+                if why := feedback.write_page(folder, verdict, given.get(verdict.student)):
+                    click.echo(clean(f"{verdict.student}: {why}", 600), err=True)
+            for file, result in files.items():
+                write(folder / "export" / file, result.content)
+                click.echo(f"{folder / 'export' / file}", err=True)
+                for note in result.notes:
+                    click.echo(f"  {note}", err=True)
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
-    for verdict in found:
-        if why := feedback.write_page(folder, verdict, given.get(verdict.student)):
-            click.echo(clean(f"{verdict.student}: {why}", 600), err=True)
-    for file, result in files.items():
-        write(folder / "export" / file, result.content)
-        click.echo(f"{folder / 'export' / file}", err=True)
-        for note in result.notes:
-            click.echo(f"  {note}", err=True)
     for line in grades.incomplete(tallies):
         click.echo(line, err=True)
     if as_json:

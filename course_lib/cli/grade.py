@@ -66,6 +66,8 @@ def grade(
     from course_lib.grading.authoring.assignment import Assignment
     from course_lib.grading.errors import Refusal, clean
     from course_lib.grading.grades import batch as batches
+    from course_lib.grading.grades.tables import table
+    from course_lib.grading.grades.tally import names_of
     from course_lib.grading.intake.collect import report
 
     exercises = course_root() / "exercises"
@@ -95,7 +97,20 @@ def grade(
             if batch.older:
                 click.echo(
                     f"{batch.older} of these were graded by another version of the assignment or "
-                    "of the grader; --again grades all anew by today's",
+                    "of the grader, or with other inputs; where rules differ the table marks it, "
+                    "and --again grades all anew by today's",
+                    err=True,
+                )
+            if batch.gone:
+                click.echo(
+                    f"{len(batch.gone)} graded before are not in this download: "
+                    f"{names_of(batch.gone)}. Their grades stay, and are marked in the table",
+                    err=True,
+                )
+            if batch.lost:
+                click.echo(
+                    "the file of the seed is gone; the grades that are there tell it, and it is "
+                    "used again",
                     err=True,
                 )
             coming = stack.enter_context(closing(batch.grade()))
@@ -118,7 +133,7 @@ def grade(
     if as_json:
         click.echo(json.dumps([v.stored() for v in verdicts], indent=1, ensure_ascii=False))
     else:
-        click.echo(batches.table(verdicts, [task.name for task in assignment.tasks]))
+        click.echo(table(verdicts, [task.name for task in assignment.tasks]))
     for line in batches.attention(verdicts, unmarked, batch.faults):
         click.echo(line, err=True)
     if any(verdict.status == "ungraded" for verdict in verdicts):

@@ -40,6 +40,12 @@ def locked(cell: NotebookNode) -> bool:
     return bool(marks(cell).get("locked") or is_check(cell))
 
 
+def unanswered(book: NotebookNode) -> list[str]:
+    """Return the names of the written answers that are still to be written."""
+    empty = ("", ASKED)
+    return [grade_id(c) for c in book.cells if is_written(c) and c.source.strip() in empty]
+
+
 def answered(released: NotebookNode, sources: Mapping[str, str]) -> NotebookNode:
     """Return a released notebook with these sources in the cells of these names."""
     book = deepcopy(released)

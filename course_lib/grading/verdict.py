@@ -13,6 +13,8 @@ Plain = dict[str, Any]  # data as JSON has it
 
 FORM = 2
 UNWRITTEN = "it is not written yet (NotImplementedError)"
+UNTOUCHED = "nothing was written: it is the notebook as it was released"  # a note of the grader's
+GONE = "no longer in the download"  # a note on how it was handed in
 UNREACHED = "not reached"  # how the reason begins where the notebook had stopped before
 RETURNED, RAISED, EXPECTED = "it returned ", "it raised ", "expected    "
 
@@ -145,13 +147,14 @@ class Outcome:
 class Verdict(Outcome):
     """What is stored of one submission: the truth, from which all else is made.
 
-    student, name, id: who handed in: as a name of files, and as the learning-management system has
-        the person.
+    student, name, id, system: who handed in: as a name of files, and as the learning-management
+        system has the person. A student is the number `id` of that system, whatever the name.
     late, handed: whether and how it was handed in.
     total: what the tasks are worth. written: the answers that a person grades.
     seed: of the inputs. fingerprint, grader, sha256: digests of the assignment, of the code that
         graded, of the notebook.
-    time, course: when it was graded (ISO 8601, UTC), and by which version of the course.
+    time, course: when it was graded (ISO 8601, UTC), and by which version of the course, of Python
+        and of NumPy.
     by_hand: {task or written answer: points that count in the place of others, the last of all}.
     earlier: the verdicts that this one came after, as they were stored.
     """
@@ -160,6 +163,7 @@ class Verdict(Outcome):
     student: str = ""
     name: str = ""
     id: str = ""
+    system: str = ""
     late: bool = False
     handed: list[str] = field(default_factory=list)
     total: float = 0.0
@@ -173,6 +177,11 @@ class Verdict(Outcome):
     by_hand: dict[str, list[ByHand]] = field(default_factory=dict)
     earlier: list[Plain] = field(default_factory=list)
     form: int = FORM
+
+    @property
+    def rules(self) -> tuple[str, str, str]:
+        """All that decided the score beside the notebook."""
+        return self.fingerprint, self.grader, self.seed
 
     def stored(self) -> Plain:
         """Return it as plain data, which `read` takes."""

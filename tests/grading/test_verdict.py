@@ -46,6 +46,7 @@ FULL = Verdict(
     student="ada",
     name="Lovelace, Ada",
     id="101",
+    system="Canvas",
     late=True,
     handed=["twice"],
     total=3.0,

@@ -7,24 +7,31 @@ good on the next call if the grader was killed in between.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
+import platform
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from course_lib import __version__
 from course_lib.files import DRAFT
 from course_lib.grading.authoring.assignment import Assignment
-from course_lib.grading.errors import Refusal, clean, columns
+from course_lib.grading.cells import marks
+from course_lib.grading.errors import Refusal, clean
 from course_lib.grading.grades import feedback
-from course_lib.grading.grades.gradebook import Book
+from course_lib.grading.grades.gradebook import Book, storing
+from course_lib.grading.grades.people import chosen, named
 from course_lib.grading.grades.store import place, text, verdicts, write
 from course_lib.grading.grades.tables import plain
 from course_lib.grading.grades.tally import tallies
@@ -33,13 +40,17 @@ from course_lib.grading.jail.folders import end_all
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.trial import submission, worker
 from course_lib.grading.trial.worker import Graded
-from course_lib.grading.verdict import Given, Outcome, Plain, Verdict
+from course_lib.grading.verdict import GONE, UNTOUCHED, Given, Outcome, Plain, Verdict
 from course_lib.processes import Dropped, Task, work
 
 
 def fingerprint(assignment: Assignment) -> str:
-    """Return a digest of what decides a score: cells, spec, mutants and data of an assignment."""
-    digest = hashlib.sha256(json.dumps(assignment.source.cells, sort_keys=True).encode())
+    """Return a digest of what decides a score: code, spec, mutants and data of an assignment.
+
+    No prose does, nor the day to hand in.
+    """
+    cells = [(c.source if c.cell_type == "code" else "", marks(c)) for c in assignment.source.cells]
+    digest = hashlib.sha256(json.dumps(cells, sort_keys=True).encode())
     for path in (assignment.spec_path, assignment.mutants_path, *assignment.data):
         content = path.read_bytes()
         digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
@@ -60,13 +71,14 @@ def blank(assignment: Assignment, handed: Handed, seed: int) -> Verdict:
         seed=f"{seed:x}",
         fingerprint=fingerprint(assignment),
         grader=worker.version().hex()[:16],
+        course=f"{__version__}, Python {platform.python_version()}, NumPy {np.__version__}",
     )
 
 
 def _about(handed: Handed) -> Plain:
     """Return what a verdict says of who handed in, and how."""
-    about = {"student": handed.student, "name": handed.name, "id": handed.id}
-    return {**about, "late": handed.late, "handed": list(handed.notes)}
+    about = {key: getattr(handed, key) for key in ("student", "name", "id", "system", "late")}
+    return {**about, "handed": list(handed.notes)}
 
 
 @contextmanager
@@ -100,27 +112,20 @@ def batch(
     if executor is None:
         ready()
     with ExitStack() as stack:
-        with _storing(out):
+        with storing(out):
             stack.enter_context(_locked(out))
             folder = stack.enter_context(_scratch(out))
-        handed = _chosen(collect(sources, assignment.name, folder), only)
-        with _storing(out):
+        collected = collect(sources, assignment.name, folder)
+        with storing(out):
             book = stack.enter_context(Book(out, assignment, url))
-        yield Batch(assignment, out, handed, again or bool(only), book, workers, executor)
-
-
-@contextmanager
-def _storing(out: Path) -> Iterator[None]:
-    """Tell in a sentence what became of the grades if one cannot be stored."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (OSError, SQLAlchemyError) as error:
-        raise Refusal(
-            f"a grade could not be written: {error}. What was graded before is stored in {out}; "
-            "mend this and grade again."
-        ) from error
+        stored = verdicts(out, assignment.name)
+        handed = named(collected, stored, book.numbers())
+        wanted = chosen(handed, only)
+        found = Batch(assignment, out, wanted, again or bool(only), book, workers, executor)
+        found.gone = sorted(stored.keys() - {h.student for h in handed})
+        if again and not only:
+            found.seeds.clear()  # a seed that was removed is to be another
+        yield found
 
 
 @contextmanager
@@ -154,25 +159,15 @@ def _scratch(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _chosen(handed: list[Handed], only: Sequence[str]) -> list[Handed]:
-    """Return the submissions of the students named (by student, name or id); all if none is."""
-    called = {h.student: {h.student, h.name, h.id} - {""} for h in handed}
-    known = set().union(*called.values())
-    for name in only:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f"Did you mean {' or '.join(near)}?" if near else "See the names with --json."
-            raise Refusal(f"no submission is from {name!r}. {hint}")
-    return [h for h in handed if not only or called[h.student] & set(only)]
-
-
 class Batch:
     """The submissions of one call.
 
     Attributes:
         handed: all of them, in order.
         kept: {student: the stored verdict}, where the notebook is still the same.
-        older: how many of these were graded when assignment or grader were others.
+        older: how many of these were graded by other rules than today's.
+        gone: the students who were graded before, and are not in this download.
+        seeds: those that the stored verdicts were graded with.
         todo: those that are to be graded.
         faults: {student: what else went wrong, after its verdict was stored}.
     """
@@ -190,15 +185,16 @@ class Batch:
         self.assignment, self.out, self.handed, self.book = assignment, out, handed, book
         self.workers, self.executor = workers or os.cpu_count() or 1, executor
         self.table = out / "grades" / f"{assignment.name}.csv"
-        stored = verdicts(out, assignment.name)
+        self.stored = verdicts(out, assignment.name)
         self.kept = {
-            h.student: replace(stored[h.student], **_about(h))
+            h.student: replace(self.stored[h.student], **_about(h))
             for h in handed
-            if not again and h.student in stored and _stands(stored[h.student], h)
+            if not again and h.student in self.stored and _stands(self.stored[h.student], h)
         }
+        self.seeds = Counter(v.seed for v in self.stored.values() if v.seed)
         today = (fingerprint(assignment), worker.version().hex()[:16])
-        rules = [(v.fingerprint, v.grader) for v in self.kept.values()]
-        self.older = len(rules) - rules.count(today)
+        self.older = sum(v.rules != (*today, self._seed()) for v in self.kept.values())
+        self.gone: list[str] = []
         self.todo = [h for h in handed if h.student not in self.kept]
         self.faults: dict[str, str] = {}
 
@@ -207,16 +203,34 @@ class Batch:
         """What a person gave each student before this call."""
         return self.book.given()
 
+    @property
+    def _place(self) -> Path:
+        return self.out / "grades" / f"{self.assignment.name}.seed"
+
+    @property
+    def lost(self) -> bool:
+        """Was the file of the seed lost, though the verdicts still hold it?"""
+        return bool(self.seeds) and not self._place.exists()
+
+    def _seed(self) -> str:
+        """Return the seed of the class as its file or else its verdicts have it; "" if none has."""
+        if not self._place.exists():
+            return next((seed for seed, _ in self.seeds.most_common(1)), "")
+        try:
+            return f"{int(self._place.read_text(), 16):x}"
+        except ValueError:
+            raise Refusal(
+                f"{self._place} holds no seed. Remove it, and call the same again: the grades that "
+                "are there tell it."
+            ) from None
+
     @cached_property
     def seed(self) -> int:
         """The seed of the inputs: drawn once for a class, so that all its scores are alike."""
-        path = self.out / "grades" / f"{self.assignment.name}.seed"
-        if not path.exists():
-            write(path, f"{secrets.randbits(64):x}\n".encode())
-        try:
-            return int(path.read_text(), 16)
-        except ValueError:
-            raise Refusal(f"{path} holds no seed. Remove it, and grade with --again.") from None
+        seed = self._seed() or f"{secrets.randbits(64):x}"
+        if not self._place.exists():
+            write(self._place, f"{seed}\n".encode())
+        return int(seed, 16)
 
     def grade(self) -> Generator[Verdict, None, None]:
         """Grade what is to be graded; yield each verdict once it is stored.
@@ -227,31 +241,33 @@ class Batch:
             Refusal: a worker has no jail, the cluster is gone, a grade cannot be stored. What was
                 graded before is stored.
         """
-        with _storing(self.out):
+        with storing(self.out):
             self.table.unlink(missing_ok=True)  # it is there only when the class is whole
-            for student, verdict in verdicts(self.out, self.assignment.name).items():
+            for student, verdict in self.stored.items():
                 kept = self.kept.get(student, verdict)
+                if student in self.gone:
+                    kept = replace(kept, handed=[*dict.fromkeys((*kept.handed, GONE))])
                 if kept != verdict:  # handed in as before, but told otherwise: late, say
                     write(place(self.out, self.assignment.name, student), text(kept))
                 self._publish(kept)
         with closing(self._graded()) as graded:
             for verdict, notebook in graded:
-                with _storing(self.out):
+                with storing(self.out):
                     self._store(verdict, notebook)
                 yield verdict
         everything = verdicts(self.out, self.assignment.name).values()
-        with _storing(self.out):
+        with storing(self.out):
             write(self.table, plain(everything, self.book.given()))
 
     def _graded(self) -> Generator[tuple[Verdict, bytes], None, None]:
         """Yield verdicts and notebooks as they come, first of those that cannot be graded."""
-        with _storing(self.out):
+        with storing(self.out):
             seed = self.seed
-        blanks = {h.student: blank(self.assignment, h, seed) for h in self.todo}
+        blanks = {h.student: self._blank(h, seed) for h in self.todo}
         readable = {}
         for h in self.todo:
             if isinstance(h.notebook, Refusal):
-                yield replace(blanks[h.student], why=str(h.notebook)), b""
+                yield replace(blanks[h.student], why=str(h.notebook), time=_now()), b""
             else:
                 readable[h.student] = h.notebook
         if not readable:
@@ -264,7 +280,7 @@ class Batch:
                 try:
                     content = submission.content(path)
                 except (Refusal, OSError) as problem:
-                    unread.append((replace(blanks[student], why=str(problem)), b""))
+                    unread.append((replace(blanks[student], why=str(problem), time=_now()), b""))
                 else:
                     blanks[student] = replace(blanks[student], sha256=_sha256(content))
                     yield student, (sealed, content, path.name)
@@ -273,8 +289,17 @@ class Batch:
         with closing(working) as done:
             for student, result, error in done:
                 found, notebook = _survived(error) if error else result
-                yield replace(blanks[student], **vars(found)), notebook
+                yield replace(blanks[student], **vars(found), time=_now()), notebook
         yield from unread
+
+    def _blank(self, handed: Handed, seed: int) -> Verdict:
+        """Return the verdict that is to be filled; one that was given before is kept in it."""
+        new, old = blank(self.assignment, handed, seed), self.stored.get(handed.student)
+        if old is None:
+            return new
+        before = {key: value for key, value in old.stored().items() if key != "earlier"}
+        given = [before] if old.status == "graded" else []
+        return replace(new, by_hand=old.by_hand, earlier=[*old.earlier, *given])
 
     def _store(self, verdict: Verdict, notebook: bytes) -> None:
         """Store a verdict, with all that belongs to it.
@@ -310,6 +335,10 @@ class Batch:
         return found
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _stands(verdict: Verdict, handed: Handed) -> bool:
     """Is this the verdict on this very notebook, by whatever version of the assignment?"""
     if verdict.status != "graded" or isinstance(handed.notebook, Refusal):
@@ -338,17 +367,6 @@ def _survived(error: BaseException) -> Graded:
     return Outcome(why=clean(why, 300)), b""
 
 
-def table(verdicts: list[Verdict], tasks: list[str]) -> str:
-    """Return the verdicts as a table: student, points of each task, total, note."""
-    rows = [["student", *tasks, "total", "note"]]
-    for v in verdicts:
-        points = {t.name: f"{t.points:g}" for t in v.tasks}
-        total = "" if v.points is None else f"{v.points:g}/{v.total:g}"
-        note = f"UNGRADED: {v.why}" if v.status == "ungraded" else "; ".join(v.notes)
-        rows.append([v.student, *(points.get(t, "") for t in tasks), total, note])
-    return columns(rows)
-
-
 def attention(
     verdicts: list[Verdict], unmarked: dict[str, list[str]], faults: dict[str, str]
 ) -> list[str]:
@@ -359,7 +377,8 @@ def attention(
     lines = []
     for v in verdicts:
         why = [f"it has no score: {v.why}"] if v.status == "ungraded" else []
-        why += ["it is late"] * v.late + v.handed
+        why += ["it has no point at all"] * (v.points == 0 and UNTOUCHED not in v.notes)
+        why += [UNTOUCHED] * (UNTOUCHED in v.notes) + ["it is late"] * v.late + v.handed
         why += [faults[v.student]] if v.student in faults else []
         if why:
             lines.append(clean(f"  {v.student}: {'; '.join(why)}", 600))

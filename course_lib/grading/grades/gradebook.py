@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +19,22 @@ from course_lib.grading.errors import Refusal
 from course_lib.grading.verdict import Given, Hand, Verdict
 
 COURSE = "the-statue-within"
+
+
+@contextmanager
+def storing(out: Path, what: str = "a grade", verb: str = "grade") -> Iterator[None]:
+    """Tell in a sentence what became of the grades if a file or a row cannot be stored."""
+    from nbgrader.api import InvalidEntry
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (OSError, SQLAlchemyError, InvalidEntry) as error:
+        why = str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
+        raise Refusal(
+            f"{what} could not be written: {why}. What was graded before is stored in {out}; "
+            f"mend this and {verb} again."
+        ) from error
 
 
 class Assigned(Protocol):
@@ -53,6 +72,7 @@ class Book:
         from sqlalchemy.exc import SAWarning
 
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's own, about its own queries
+        logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # its tracebacks: `storing` tells
 
         out.mkdir(parents=True, exist_ok=True)
         # nbgrader calls `alembic` by name when it makes a database.
@@ -94,6 +114,10 @@ class Book:
                 else:
                     grade.needs_manual_grade = grade.manual_score is None
         self.book.db.commit()
+
+    def numbers(self) -> list[tuple[str, str]]:
+        """Return the students whose number of a learning-management system is known, with it."""
+        return [(s.id, s.lms_user_id) for s in self.book.students if s.lms_user_id]
 
     def given(self) -> dict[str, Given]:
         """Return {student: what a person gave}: points and comments as formgrader stored them.

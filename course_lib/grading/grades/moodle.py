@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from course_lib.grading.grades.tables import Export, csv_of, harmless
@@ -17,9 +18,13 @@ def moodle(grades: Sequence[Grade], *, partial: bool = False) -> Export:
     """
     found = Export()
     rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Grade can be changed"]]
+    numbers = Counter(grade.id for grade in grades if grade.id)
     for grade in grades:
         digits = re.fullmatch(r"(?:Participant )?(\d+)", grade.id)
-        if digits:
+        if numbers[grade.id] > 1:
+            found.unplaced.append(grade.student)
+            found.notes.append(f"{names_of([grade.student])} is Participant {grade.id}, as another")
+        elif digits:
             name, score = harmless(grade.name or grade.student), number(grade.score(partial))
             rows.append([f"Participant {digits[1]}", name, score, number(grade.total), "Yes"])
         elif grade.score(partial) is not None:

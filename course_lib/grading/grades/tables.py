@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from course_lib.grading.errors import clean
+from course_lib.grading.errors import clean, columns
 from course_lib.grading.grades.tally import Grade, number, tallies
 from course_lib.grading.verdict import Given, Verdict
 
@@ -25,6 +25,17 @@ class Export:
     content: bytes = b""
     notes: list[str] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
+
+
+def table(verdicts: list[Verdict], tasks: list[str]) -> str:
+    """Return the verdicts as a table: student, points of each task, total, note."""
+    rows = [["student", *tasks, "total", "note"]]
+    for v in verdicts:
+        points = {t.name: f"{t.points:g}" for t in v.tasks}
+        total = "" if v.points is None else f"{v.points:g}/{v.total:g}"
+        note = f"UNGRADED: {v.why}" if v.status == "ungraded" else "; ".join(v.notes)
+        rows.append([v.student, *(points.get(t, "") for t in tasks), total, note])
+    return columns(rows)
 
 
 def plain(verdicts: Iterable[Verdict], given: Mapping[str, Given] | None = None) -> bytes:
@@ -54,11 +65,12 @@ def plain(verdicts: Iterable[Verdict], given: Mapping[str, Given] | None = None)
 
 def _note(grade: Grade) -> str:
     if grade.why:
-        return f"no score: {clean(grade.why)}"
+        return "; ".join([f"no score: {clean(grade.why)}", *grade.marked])
     waiting = f"{number(grade.points)} so far; no points yet for {', '.join(grade.waiting)}"
     by_hand = [part.name for part in grade.tasks if part.by_hand]
     notes = [waiting] if grade.waiting else []
-    return "; ".join(notes + ([f"by hand: {', '.join(by_hand)}"] if by_hand else []))
+    notes += [f"by hand: {', '.join(by_hand)}"] if by_hand else []
+    return "; ".join([*notes, *grade.marked])
 
 
 def harmless(text: str) -> str:

@@ -6,12 +6,14 @@ a written answer has no points it is not complete, and learning-management syste
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from course_lib.grading.errors import clean
-from course_lib.grading.verdict import Given, Hand, Plain, Verdict
+from course_lib.grading.verdict import GONE, Given, Hand, Plain, Verdict
+
+OTHER = "graded by other rules than the latest (`course grade --again` makes all alike)"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Grade:
-    """What one student has: the machine's points and a person's, together."""
+    """What one student has: the machine's points and a person's, together.
+
+    gone: is the submission no longer in the download? other: was it graded by other rules than the
+    latest of the class?
+    """
 
     student: str
     name: str
@@ -37,6 +43,13 @@ class Grade:
     tasks: list[Part]
     written: list[Part]
     total: float
+    gone: bool = False
+    other: bool = False
+
+    @property
+    def marked(self) -> list[str]:
+        """Return what whoever reads the grade should know of it."""
+        return [GONE] * self.gone + [OTHER] * self.other
 
     @property
     def waiting(self) -> list[str]:
@@ -69,6 +82,7 @@ def tally(verdict: Verdict, given: Given | None = None) -> Grade:
         tasks=tasks,
         written=written,
         total=verdict.total + sum(part.total for part in written),
+        gone=GONE in verdict.handed,
     )
 
 
@@ -84,7 +98,13 @@ def _part(name: str, points: float | None, total: float, given: Given) -> Part:
 
 def tallies(verdicts: Iterable[Verdict], given: Mapping[str, Given] | None = None) -> list[Grade]:
     """Return the grades of a class. given: of each student, see `gradebook.Book.given`."""
-    return [tally(verdict, (given or {}).get(verdict.student)) for verdict in verdicts]
+    found = list(verdicts)
+    graded = [v for v in found if v.status == "graded"]
+    count = Counter(v.rules for v in graded)
+    latest = max(((v.time, count[v.rules], v.rules) for v in graded), default=("", 0, None))[2]
+    other = {v.student for v in graded if v.rules != latest}
+    grades = (tally(v, (given or {}).get(v.student)) for v in found)
+    return [replace(grade, other=grade.student in other) for grade in grades]
 
 
 def number(points: float | None) -> str:
@@ -105,6 +125,7 @@ def records(grades: Iterable[Grade]) -> list[Plain]:
             "points": grade.score(),
             "so_far": grade.points,
             "total": grade.total,
+            "marked": grade.marked,
             "tasks": [vars(part) for part in grade.tasks],
             "written": [vars(part) for part in grade.written],
         }
@@ -113,7 +134,7 @@ def records(grades: Iterable[Grade]) -> list[Plain]:
 
 
 def incomplete(grades: Iterable[Grade]) -> list[str]:
-    """Return the lines that say whose grade is not complete, and what it waits for."""
+    """Return the lines that say whose grade is not complete or is marked, and why."""
     lines = []
     of: dict[str, list[str]] = defaultdict(list)
     for grade in grades:
@@ -121,6 +142,8 @@ def incomplete(grades: Iterable[Grade]) -> list[str]:
             of["has no score"].append(grade.student)
         elif grade.waiting:
             of[f"waits for points for {', '.join(grade.waiting)}"].append(grade.student)
+        for mark in grade.marked:
+            of[f"is {mark}"].append(grade.student)
     for what, students in of.items():
         lines.append(f"{what} ({len(students)}): {names_of(students)}")
     return lines

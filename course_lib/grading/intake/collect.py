@@ -46,7 +46,8 @@ class Handed:
 
     student: under which name it is graded: safe as a file name, unique.
     notebook: the notebook, or why there is none that can be graded.
-    name, id: as the learning-management system writes the person, and its number of the person.
+    name, id, system: as the learning-management system writes the person, its number of the person,
+        and which system that is.
     notes: for the instructor.
     """
 
@@ -56,6 +57,7 @@ class Handed:
     name: str = ""
     id: str = ""
     notes: tuple[str, ...] = ()
+    system: str = ""
 
 
 @dataclass
@@ -234,7 +236,9 @@ def _handed(
         notebook, late = _chosen(heap.files, name, unpacker, notes)
     except Refusal as refusal:
         notebook = refusal
-    return Handed(student, notebook, late, shown(person.name), person.id, tuple(notes))
+    return Handed(
+        student, notebook, late, shown(person.name), person.id, tuple(notes), person.system
+    )
 
 
 def _chosen(

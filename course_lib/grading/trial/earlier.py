@@ -24,8 +24,17 @@ Release = dict[
 
 
 def digest(source: str) -> str:
-    """Return the digest of a cell; blanks around its source are none of it."""
-    return hashlib.sha256(source.strip().encode()).hexdigest()[:16]
+    """Return the digest of a cell; blanks around its source and at line ends are none of it."""
+    return _digest("\n".join(map(str.rstrip, source.strip().split("\n"))))
+
+
+def digests(source: str) -> tuple[str, str]:
+    """Return what a release may have kept of a cell: its digest, and as once they were made."""
+    return digest(source), _digest(source.strip())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def release_of(released: NotebookNode) -> Release:

@@ -6,7 +6,8 @@ import ast
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from course_lib.grading.cells import ASKED, defined, grade_id, is_written, marks, rooms
+from course_lib.grading.cells import defined, marks, rooms, unanswered
 from course_lib.grading.errors import Refusal
 from course_lib.grading.intake import names
 from course_lib.grading.jail.kernel import Kernel, KernelLost
@@ -23,7 +24,7 @@ from course_lib.grading.jail.limits import Limits
 from course_lib.grading.marking.values import Material
 from course_lib.grading.trial import submission
 from course_lib.grading.trial.judge import judge
-from course_lib.grading.verdict import TaskResult
+from course_lib.grading.verdict import UNREACHED, TaskResult
 
 
 @dataclass
@@ -54,11 +55,8 @@ def precheck(path: Path, releases: Path) -> Finding:
     submitted = submission.read(path)
     name = _assignment(path, releases)
     released = _released(releases / name)
-    if not _belongs(submitted, released):
-        raise Refusal(
-            f"{path.name} holds nothing of the assignment {name}: no cell of a task, and none of "
-            f"its functions. What you hand in is {_place(releases / name)}."
-        )
+    if what := submission.misplaced(submitted, released, name):
+        raise Refusal(f"{path.name} {what}. What you hand in is {_place(releases / name)}.")
     files = sorted((releases / name).glob("*.check.json"))
     found: list[Material] = [json.loads(f.read_text(encoding="utf-8")) for f in files]
     materials = {m["name"]: m for m in found}
@@ -66,17 +64,17 @@ def precheck(path: Path, releases: Path) -> Finding:
     beside = (p for p in (releases / name).iterdir() if p.is_file())  # JupyterLab makes folders
     data = [p for p in beside if p not in files and p.suffix != ".ipynb"]
     fitted = submission.fit(submitted, released)
-    problems = [*fitted.notes, *_problems(fitted, materials, needs)]
     try:
         trial = judge(fitted.steps, materials, partial(Kernel, Limits(), data, needs, jailed=False))
     except KernelLost as error:
         raise Refusal(f"no kernel started here ({error}); try `course doctor`") from error
+    problems = [*fitted.notes, *_problems(fitted, trial.results, needs), *trial.notes]
     order = [step.task for step in fitted.steps if step.task]
     graded = [m for cell in released.cells if (m := marks(cell)).get("grade")]
     worth = [(float(m.get("points", 0)), m.get("solution")) for m in graded]
     return Finding(
         name,
-        problems + trial.notes,
+        problems,
         [trial.results[task] for task in order],
         sum(points for points, _ in worth),
         sum(points for points, by_hand in worth if by_hand),
@@ -111,7 +109,9 @@ def meant(path: Path, releases: Path) -> Path:
 
 def _released(folder: Path) -> NotebookNode:
     try:
-        book: NotebookNode = nbformat.read(names.released(folder)[0], as_version=4)
+        with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids
+            text = names.released(folder)[0].read_text(encoding="utf-8-sig")
+            book: NotebookNode = nbformat.reads(text, as_version=4)
     except Exception as error:  # nbformat raises many kinds, for many kinds of nonsense
         raise Refusal(
             f"the released notebook {_place(folder)} cannot be read ({type(error).__name__}). "
@@ -125,22 +125,11 @@ def _place(folder: Path) -> str:
     return names.released(folder)[0].relative_to(folder.parents[2]).as_posix()
 
 
-def _belongs(submitted: NotebookNode, released: NotebookNode) -> bool:
-    """Say whether a notebook holds a graded cell of the release, or a function that it asks for."""
-    asked = [m for cell in released.cells if (m := marks(cell)).get("grade") or m.get("solution")]
-    keys = {m["grade_id"] for m in asked}
-    function = re.compile(rf"^(def|class) ({'|'.join(map(re.escape, keys))})\b", re.MULTILINE)
-    return any(
-        {cell.metadata.claim, cell.id} & keys or function.search(cell.source)
-        for cell in submitted.cells
-    )
-
-
 def _assignment(path: Path, releases: Path) -> str:
     """Return the assignment of a notebook: what it says itself, else what its file is called."""
     known = sorted(p.name for p in releases.glob("*") if names.released(p))
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))["metadata"]["course"]["assignment"]
+        said = json.loads(path.read_text(encoding="utf-8-sig"))["metadata"]["course"]["assignment"]
     except (ValueError, LookupError, TypeError):
         said = None
     if said in known:
@@ -158,7 +147,7 @@ def _assignment(path: Path, releases: Path) -> str:
 
 
 def _problems(
-    fitted: submission.Fitted, materials: Collection[str], needs: list[str]
+    fitted: submission.Fitted, results: Mapping[str, TaskResult], needs: list[str]
 ) -> Iterator[str]:
     found: set[str] = set()
     for step in fitted.steps:
@@ -175,12 +164,18 @@ def _problems(
         found |= defined(source)
         for room in sorted(rooms(source) - {"grading", *needs}):
             yield f"{where} imports course_lib.{room}, which cannot be imported in grading"
-    for task in materials:
-        if task not in found:
-            close = difflib.get_close_matches(task, found.difference(materials), 1, 0.5)
+    for task, result in results.items():
+        if task not in found and not _known(result):
+            close = difflib.get_close_matches(task, found.difference(results), 1, 0.5)
             hint = f" (is it {close[0]}, renamed?)" if close else ""
             yield f"no cell defines {task}{hint}: keep the name as it was given"
-    for cell in fitted.notebook.cells:
-        # The release may be this very file, written in: what it says now tells nothing.
-        if is_written(cell) and cell.source.strip() in ("", ASKED):
-            yield f"the written answer {grade_id(cell)} is still empty"
+    # The release may be this very file, written in: what it says now tells nothing.
+    for answer in unanswered(fitted.notebook):
+        yield f"the written answer {answer} is still empty"
+
+
+def _known(result: TaskResult) -> bool:
+    """Was there a function to mark, wherever it was defined?"""
+    missing = f"NameError: {result.name} is not defined"
+    faults = [check.fault for check in result.checks]
+    return not all(f and (f.silent.startswith(UNREACHED) or f.raised == missing) for f in faults)

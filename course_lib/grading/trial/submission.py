@@ -14,14 +14,16 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 from course_lib.grading.cells import CHECK, LARGEST, OPEN, locked, marks
-from course_lib.grading.errors import Refusal
-from course_lib.grading.trial.earlier import Release, digest, release_of
+from course_lib.grading.errors import Refusal, clean
+from course_lib.grading.trial.earlier import Release, digest, digests, release_of
 
 NEW: dict[str, Callable[..., NotebookNode]] = {
     "code": new_code_cell,
     "markdown": new_markdown_cell,
     "raw": new_raw_cell,
 }
+# A magic that measures a cell or hides what it prints. What stands below is run without it, once.
+MEASURES = re.compile(r"\A(\s*)(?=%%(time|timeit|capture(?! +\w)|prun|memit|mprun|lprun)\b)")
 
 
 def content(path: Path) -> bytes:
@@ -43,7 +45,10 @@ def read(path: Path) -> NotebookNode:
 
 
 def parse(given_bytes: bytes, name: str) -> NotebookNode:
-    """Return a notebook that anybody may have written: sources, ids, claims, no more.
+    """Return a notebook that anybody may have written: sources, ids, claims, whose it says it is.
+
+    Of what editors and systems add nothing stays: byte order marks, line ends of other systems.
+    metadata: its `assignment`, or ""; `chapter`: is it one of the book?
 
     Raises:
         Refusal: it is no notebook, and why; it is called by its name.
@@ -51,12 +56,19 @@ def parse(given_bytes: bytes, name: str) -> NotebookNode:
     no = f"{name} is not a notebook"
     try:
         with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids
-            given = nbformat.reads(given_bytes.decode(), as_version=4)["cells"]
-        cells = [NEW[cell["cell_type"]](str(cell["source"])) for cell in given]
-        for cell, old in zip(cells, given, strict=True):
-            cell.id, claim = str(old.get("id")), old.get("metadata", {}).get("nbgrader")
+            given = nbformat.reads(given_bytes.decode("utf-8-sig"), as_version=4)
+            cells = [NEW[cell["cell_type"]](_source(cell)) for cell in given["cells"]]
+            book: NotebookNode = new_notebook(cells=cells, metadata={"chapter": False})
+        for cell, old in zip(cells, given["cells"], strict=True):
+            meta = old.get("metadata", {})
+            cell.id, claim = str(old.get("id", cell.id)), meta.get("nbgrader")
             cell.metadata["claim"] = str(claim.get("grade_id")) if isinstance(claim, dict) else ""
             cell.source.encode()
+            tags = meta.get("tags")
+            book.metadata.chapter |= isinstance(tags, list) and "evidence" in tags
+        course = given.get("metadata", {}).get("course")
+        said = course.get("assignment") if isinstance(course, dict) else ""
+        book.metadata["assignment"] = said if isinstance(said, str) else ""
     except UnicodeDecodeError:
         raise Refusal(f"{no}: it is not text in UTF-8") from None
     except UnicodeEncodeError:
@@ -65,8 +77,42 @@ def parse(given_bytes: bytes, name: str) -> NotebookNode:
         raise Refusal(f"{no}: it is not JSON, or only a part") from None
     except Exception:  # nbformat raises many kinds, for many kinds of nonsense
         raise Refusal(f"{no}: its JSON does not hold a notebook's cells") from None
-    book: NotebookNode = new_notebook(cells=cells)
     return book
+
+
+def _source(cell: NotebookNode) -> str:
+    """Return the source of a cell with the line ends of Python, and no magic that measures it."""
+    source = str(cell["source"]).replace("\r\n", "\n").replace("\r", "\n")
+    return MEASURES.sub(r"\1# ", source) if cell["cell_type"] == "code" else source
+
+
+def misplaced(submitted: NotebookNode, released: NotebookNode, name: str) -> str:
+    """Return what a notebook is that was not made from the release of `name`; "" if it was.
+
+    It was if it holds more of these tasks (their cells, or their functions) than of any others.
+    Where it says itself that it is another's it must hold all of them.
+    """
+    keys = {marks(cell).get("grade_id", "") for cell in released.cells}
+    tasks = {key.removeprefix(CHECK) for key in keys if key.startswith(CHECK)}
+    claims = {claim for cell in submitted.cells for claim in (cell.metadata.claim, cell.id)}
+    here = {task for task in tasks if {task, CHECK + task} & claims}
+    others = {claim for claim in claims if claim.startswith(CHECK)} - keys
+    if here or not submitted.metadata.chapter:
+        here |= {t for t in tasks if any(_defines(t, cell.source) for cell in submitted.cells)}
+    said = clean(submitted.metadata.assignment, 80)
+    if here == tasks or (said in ("", name) and len(here) > len(others)):
+        return ""
+    if said not in ("", name):
+        return f"is the notebook of {said}"
+    if submitted.metadata.chapter:
+        lines = [line for cell in submitted.cells for line in cell.source.splitlines()]
+        title = next((clean(line[2:], 80) for line in lines if line.startswith("# ")), "")
+        return f"is a chapter, {title!r}, which is read and not handed in"
+    if not any(cell.source.strip() for cell in submitted.cells):
+        return "is empty: nothing was written"
+    if others:
+        return f"has the tasks of another assignment ({clean(', '.join(sorted(others)), 80)})"
+    return f"holds nothing of the assignment {name}: no cell of a task, and none of its functions"
 
 
 @dataclass
@@ -134,8 +180,13 @@ def fit(submitted: NotebookNode, released: NotebookNode, earlier: Sequence[Relea
 
 
 def _defines_a_task(source: str, official: dict[str, NotebookNode]) -> bool:
-    tasks = [key.removeprefix(CHECK) for key in official if key.startswith(CHECK)]
-    return any(re.search(rf"^(def|class) {re.escape(task)}\b", source, re.M) for task in tasks)
+    return any(
+        _defines(key.removeprefix(CHECK), source) for key in official if key.startswith(CHECK)
+    )
+
+
+def _defines(task: str, source: str) -> bool:
+    return bool(re.search(rf"^(def|class) {re.escape(task)}\b", source, re.M))
 
 
 def _keys(submitted: NotebookNode, official: dict[str, NotebookNode]) -> list[str]:
@@ -152,11 +203,11 @@ def _had(
 
     Most cells stand as they stood in it, and it had no others, or the fewest.
     """
-    sources = (digest(cell.source) for cell in submitted.cells)
-    stand = list(zip(_keys(submitted, official), sources, strict=True))
+    said = (digests(cell.source) for cell in submitted.cells)
+    stand = list(zip(_keys(submitted, official), said, strict=True))
 
     def likeness(release: Release) -> tuple[int, int]:
-        return sum(release.get(key) == said for key, said in stand if key), -len(release)
+        return sum(release.get(key) in said for key, said in stand if key), -len(release)
 
     return max(releases, key=likeness)
 
@@ -183,9 +234,9 @@ def _recognise(
         if not locked(official[key]):
             cell.metadata = official[key].metadata
             cells.append((key, cell))
-        elif cell.source.strip() == official[key].source.strip():
+        elif digest(cell.source) == digest(official[key].source):
             cells.append((key, official[key]))
-        elif had.get(key) == digest(cell.source):  # it runs as it was released then
+        elif had.get(key) in digests(cell.source):  # it runs as it was released then
             cell.metadata = official[key].metadata
             cells.append((key, cell))
         else:

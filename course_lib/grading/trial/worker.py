@@ -10,6 +10,7 @@ import atexit
 import hashlib
 import pickle
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -20,9 +21,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
-from course_lib.grading.cells import imports
+from course_lib.grading.cells import imports, is_written, unanswered
 from course_lib.grading.errors import Refusal
+from course_lib.grading.intake import names
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.kernel import Kernel, KernelLost
 from course_lib.grading.jail.walls import ready
@@ -30,7 +33,7 @@ from course_lib.grading.jail.warm import Warm
 from course_lib.grading.trial import submission
 from course_lib.grading.trial.judge import Trial, judge
 from course_lib.grading.trial.paper import Paper
-from course_lib.grading.verdict import Outcome
+from course_lib.grading.verdict import UNTOUCHED, UNWRITTEN, Outcome
 
 STARTS = 3  # attempts at starting a kernel
 # What decides a score: these rooms and modules. A worker's must be those of the grader.
@@ -73,6 +76,9 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     began, book = time.monotonic(), b""
     try:
         given = submission.parse(notebook, name)
+        assignment = paper.released.metadata.course.assignment
+        if what := submission.misplaced(given, paper.released, assignment):
+            raise Refusal(f"it {what}; the assignment is {names.notebook(assignment)}")
         fitted = submission.fit(given, paper.released, paper.earlier)
         trial = _trial(fitted, paper)
         book = nbformat.writes(fitted.notebook).encode()
@@ -83,7 +89,13 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     else:
         tasks = [trial.results[name] for name in paper.materials]
         points = sum(task.points for task in tasks)
-        found = Outcome("graded", "", points, tasks, fitted.notes + trial.notes)
+        notes = fitted.notes + trial.notes
+        stubs = all(task.all_over.startswith(UNWRITTEN) for task in tasks)
+        if stubs and len(unanswered(fitted.notebook)) == sum(
+            map(is_written, fitted.notebook.cells)
+        ):
+            notes.insert(0, UNTOUCHED)
+        found = Outcome("graded", "", points, tasks, notes)
     return replace(found, seconds=round(time.monotonic() - began, 1)), book
 
 
@@ -143,8 +155,8 @@ _here = _Kernels()
 
 @cache
 def version() -> bytes:
-    """Return a digest of the code that grades."""
-    digest = hashlib.sha256()
+    """Return a digest of the code that grades, and of what runs it: Python, NumPy."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {np.__version__}".encode())
     wing = Path(__file__).parents[1]
     for place in (wing / name for name in RULES):
         for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:

@@ -21,8 +21,9 @@ from click.testing import CliRunner
 from course_lib import processes
 from course_lib.cli.grade import grade as command
 from course_lib.grading.errors import Refusal
-from course_lib.grading.grades.batch import _locked, attention, table
+from course_lib.grading.grades.batch import _locked, attention
 from course_lib.grading.grades.store import write
+from course_lib.grading.grades.tables import table
 from course_lib.grading.trial import worker
 from course_lib.grading.verdict import Verdict
 from tests.grading.example import NAME, Grader, answered
@@ -89,9 +90,10 @@ def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
     assert "\x1b" not in done.output
     assert done.exit_code == 1
     assert "5 handed in, 0 late; 4 will be graded, 1 needs a person: =cmd%7Ccalc" in done.stderr
-    assert done.stderr.splitlines()[-5:] == [
-        "3 of 5 need a person:",
+    assert done.stderr.splitlines()[-6:] == [
+        "4 of 5 need a person:",
         "  =cmd%7Ccalc: it has no score: there is no notebook: the folder is empty",
+        "  bob: nothing was written: it is the notebook as it was released",
         "  carl: it has no score: carl.ipynb is not a notebook: it is not JSON, or only a part",
         "  émile, %1B%5B2J: handed in as my homework.ipynb",
         "The answer written is for a person to grade, in formgrader: all that have a score.",

@@ -13,10 +13,9 @@ from bs4 import BeautifulSoup
 
 from course_lib.grading.authoring.assignment import Assignment
 from course_lib.grading.grades import feedback
-from course_lib.grading.grades.batch import table
 from course_lib.grading.grades.gradebook import Book
 from course_lib.grading.grades.store import write
-from course_lib.grading.grades.tables import plain
+from course_lib.grading.grades.tables import plain, table
 from course_lib.grading.jail.limits import Limits
 from course_lib.grading.marking.mark import report
 from tests.grading import example

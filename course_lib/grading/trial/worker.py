@@ -76,7 +76,7 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     began, book = time.monotonic(), b""
     try:
         given = submission.parse(notebook, name)
-        assignment = paper.released.metadata.course.assignment
+        assignment = paper.released.metadata["course"]["assignment"]
         if what := submission.misplaced(given, paper.released, assignment):
             raise Refusal(f"it {what}; the assignment is {names.notebook(assignment)}")
         fitted = submission.fit(given, paper.released, paper.earlier)

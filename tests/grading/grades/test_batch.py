@@ -17,6 +17,7 @@ import nbformat
 import psutil
 import pytest
 from click.testing import CliRunner
+from nbformat.v4 import new_notebook
 
 from course_lib import processes
 from course_lib.cli.grade import grade as command
@@ -27,8 +28,10 @@ from course_lib.grading.grades.tables import table
 from course_lib.grading.trial import worker
 from course_lib.grading.verdict import Verdict
 from tests.grading.example import NAME, Grader, answered
+from tests.grading.trial.test_submission import chapter, other, own
 
 slow = pytest.mark.slow
+STUB = "def keep(*args):\n    raise NotImplementedError\n\nsplit = keep"
 
 
 @pytest.fixture
@@ -126,6 +129,38 @@ def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
         c.source == "Because it is so." and c.metadata.nbgrader.grade_id == "written"
         for c in book.cells
     )
+
+
+@slow
+def test_a_notebook_that_was_not_made_from_the_release_is_named_and_has_no_score(
+    course, released, tmp_path
+):
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    for make in (other, chapter, own):
+        nbformat.write(make(released), folder / f"{make.__name__}.ipynb")
+    nbformat.write(new_notebook(), folder / "void.ipynb")
+    nbformat.write(answered(released, keep=wrong("keep"), split=wrong("split")), folder / "z.ipynb")
+    nbformat.write(answered(released, keep=STUB, split=STUB), folder / "worded.ipynb")
+    nbformat.write(released, folder / "stub.ipynb")
+    out = tmp_path / "out"
+    done = CliRunner().invoke(command, [NAME, str(folder), "--out", str(out)])
+    points = {student: verdict["points"] for student, (verdict, _) in stored(out).items()}
+    assert points == {
+        "chapter": None, "other": None, "own": 7, "stub": 0, "void": None, "worded": 0, "z": 0,
+    }  # fmt: skip
+    assert done.stderr.splitlines()[-8:-1] == [
+        "6 of 7 need a person:",
+        "  chapter: it has no score: it is a chapter, 'The cotter pin', which is read and not "
+        f"handed in; the assignment is assignment_{NAME}.ipynb",
+        "  other: it has no score: it is the notebook of 01_other ; the assignment is "
+        f"assignment_{NAME}.ipynb",
+        "  stub: nothing was written: it is the notebook as it was released",
+        f"  void: it has no score: it is empty: nothing was written; the assignment is "
+        f"assignment_{NAME}.ipynb",
+        "  worded: it has no point at all",
+        "  z: it has no point at all",
+    ]
 
 
 @slow

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -9,13 +14,14 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from course_lib.cli import main
 from course_lib.cli.check import check as command
 from course_lib.grading.authoring import release
 from course_lib.grading.authoring.assignment import Assignment
 from course_lib.grading.intake.names import notebook
 from course_lib.grading.trial import precheck
 from tests.grading import hostile
-from tests.grading.example import GOOD, NAME, answered, cell
+from tests.grading.example import GOOD, NAME, Grader, answered, cell
 
 pytestmark = pytest.mark.slow
 
@@ -187,3 +193,55 @@ def test_a_release_that_cannot_be_read_is_said(course, released, tmp_path):
     (course / "exercises" / "release" / NAME / notebook(NAME)).write_text("[]")
     done = checked(answered(released), tmp_path / "ada.ipynb")
     assert done.exit_code == 1 and "cannot be read" in done.output, done.output
+
+
+def under(first):
+    return lambda source: f"{first}\n{source}"
+
+
+OTHERWISE = {
+    "time": under("%%time"),
+    "capture": under("%%capture"),
+    "capture said": under("%%capture said"),
+    "timeit": under("%%timeit -n 1"),
+    "if True": lambda source: "if True:\n" + textwrap.indent(source, "    "),
+    "assigned": lambda source: source.replace("def keep", "def _mine") + "\nkeep = _mine\n",
+    "line ends": lambda source: source.replace("\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("way", OTHERWISE)
+def test_check_and_grade_give_a_function_its_points_however_it_is_defined(
+    way, course, released, assignment, tmp_path
+):
+    book = answered(released, keep=OTHERWISE[way](GOOD))
+    done = checked(book, tmp_path / "ada.ipynb")
+    assert done.exit_code == 0 and "To mend" not in done.output, done.output
+    verdict, _ = Grader(assignment, tmp_path).verdict("ada", tmp_path / "ada.ipynb")
+    assert (verdict.points, verdict.notes) == (7, [])
+
+
+def test_a_byte_order_mark_and_no_ids_are_no_matter_and_say_nothing(
+    course, released, assignment, tmp_path
+):
+    """As a process of its own: warnings would reach the terminal."""
+    path = tmp_path / "my.ipynb"
+    book = answered(released)
+    book.nbformat_minor = 2
+    for one in book.cells:
+        del one["id"]
+        one.source = one.source.replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(book).encode())
+    code = "import sys; from course_lib.cli.check import check; check(sys.argv[1:])"
+    asked = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(asked, capture_output=True, text=True, cwd=course)
+    assert done.returncode == 0 and done.stderr == "", done
+    assert "To mend" not in done.stdout
+    verdict, _ = Grader(assignment, tmp_path).verdict("ada", path)
+    assert (verdict.points, verdict.notes) == (7, [])
+
+
+def test_help_says_that_there_is_no_jail():
+    for args in (["--help"], ["check", "--help"]):
+        said = " ".join(CliRunner().invoke(main, args).output.split())
+        assert re.search("own notebook .* without a jail|without a jail: for your own work", said)

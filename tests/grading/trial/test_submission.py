@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
+import warnings
 from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_lib.grading.cells import OPEN, marks
 from course_lib.grading.errors import Refusal
-from course_lib.grading.trial import submission
+from course_lib.grading.trial import earlier, submission
 from tests.grading import hostile
-from tests.grading.example import answered, cell
+from tests.grading.example import NAME, answered, cell, meta
 
 
 def fitted(released, edit, tmp_path, **answers):
@@ -153,3 +155,174 @@ def test_the_work_of_fitting_grows_with_the_number_of_cells_and_no_faster(releas
         return lines
 
     assert steps(400) < 2.5 * steps(200)
+
+
+# What editors and systems do to a notebook
+
+
+def windows(book):
+    for one in book.cells:
+        one.source = one.source.replace("\n", "\r\n")
+
+
+def old_mac(book):
+    for one in book.cells:
+        one.source = one.source.replace("\n", "\r")
+
+
+def blanks_at_ends(book):
+    for one in book.cells:
+        if one.metadata.get("nbgrader", {}).get("locked"):
+            one.source = one.source.replace("\n", " \t\n") + "  \n"
+
+
+def without_ids(book):
+    book.nbformat_minor = 2
+    for one in book.cells:
+        del one["id"]
+
+
+def later_without_ids(book):
+    for one in book.cells:
+        del one["id"]
+
+
+def same_ids(book):
+    for one in book.cells:
+        one["id"] = "same"
+
+
+EDITORS = [windows, old_mac, blanks_at_ends, without_ids, later_without_ids, same_ids]
+
+
+@pytest.mark.parametrize("edit", EDITORS)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_an_editor_adds_is_no_edit_and_no_warning(edit, mark, released):
+    book = answered(released)
+    clean = submission.fit(submission.parse(json.dumps(book).encode(), "ada.ipynb"), released)
+    edit(book)
+    with warnings.catch_warnings(action="error"):
+        parsed = submission.parse(mark + json.dumps(book).encode(), "ada.ipynb")
+        fit = submission.fit(parsed, released)
+        nbformat.writes(fit.notebook)
+    assert fit.notes == [] and tasks(fit) == ["keep", "split"]
+    assert [s.cell.source for s in fit.steps] == [s.cell.source for s in clean.steps]
+
+
+def test_an_edit_is_an_edit_for_all_that(released):
+    book = answered(released)
+    windows(book)
+    book.cells[cell(book, "imports")].source += "\r\nimport math"
+    fit = submission.fit(submission.parse(json.dumps(book).encode(), "ada.ipynb"), released)
+    assert [note.split(" was")[0] for note in fit.notes] == ["the locked cell imports"]
+
+
+def test_digests_of_earlier_releases_hold_with_and_without_blanks_at_line_ends():
+    assert earlier.digest("a  \nb\n") == earlier.digest("a\nb")
+    once = hashlib.sha256(b"a  \nb").hexdigest()[:16]
+    assert once in earlier.digests("a  \nb\n") and once not in earlier.digests("a\nb")
+
+
+@pytest.mark.parametrize(
+    ("first", "run"),
+    [
+        ("%%time", "# %%time"),
+        ("%%timeit -n 1", "# %%timeit -n 1"),
+        ("\n  %%capture", "\n  # %%capture"),
+        ("%%capture --no-stderr", "# %%capture --no-stderr"),
+        ("%%capture said", "%%capture said"),  # a name that it defines
+        ("%%timely", "%%timely"),
+        ("%time", "%time"),
+        ("%%bash", "%%bash"),
+    ],
+)
+def test_a_magic_that_measures_a_cell_keeps_no_function_from_being_defined(first, run):
+    cells = [new_code_cell(f"{first}\ndef f(): pass"), new_markdown_cell(f"{first}\nwords")]
+    book = submission.parse(json.dumps(new_notebook(cells=cells)).encode(), "ada.ipynb")
+    assert [c.source for c in book.cells] == [f"{run}\ndef f(): pass", f"{first}\nwords"]
+
+
+# Whose notebook it is
+
+
+def other(released):
+    """The notebook of another assignment, whose written answer is called alike."""
+    book = answered(released)
+    book.metadata.course = {"assignment": "01_other\x1b"}
+    book.cells = [c for c in book.cells if "split" not in c.source and "keep" not in c.source]
+    for key in ("check_first", "check_second"):
+        book.cells.append(new_code_cell("check()", metadata=meta(key, grade=True, points=1)))
+    return book
+
+
+def chapter(released):
+    cells = [
+        new_markdown_cell("# The cotter pin\n\nOnce"),
+        new_code_cell("def keep(w, k): pass", metadata={"tags": ["evidence"]}),
+    ]
+    return new_notebook(cells=cells)
+
+
+def strange(released):
+    book = other(released)
+    del book.metadata["course"]
+    book.cells += [c for c in answered(released).cells if "def split" in c.source]
+    return book
+
+
+def copied(released):
+    """All tasks of the assignment, done in a copy of another's notebook."""
+    book = answered(released)
+    book.metadata.course = {"assignment": "01_other"}
+    return book
+
+
+def own(released):
+    cells = [new_code_cell(c.source) for c in answered(released).cells if c.cell_type == "code"]
+    return new_notebook(cells=cells)
+
+
+def part(released):
+    book = answered(released)
+    book.cells = book.cells[:4]
+    return book
+
+
+def marked_up(released):
+    """The assignment, with a cell of the chapter in it."""
+    book = answered(released)
+    book.cells += chapter(released).cells
+    return book
+
+
+def wild(released):
+    book = answered(released)
+    book.metadata.course = {"assignment": ["x"]}
+    book.cells[0].metadata.tags = 7
+    return book
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (other, "is the notebook of 01_other"),
+        (chapter, "is a chapter, 'The cotter pin', which is read and not handed in"),
+        (strange, "has the tasks of another assignment (check_first, check_second)"),
+        (lambda released: new_notebook(), "is empty: nothing was written"),
+        (lambda released: new_notebook(cells=[new_code_cell(" ")]), "is empty: nothing was"),
+        (
+            lambda released: new_notebook(cells=[new_code_cell("1 + 1")]),
+            "holds nothing of the assignment 00_trial: no cell of a task, and none of its funct",
+        ),
+        (answered, ""),
+        (copied, ""),
+        (own, ""),
+        (part, ""),
+        (marked_up, ""),
+        (wild, ""),
+    ],
+)
+def test_a_notebook_that_is_not_of_this_assignment_is_known_for_what_it_is(make, what, released):
+    parsed = submission.parse(json.dumps(make(released)).encode(), "ada.ipynb")
+    found = submission.misplaced(parsed, released, NAME)
+    assert found.startswith(what) and bool(found) == bool(what) and found.isprintable()

@@ -16,6 +16,10 @@ UNWRITTEN = "it is not written yet (NotImplementedError)"
 UNTOUCHED = "nothing was written: it is the notebook as it was released"  # a note of the grader's
 GONE = "no longer in the download"  # a note on how it was handed in
 UNREACHED = "not reached"  # how the reason begins where the notebook had stopped before
+BESIDE = (
+    "that is right, but so is it of a function that returns a constant, an input or the like: it "
+    "counts beside a check that such a function does not pass"
+)
 RETURNED, RAISED, EXPECTED = "it returned ", "it raised ", "expected    "
 
 
@@ -66,6 +70,11 @@ class CheckResult:
     points: float
     total: float
     fault: Fault | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Was it answered wrongly, and not only too little beside it?"""
+        return self.fault is not None and self.fault.wrong != BESIDE
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def cut_and_stop(X, y, seed):
 @mutant(
     "recipe",
     "it trains on after the last cut without the mask, and the pruned weights come back",
-    loses=["density"],
+    loses=["density", "accuracy", "others"],
 )
 def mask_forgotten(X, y, seed):
     layers = train(start([X.shape[1], 64, int(y.max()) + 1], seed), X, y, 60)  # noqa: F821
@@ -90,7 +90,7 @@ def mask_forgotten(X, y, seed):
 @mutant(
     "recipe",
     "it prunes the first layer to a tenth and leaves the second whole, which is a tenth of neither",
-    loses=["density"],
+    loses=["density", "accuracy", "others"],
 )
 def second_layer_spared(X, y, seed):
     layers = train(start([X.shape[1], 64, int(y.max()) + 1], seed), X, y, 60)  # noqa: F821

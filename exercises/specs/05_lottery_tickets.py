@@ -313,6 +313,8 @@ def by_the_law(inputs, answer):
     initial, mask, _ = inputs
     for key, kept in mask.items():
         new = np.asarray(answer[key], float)
+        if new.shape != kept.shape:
+            return f"{key!r} has the shape {new.shape}, the mask {kept.shape}"
         b = 1 / np.sqrt(kept.shape[1])
         values, old = new[kept] / b, initial[key][kept] / b
         said = f"{key!r}, of shape {kept.shape}, has the bound {b:.4f}; "
@@ -376,6 +378,8 @@ def strangers(inputs, answer):
     layers = {}
     for start, control, s in ((first, answer[0], seed), (second, answer[1], other)):
         for key, kept in mask.items():
+            if np.shape(control[key]) != kept.shape:
+                return f"{key!r} has the shape {np.shape(control[key])}, the mask {kept.shape}"
             values = np.asarray(control[key], np.float32)[kept]
             if np.isin(values, start[key].astype(np.float32)).mean() > 0.2:
                 return f"{key!r} of seed {s} still has the ticket's values"
@@ -508,6 +512,8 @@ def spread_out(inputs, answer):
     masks, t, _ = inputs
     for key, kept in masks[t].items():
         new = np.asarray(answer[key], float)
+        if new.shape != kept.shape:
+            return f"{key!r} has the shape {new.shape}, the ticket's mask {kept.shape}"
         if not 0.15 < new.mean() < 0.35:
             return f"{key!r}: the ticket keeps a quarter, your mask a share of {new.mean():.2f}"
         rows, columns = (n // 2 for n in kept.shape)
@@ -552,6 +558,9 @@ def two_masks(rng):
 def no_twins(inputs, answer):
     """Say which two layers, of one control or two, keep the same places."""
     _, masks, t, *seeds = inputs
+    for key, control in [(key, control) for key in masks[t] for control in answer]:
+        if np.shape(control[key]) != masks[t][key].shape:
+            return f"{key!r} has the shape {np.shape(control[key])}"
     layers = {
         f"{key!r} of seed {seed}": np.asarray(control[key]) * 1
         for seed, control in zip(seeds, answer, strict=False)

@@ -58,6 +58,8 @@ def few_are_kept(inputs, answer):
     """Say how many weights are not zero, if there are too many."""
     X, y, _ = inputs
     total = 64 * (X.shape[1] + int(y.max()) + 1)
+    if len(answer) != 2 or sum(np.size(W) for W, _ in answer) != total:
+        return f"the answer has not {total} weights in two layers"
     kept = [int(np.count_nonzero(W)) for W, _ in answer]
     if sum(kept) > 0.1 * total:
         return (
@@ -81,10 +83,19 @@ def with_fresh(rng):
 
 
 def right_about_fresh(inputs, answer):
-    """Say how many of the fresh examples the networks are right about, if too few."""
+    """Say how many of the fresh examples the networks are right about, if too few.
+
+    They are asked only if they have the right shapes, and few weights.
+    """
     shares = []
     for i, ((W, b), (V, c)) in enumerate(answer):
         X, y = inputs[5 * i + 4 : 5 * i + 6]
+        shapes, size, n = [np.shape(part) for part in (W, b, V, c)], X.shape[1], int(y.max()) + 1
+        if shapes != [(64, size), (64,), (n, 64), (n,)]:
+            return f"network {i + 1} has weights and biases of the shapes {shapes}"
+        kept = np.count_nonzero(W) + np.count_nonzero(V)
+        if kept > 6.4 * (size + n):
+            return f"{kept} weights of network {i + 1} are not 0, of {64 * (size + n)}"
         hidden = np.maximum(X @ np.asarray(W).T + b, 0)
         shares.append(((hidden @ np.asarray(V).T + c).argmax(axis=1) == y).mean())
     told = " and ".join(f"{share:.0%}" for share in shares)
@@ -111,8 +122,12 @@ def right_about_others(inputs, answer):
     for i, ((W, b), (V, c)) in enumerate(answer):
         X, y, seed = inputs[3 * i + 1 : 3 * i + 4]
         features, classes = X.shape[1], int(y.max()) + 1
-        if np.shape(W) != (64, features) or np.shape(V) != (classes, 64):
-            return f"network {i + 1} has weights of the shapes {np.shape(W)} and {np.shape(V)}"
+        shapes = [np.shape(part) for part in (W, b, V, c)]
+        if shapes != [(64, features), (64,), (classes, 64), (classes,)]:
+            return f"network {i + 1} has weights and biases of the shapes {shapes}"
+        kept = np.count_nonzero(W) + np.count_nonzero(V)
+        if kept > 6.4 * (features + classes):
+            return f"{kept} weights of network {i + 1} are not 0, of {64 * (features + classes)}"
         # The law, as in `examples`.
         law = np.random.default_rng([2024, seed])
         signs = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1], [1, 1, 1, 1]])

@@ -132,7 +132,7 @@ class _Trial:
                 row["must"], row["lost"], row["named"] = row["lost"], None, False
                 if result is None:  # a problem says why
                     continue
-                row["lost"] = [c.id for c in result.checks if c.fault]
+                row["lost"] = [c.id for c in result.checks if c.lost]
                 row["named"] = result.slips == [row["message"]] * bool(row["message"])
                 where = f"{task['name']}, {row['key']}"
                 if row["lost"] != row["must"]:

@@ -13,12 +13,15 @@ from zlib import crc32
 
 import numpy as np
 
+from course_lib.grading.authoring import lazy
 from course_lib.grading.errors import Refusal
 from course_lib.grading.marking.mark import answering, mark, report
 from course_lib.grading.marking.plain import Node, answer, encode
 from course_lib.grading.marking.values import Material, Rules, outcome, right
 
 Function = Callable[..., Any]
+NOTHING = 0.1  # the share of a task that a function may earn that knows nothing
+SEEN = 1_000_003  # the seed of checks that somebody may have seen
 DRAWS = 50  # attempts at inputs for which each mutant loses what it must, no more and no less
 
 
@@ -309,6 +312,9 @@ def material(
             row["want"] = [{"value": encode(None)} if "value" in w else w for w in row["want"]]
         row["twins"] = {m.message: twins[m.key] for m in told}
         rows.append(row)
+    functions = lazy.bank(reference, lazy.words(rows))
+    for row in () if visible_only else rows:
+        row["lazy"] = lazy.passing(task.name, row, functions)
     return {"name": task.name, "needs": list(needs), "checks": json.loads(json.dumps(rows))}
 
 
@@ -316,19 +322,6 @@ def _loses(row: Rules, answers: list[Node]) -> bool:
     pairs = zip(row["cases"], row["want"], answers, strict=True)
     read = ((c, outcome(json.dumps(w)), outcome(json.dumps(a))) for c, w, a in pairs)
     return not all(right(*each, row) for each in read)
-
-
-def _nonsense() -> dict[str, Function]:
-    def always_raises(*args: object, **kwargs: object) -> None:
-        raise ValueError
-
-    return {
-        "returns None": lambda *args, **kwargs: None,
-        "always raises": always_raises,
-        "returns its input": lambda *args, **kwargs: args[0] if args else None,
-        "returns False": lambda *args, **kwargs: False,
-        "returns 0": lambda *args, **kwargs: 0,
-    }
 
 
 def prove(
@@ -341,17 +334,26 @@ def prove(
     """Return what is wrong with a task, for many draws of its inputs; nothing if it is sound.
 
     The reference and the alternatives lose nothing, each mutant loses just what it must and is
-    named (it alone), nonsense gets no point. It needs no jail, and takes seconds.
+    named (it alone), what knows nothing, or just the visible checks of another draw, earns next to
+    nothing. It needs no jail, and takes seconds.
     """
     wrong: list[str] = []
     right = Variant(task.name, "reference", reference)
-    nonsense = [Variant(task.name, key, f) for key, f in _nonsense().items()]
+    memory = lazy.Memory(reference)
+    for check in material(task, memory, [], SEEN, visible_only=True)["checks"]:
+        lazy.passing(task.name, check, {"remembers": memory})
     for seed in seeds:
         drawn = material(task, reference, mutants, seed)
-        for v in (right, *alternatives, *mutants, *nonsense):
+        functions = lazy.bank(reference, lazy.words(drawn["checks"]))
+        some = {key: functions[key] for check in drawn["checks"] for key in check["lazy"]}
+        for key, function in {**some, "remembers the visible checks": memory.recall}.items():
+            result = mark(drawn, answering({task.name: function}))
+            if result.points > task.points * NOTHING:
+                wrong.append(f"{task.name}, {key}, seed {seed}: earns points\n{report(result)}")
+        for v in (right, *alternatives, *mutants):
             result = mark(drawn, answering({task.name: v.function}))
-            lost = {row.id for row in result.checks if row.fault}
-            must = {c.id for c in task.checks} if v in nonsense else set(v.loses)
+            lost = {row.id for row in result.checks if row.lost}
+            must = set(v.loses)
             if lost != must:
                 wrong.append(
                     f"{task.name}, {v.key}, seed {seed}: loses {sorted(lost)}, must lose "

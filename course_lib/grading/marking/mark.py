@@ -21,7 +21,7 @@ from course_lib.grading.marking.values import (
     same,
     show,
 )
-from course_lib.grading.verdict import UNWRITTEN, CheckResult, Fault, TaskResult
+from course_lib.grading.verdict import BESIDE, UNWRITTEN, CheckResult, Fault, TaskResult
 
 REMEMBERS = "called first it is right: it remembers something between calls"
 TOO_MUCH = "it takes too long, or too much memory, to look at such an answer"
@@ -111,8 +111,21 @@ def mark(material: Material, ask: Ask) -> TaskResult:
                 out.add(message)
     slips = sorted(message for message, wrong in twins.items() if wrong and message not in out)
     slips = [each for each in slips if not any(map(each.startswith, set(slips) - {each}))]
+    rows = paid(rows, material["checks"])
     points, total = sum(row.points for row in rows), sum(row.total for row in rows)
     return TaskResult(material["name"], points, total, rows, slips)
+
+
+def paid(rows: list[CheckResult], checks: list[Rules]) -> list[CheckResult]:
+    """Return the rows, without points if one function that knows nothing has all that is right."""
+    good = [(row, check) for row, check in zip(rows, checks, strict=True) if row.points]
+    lazy = [set(check.get("lazy", ())) for _, check in good]
+    if not good or len(good) == sum(row.total > 0 for row in rows) or not set.intersection(*lazy):
+        return rows
+    unpaid = {row.id: Fault(show(check["cases"][0]), wrong=BESIDE) for row, check in good}
+    return [
+        replace(row, points=0, fault=unpaid[row.id]) if row.id in unpaid else row for row in rows
+    ]
 
 
 def answering(names: Names) -> Ask:

@@ -29,7 +29,10 @@ ABSENT = ...  # an object that is not plain data; equal to nothing
 
 
 class Rules(TypedDict):
-    """A check as data: cases, expected answers, those of known mistakes, how to compare."""
+    """A check as data: cases, expected answers, those of known mistakes, how to compare.
+
+    lazy: which functions that know nothing pass it.
+    """
 
     id: str
     title: str
@@ -44,6 +47,7 @@ class Rules(TypedDict):
     rtol: float
     atol: float
     property: Node | None
+    lazy: NotRequired[list[str]]
 
 
 class Material(TypedDict):

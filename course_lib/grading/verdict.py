@@ -13,7 +13,7 @@ Plain = dict[str, Any]  # data as JSON has it
 
 FORM = 2
 UNWRITTEN = "it is not written yet (NotImplementedError)"
-UNTOUCHED = "nothing was written: it is the notebook as it was released"  # a note of the grader's
+UNTOUCHED = "nothing was written: every task and answer is as it was released"  # a note
 GONE = "no longer in the download"  # a note on how it was handed in
 UNREACHED = "not reached"  # how the reason begins where the notebook had stopped before
 BESIDE = (

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from course_lib.grading.errors import Refusal
 from course_lib.grading.intake.collect import Handed
+from course_lib.grading.intake.names import safe
 from course_lib.grading.verdict import Verdict
 
 
@@ -26,7 +27,8 @@ def named(
     for v in stored.values():
         known[v.id].append((v.student, v.system))
     for student, number in numbers:
-        known[number] += [(student, "")] * (student not in stored)
+        if student not in stored and safe(student) == student:
+            known[number].append((student, ""))
     names = {}
     for h in collected:
         same = [student for student, system in known[h.id] if h.id and system in ("", h.system)]

@@ -234,7 +234,7 @@ def _recognise(
         if not locked(official[key]):
             cell.metadata = official[key].metadata
             cells.append((key, cell))
-        elif digest(cell.source) == digest(official[key].source):
+        elif digest(cell.source) == digest(_source(official[key])):
             cells.append((key, official[key]))
         elif had.get(key) in digests(cell.source):  # it runs as it was released then
             cell.metadata = official[key].metadata

@@ -96,7 +96,7 @@ def test_a_folder_is_graded_whole(course, handed_in, tmp_path):
     assert done.stderr.splitlines()[-6:] == [
         "4 of 5 need a person:",
         "  =cmd%7Ccalc: it has no score: there is no notebook: the folder is empty",
-        "  bob: nothing was written: it is the notebook as it was released",
+        "  bob: nothing was written: every task and answer is as it was released",
         "  carl: it has no score: carl.ipynb is not a notebook: it is not JSON, or only a part",
         "  émile, %1B%5B2J: handed in as my homework.ipynb",
         "The answer written is for a person to grade, in formgrader: all that have a score.",
@@ -155,7 +155,7 @@ def test_a_notebook_that_was_not_made_from_the_release_is_named_and_has_no_score
         f"handed in; the assignment is assignment_{NAME}.ipynb",
         "  other: it has no score: it is the notebook of 01_other ; the assignment is "
         f"assignment_{NAME}.ipynb",
-        "  stub: nothing was written: it is the notebook as it was released",
+        "  stub: nothing was written: every task and answer is as it was released",
         f"  void: it has no score: it is empty: nothing was written; the assignment is "
         f"assignment_{NAME}.ipynb",
         "  worded: it has no point at all",

@@ -139,6 +139,15 @@ def test_a_student_is_found_by_number_from_assignment_to_assignment(group):
     assert group.points() == {"bob_102": 7}
 
 
+def test_a_name_in_the_gradebook_that_is_no_name_of_a_file_is_not_taken(group):
+    group.grade(group.hand_in(ada_101_9001=6))
+    with group.book() as book:
+        book.book.add_student("../bob", lms_user_id="102")
+        book.book.add_student("cyd", lms_user_id="103")
+    group.grade(group.hand_in(ada_101_9001=6, bobby_102_9003=7, c_103_9004=5))
+    assert group.points() == {"ada_101": 6, "bobby_102": 7, "cyd": 5}
+
+
 def test_numbers_of_two_systems_that_are_alike_are_two_students(group):
     group.grade(group.hand_in(bob_102_9002=5))
     group.grade(group.hand_in(Zed_102_assignsubmission_file=7))

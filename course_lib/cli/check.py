@@ -60,7 +60,7 @@ def verdict(found: Finding, name: str) -> str:
     """Say whether the notebook is ready to hand in, or how much is missing."""
     if found.good:
         return f"{name} is whole and passes the visible checks: ready to hand in."
-    short = sum(result.points < result.total for result in found.results)
+    short = sum(not result.passed for result in found.results)
     missing = [
         f"{short} of {len(found.results)} tasks do not pass yet" * bool(short),
         f"{len(found.problems)} to mend, listed at the top" * bool(found.problems),

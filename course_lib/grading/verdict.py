@@ -93,6 +93,11 @@ class TaskResult:
         return f"{self.name}: {self.points:g} of {self.total:g} points"
 
     @property
+    def passed(self) -> bool:
+        """Has no check a fault, those included that are worth nothing?"""
+        return not any(check.fault for check in self.checks)
+
+    @property
     def all_over(self) -> str:
         """The one reason why no check had an answer, if there is one."""
         said = {check.fault.silent if check.fault else "" for check in self.checks}
@@ -101,9 +106,9 @@ class TaskResult:
 
 
 def passed(shown: str) -> bool:
-    """Say whether a text that a check has put out tells of all points."""
+    """Say whether a text that a check has put out tells of all points, and of no fault."""
     found = re.search(r"^\w+: ([\d.]+) of ([\d.]+) points", shown, re.MULTILINE)
-    return bool(found and found[1] == found[2])
+    return bool(found and found[1] == found[2] and "\n  [--]" not in shown)
 
 
 @dataclass(frozen=True)

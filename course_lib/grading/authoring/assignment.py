@@ -9,6 +9,7 @@ import json
 import os
 import runpy
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from itertools import takewhile
@@ -20,7 +21,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from course_lib.chapters import SETTINGS, left_out
-from course_lib.grading.authoring.tasks import Slip, Task, Variant, material
+from course_lib.grading.authoring.by_hand import cases, examples
+from course_lib.grading.authoring.tasks import BY_HAND, Slip, Task, Variant, lost_by_hand, material
 from course_lib.grading.cells import CHECK, OPEN, defined, is_check, is_written, marks, rooms
 from course_lib.grading.errors import Refusal
 from course_lib.grading.intake.names import notebook
@@ -68,7 +70,7 @@ class Assignment:
             spec = runpy.run_path(str(self.spec_path))
         except Exception as error:
             raise Refusal(f"{self.spec_path} fails: {type(error).__name__}: {error}") from error
-        self.tasks: list[Task] = list(spec.get("TASKS", []))
+        self.tasks: list[Task] = [self._with_examples(task) for task in spec.get("TASKS", [])]
         self.needs: list[str] = list(spec.get("NEEDS", []))
         self.limits: Limits = spec.get("LIMITS", Limits())
         if problems := list(self._problems()):
@@ -84,6 +86,28 @@ class Assignment:
     def _above(self) -> list[NotebookNode]:
         """The cells above the open part, or all: what may run in grading."""
         return list(takewhile(lambda cell: marks(cell).get("grade_id") != OPEN, self.source.cells))
+
+    def _with_examples(self, task: Task) -> Task:
+        """Return a task with the check of what its text works out before all others, if it does.
+
+        It compares as the first visible check does, but for types, and looks at what becomes of the
+        inputs if any check does.
+        """
+        found = examples(self.source, task.name)
+        shown = [check for check in task.checks if check.visible]
+        if not found or not shown:
+            return task
+        kept = any(check.unchanged for check in task.checks)
+        first = replace(
+            shown[0],
+            id=BY_HAND,
+            title="what the text works out" + ", and inputs stay as they were" * kept,
+            points=0,
+            cases=lambda rng: [case for case, _ in cases(found, self.reference)],
+            types=False,
+            unchanged=kept,
+        )
+        return replace(task, checks=[first, *task.checks])
 
     def _problems(self) -> Iterator[str]:
         if not self.tasks:
@@ -220,13 +244,15 @@ class Assignment:
     @cached_property
     def variants(self) -> list[Variant]:
         """The mutants and alternatives, each living among the names of the notebook."""
-        found = []
+        found, tasks = [], {task.name: task for task in self.tasks}
         for v in self._variants():
-            names = dict(self.reference)
+            names, task = dict(self.reference), v["task"]
             if edit := v.pop("slip", None):
                 v["source"] = self._with(edit)
             exec(compile(v["source"], f"mutant {v['key']}", "exec"), names)
-            found.append(Variant(function=names[v["task"]], **v))
+            if v.get("message"):
+                v["loses"] += lost_by_hand(tasks[task], self.reference[task], names[task])
+            found.append(Variant(function=names[task], **v))
         return found
 
     def mutants(self, task: str) -> list[Variant]:
@@ -315,9 +341,7 @@ class Assignment:
         found = {notebook(self.name): book.encode()}
         found |= {path.name: path.read_bytes() for path in self.data}
         seed = crc32(self.name.encode())
-        worth = {task.name: task.points for task in self.tasks}
         for name, content in self.materials(seed, visible_only=True).items():
-            content["worth"] = worth[name]
             text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
             found[f"{name}.check.json"] = text.encode()
         return found

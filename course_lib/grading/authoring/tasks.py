@@ -22,6 +22,7 @@ from course_lib.grading.marking.values import Material, Rules, outcome, right
 Function = Callable[..., Any]
 NOTHING = 0.1  # the share of a task that a function may earn that knows nothing
 SEEN = 1_000_003  # the seed of checks that somebody may have seen
+BY_HAND = "by_hand"  # the check of the examples in a task's text; see the module `by_hand`
 DRAWS = 50  # attempts at inputs for which each mutant loses what it must, no more and no less
 
 
@@ -275,8 +276,8 @@ def material(
     """Return inputs, expected answers and the mutants' answers, all plain data, for `mark`.
 
     Inputs are drawn again until each mutant loses the checks it must and no other: luck decides no
-    score. With `visible_only` it is fit to be released: only the visible checks, and only the
-    mutants that lose one of them.
+    score. With `visible_only` it is fit to be released: only the visible checks, the titles of the
+    others, and only the mutants that lose a visible one.
 
     Raises:
         Refusal: no inputs were found for which the mutants lose as declared.
@@ -286,20 +287,13 @@ def material(
     told = [m for m in mutants if shown & set(m.loses)]
     rows = []
     for check in checks:
-        row = cast(Rules, {key: value for key, value in vars(check).items() if key != "cases"})
-        row["property"] = _source(check.property) if check.property else None
+        row = _rules(check)
         odd: list[str] = []
         for attempt in range(DRAWS):
             rng = np.random.default_rng([seed, crc32(check.id.encode()), attempt])
-            drawn = check.cases(rng)
-            given = (a if isinstance(a, Expression) else call(name(task.name), *a) for a in drawn)
-            cases: list[Node] = list(given)
-
-            def run(f: Function, cases: list[Node] = cases) -> list[Node]:
-                return [json.loads(json.dumps(answer(case, {task.name: f}))) for case in cases]
-
-            row["cases"], row["want"] = cases, run(reference)
-            twins = {m.key: run(m.function) for m in mutants}
+            row["cases"] = _calls(task, check, rng)
+            row["want"] = _answers(task, row, reference)
+            twins = {m.key: _answers(task, row, m.function) for m in mutants}
             odd = [m.key for m in mutants if _loses(row, twins[m.key]) != (check.id in m.loses)]
             if not odd:
                 break
@@ -315,7 +309,40 @@ def material(
     functions = lazy.bank(reference, lazy.words(rows))
     for row in () if visible_only else rows:
         row["lazy"] = lazy.passing(task.name, row, functions)
-    return {"name": task.name, "needs": list(needs), "checks": json.loads(json.dumps(rows))}
+    made = Material(name=task.name, needs=list(needs), checks=json.loads(json.dumps(rows)))
+    if visible_only:
+        made["worth"] = task.points
+        made["hidden"] = [check.title for check in task.checks if not check.visible]
+    return made
+
+
+def lost_by_hand(task: Task, reference: Function, version: Function) -> tuple[str, ...]:
+    """Return the check of the examples by hand if a version loses it: no mutant declares that.
+
+    Its inputs are fixed, so it can be known.
+    """
+    check = task.checks[0]
+    if check.id != BY_HAND:
+        return ()
+    row = _rules(check)
+    row["cases"] = _calls(task, check, np.random.default_rng(0))
+    row["want"] = _answers(task, row, reference)
+    return (BY_HAND,) * _loses(row, _answers(task, row, version))
+
+
+def _rules(check: Check) -> Rules:
+    row = cast(Rules, {key: value for key, value in vars(check).items() if key != "cases"})
+    row["property"] = _source(check.property) if check.property else None
+    return row
+
+
+def _calls(task: Task, check: Check, rng: np.random.Generator) -> list[Node]:
+    drawn = check.cases(rng)
+    return [a if isinstance(a, dict) else call(name(task.name), *a) for a in drawn]
+
+
+def _answers(task: Task, row: Rules, version: Function) -> list[Node]:
+    return [json.loads(json.dumps(answer(case, {task.name: version}))) for case in row["cases"]]
 
 
 def _loses(row: Rules, answers: list[Node]) -> bool:

@@ -67,7 +67,8 @@ def _visible(path: Path) -> Material:
             f"{path.resolve()} cannot be read ({type(error).__name__}). Unpack or fetch the course "
             "again beside this one, and copy the file from there."
         ) from None
-    return Material(name=name, needs=needs, checks=checks, worth=material.get("worth"))
+    worth, hidden = material.get("worth"), material.get("hidden", [])
+    return Material(name=name, needs=needs, checks=checks, worth=worth, hidden=hidden)
 
 
 def check(name: str, folder: str | Path = ".") -> None:
@@ -102,6 +103,8 @@ def check(name: str, folder: str | Path = ".") -> None:
             "imported there. Write the function yourself."
         )
     print(f"{_seen(result.total, material.get('worth'))} Grading draws other inputs.")
+    if (hidden := material.get("hidden")) and result.passed:
+        print(f"Graded too: {'; '.join(hidden)}.")
 
 
 def _seen(total: float, worth: float | None) -> str:

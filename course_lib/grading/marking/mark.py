@@ -143,7 +143,8 @@ def report(result: TaskResult) -> str:
             return
         for row in result.checks:
             sign, said = ("--", row.fault.lines) if row.fault else ("ok", [])
-            yield f"  [{sign}] {row.points:g}/{row.total:g}  {row.title}"
+            points = f"{row.points:g}/{row.total:g}" if row.total else "  "
+            yield f"  [{sign}] {points}  {row.title}"
             yield from (f"        {line}" for line in said)
         if result.slips:
             yield f"  This looks like a known slip: {', or '.join(result.slips)}."

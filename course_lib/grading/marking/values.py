@@ -51,12 +51,17 @@ class Rules(TypedDict):
 
 
 class Material(TypedDict):
-    """All that it takes to mark a task. worth: of the whole task, where this is a part of it."""
+    """All that it takes to mark a task.
+
+    worth, hidden: what the whole task is worth, and the titles of its other checks, where this is
+        a part of it.
+    """
 
     name: str
     needs: list[str]
     checks: list[Rules]
     worth: NotRequired[float | None]
+    hidden: NotRequired[list[str]]
 
 
 class Value(NamedTuple):
@@ -152,7 +157,7 @@ def same(want: Value, got: Value, check: Rules) -> bool:
     if (check["types"] and want[:2] != got[:2]) or (want.form == "pairs") != (got.form == "pairs"):
         return False
     if isinstance(want.data, list) and isinstance(got.data, list):
-        pairs = zip(want.data, got.data, strict=False)
+        pairs = zip(_parts(want), _parts(got), strict=False)
         return len(want.data) == len(got.data) and all(same(w, g, check) for w, g in pairs)
     x = numbers(want)
     # Of another shape it is not looked at: what is computed is no larger than what was expected.
@@ -178,6 +183,15 @@ def _fits(value: Value, shape: tuple[int, ...]) -> bool:
         return not shape
     whole = bool(shape) and len(value.data) == shape[0]
     return whole and all(_fits(v, shape[1:]) for v in value.data)
+
+
+def _parts(value: Value) -> list[Value]:
+    """Return what is in a list or a dict; of a dict in the order of its keys, whatever its own."""
+    if value.form != "pairs":
+        return list(value.data)
+    pairs = zip(value.data[::2], value.data[1::2], strict=True)
+    ordered = sorted(pairs, key=lambda pair: repr(pair[0].data))
+    return [part for pair in ordered for part in pair]
 
 
 def agree(want: Reply, got: Reply, check: Rules) -> bool:

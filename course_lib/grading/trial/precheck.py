@@ -43,7 +43,7 @@ class Finding:
     @property
     def good(self) -> bool:
         """Is there nothing to mend?"""
-        return not self.problems and all(r.points == r.total for r in self.results)
+        return not self.problems and all(r.passed for r in self.results)
 
 
 def precheck(path: Path, releases: Path) -> Finding:

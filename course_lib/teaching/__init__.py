@@ -7,19 +7,6 @@ from course_lib.teaching.quiz import choice, number, quiz
 from course_lib.teaching.slider import live, slider
 
 __all__ = [
-    "Claim",
-    "ClaimFailed",
-    "Html",
-    "choice",
-    "collect",
-    "evidence",
-    "figure",
-    "interval",
-    "live",
-    "number",
-    "quiz",
-    "say",
-    "show",
-    "slider",
-    "source",
-]
+    "Claim", "ClaimFailed", "Html", "choice", "collect", "evidence", "figure", "interval", "live",
+    "number", "quiz", "say", "show", "slider", "source",
+]  # fmt: skip

@@ -4,7 +4,6 @@ A claim is shown to people as a card and stored with the page for machines. It r
 measured no longer supports it, so a page cannot go on asserting what has stopped being true.
 """
 
-import html
 import math
 import re
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from course_lib.chapters import cells, left_out
-from course_lib.teaching.page import asset, prose
+from course_lib.teaching.page import asset, render
 
 MIME = "application/vnd.statue-within.evidence+json"
 VERDICTS = {"holds": "✓", "holds under conditions": "◐", "does not hold": "✗"}
@@ -115,19 +114,9 @@ def evidence(
         raise ValueError(f"{id}: measured {measured}, expected a finite number.")
     if ends is not None and not (ends[0] - 1e-12 <= measured <= ends[1] + 1e-12):
         raise ValueError(f"{id}: measured {measured} lies outside its interval {ends}.")
-    claim = Claim(
-        id,
-        statement,
-        verdict,
-        measured,
-        ends,
-        unit,
-        over,
-        note,
-        form,
-        bool(check() if callable(check) else check),
-        bool(clock),
-    )
+    passed = bool(check() if callable(check) else check)
+    told = (unit, over, note, form)
+    claim = Claim(id, statement, verdict, measured, ends, *told, passed, bool(clock))
     if not claim.passed and not clock:
         raise ClaimFailed(
             f"{id} no longer stands. It says: {statement} (verdict: {verdict}). "
@@ -224,17 +213,8 @@ def _line(claim: Claim) -> str:
 
 def _card(claim: Claim) -> str:
     """Return the claim as a card."""
-    word = claim.verdict.replace(" ", "-")
     rows = [("Measured", claim.measured_text), ("Over", claim.over), ("Note", claim.note)]
     if not claim.passed:
         rows.append(("This machine", "not reproduced here: it is a claim about the clock"))
-    listed = "".join(
-        f"<div><dt>{name}</dt><dd>{html.escape(text)}</dd></div>" for name, text in rows if text
-    )
-    return (
-        f"{asset('frame.css')}{asset('evidence.css')}"
-        f'<div class="sw sw-claim" id="{claim.id}" role="group" aria-label="Claim {claim.id}">'
-        f'<p class="sw-claim-head"><b>Claim {claim.id[1:]}</b> <span class="sw-verdict sw-{word}">'
-        f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span></p>'
-        f'<p class="mathjax_process">{prose(claim.statement)}</p><dl>{listed}</dl></div>'
-    )
+    card = render("claim.html", claim=claim, sign=VERDICTS[claim.verdict], rows=rows)
+    return asset("frame.css") + asset("evidence.css") + card

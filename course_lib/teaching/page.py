@@ -2,6 +2,7 @@
 
 import html
 import inspect
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from IPython.display import Markdown
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -49,6 +51,23 @@ def prose(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
+def _template(name: str) -> str:
+    """Return a template of this room in one line: its own line ends are for who reads it."""
+    text = (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+    return "".join(line.strip() for line in text.splitlines())
+
+
+# A template says which words are to be escaped, by our own rules: what is stored stays as it is.
+TEMPLATES = Environment(loader=FunctionLoader(_template), undefined=StrictUndefined)
+TEMPLATES.filters |= {"escaped": html.escape, "prose": prose, "json": json.dumps}
+TEMPLATES.globals["keys"] = KEYS
+
+
+def render(template: str, **given: Any) -> str:
+    """Return what a template of this room makes of what it is given."""
+    return TEMPLATES.get_template(template).render(given)
+
+
 def say(sentence: str) -> Markdown:
     """Show a sentence in Markdown, so that a number in it is the number that was measured.
 
@@ -73,10 +92,5 @@ def source(function: Callable[..., Any]) -> Html:
     code = inspect.getsource(function)
     where = function.__module__.replace(".", "/") + ".py"
     body = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()
-    return Html(
-        f'{asset("frame.css")}{asset("source.css")}<figure class="sw sw-source">'
-        f"<figcaption>{html.escape(where)}</figcaption>"
-        f'<div class="highlight"><pre tabindex="0"{KEYS} role="region" '
-        f'aria-label="Source of {html.escape(function.__name__)}">{body}</pre></div></figure>',
-        code,
-    )
+    shown = render("source.html", where=where, name=function.__name__, body=body)
+    return Html(asset("frame.css") + asset("source.css") + shown, code)

@@ -1,23 +1,22 @@
 """A quiz in plain HTML: computed answers, a word on every answer, nothing sent anywhere."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from course_lib.teaching.page import KEYS, Html, asset, prose
+from course_lib.teaching.page import Html, asset, render
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question as HTML, made by `choice` or `number`."""
+    """One question, made by `choice` or `number`: what is said to each answer, right or wrong."""
 
     asked: str
     kind: str
-    inputs: str
     feedback: tuple[tuple[bool, str], ...]
     known: tuple[tuple[float, float], ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def choice(asked: str, options: Mapping[str, str], *, right: str) -> Question:
@@ -41,13 +40,8 @@ def choice(asked: str, options: Mapping[str, str], *, right: str) -> Question:
             f"{asked!r}: expected at least two options, each with its feedback, and {right!r} "
             f"among them; given {list(options)}."
         )
-    inputs = "".join(
-        f'<label><input type="radio"{KEYS} name="{{name}}" value="{i}" autocomplete="off">'
-        f'<span class="mathjax_process">{prose(option)}</span></label>'
-        for i, option in enumerate(options)
-    )
     feedback = tuple((option == right, text) for option, text in options.items())
-    return Question(asked, "choice", inputs, feedback)
+    return Question(asked, "choice", feedback, options=tuple(options))
 
 
 def number(
@@ -90,11 +84,7 @@ def number(
     known = tuple((value, room(value)) for value in (answer, *wrong))
     feedback = [(True, why), *((False, text) for text in wrong.values()), (False, otherwise)]
     feedback.append((False, "That is not a number I can read; try 0.25, 1/4 or 25%."))
-    inputs = (
-        f'<label><span>Your answer</span> <input type="text"{KEYS} inputmode="decimal" '
-        f'autocomplete="off"><button type="button"{KEYS}>Check</button></label>'
-    )
-    return Question(asked, "number", inputs, tuple(feedback), known)
+    return Question(asked, "number", tuple(feedback), known)
 
 
 def quiz(name: str, questions: Sequence[Question]) -> Html:
@@ -114,25 +104,6 @@ def quiz(name: str, questions: Sequence[Question]) -> Html:
             f"quiz {name!r} with {len(questions)} questions: expected a name of small letters, "
             "digits and dashes, and at least one question."
         )
-    fields = "".join(_fieldset(f"{name}-{i}", i, each) for i, each in enumerate(questions, 1))
-    body = (
-        f'<form class="sw sw-quiz" aria-label="Quiz">{fields}'
-        f'<button type="button"{KEYS}>Clear my answers</button></form>'
-    )
+    body = render("quiz.html", name=name, questions=questions)
     text = "\n".join(f"{i}. {each.asked}" for i, each in enumerate(questions, 1))
     return Html(asset("frame.css") + asset("quiz.css") + body + asset("quiz.js"), f"Quiz\n{text}")
-
-
-def _fieldset(name: str, place: int, question: Question) -> str:
-    """Return one question with its hidden feedback."""
-    mark = {True: '<b class="sw-right">Right.</b>', False: '<b class="sw-wrong">Not quite.</b>'}
-    said = "".join(
-        f'<p hidden>{mark[right]} <span class="mathjax_process">{prose(text)}</span></p>'
-        for right, text in question.feedback
-    )
-    known = f' data-known="{json.dumps(question.known)}"' if question.known else ""
-    return (
-        f'<fieldset data-question="{name}" data-kind="{question.kind}"{known}>'
-        f'<legend class="mathjax_process">{place}. {prose(question.asked)}</legend>'
-        f'{question.inputs.replace("{name}", name)}<div role="status">{said}</div></fieldset>'
-    )

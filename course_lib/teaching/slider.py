@@ -1,12 +1,10 @@
 """A slider over frames drawn beforehand: it needs no kernel, no network and no library."""
 
-import html
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from course_lib.teaching.figures import figure, svg
-from course_lib.teaching.page import KEYS, Html, asset, prose
+from course_lib.teaching.page import Html, asset, render
 
 
 def slider(
@@ -46,19 +44,13 @@ def slider(
             "and a start between 0 and the last of them."
         )
     frames = []
-    for index, value in enumerate(values):
+    for value in values:
         fig, axes = figure(**size)
         draw(axes, value)
-        hidden = ' class="sw-start"' if index == start else " hidden"
-        frames.append(f"<div data-frame{hidden}>{svg(fig, alt(value))}</div>")
+        frames.append(svg(fig, alt(value)))
     names = [str(value) for value in values]
-    shown = html.escape(names[start])
-    body = (
-        f'<figure class="sw sw-figure sw-slider" data-values="{html.escape(json.dumps(names))}">'
-        f"{''.join(frames)}<label>{html.escape(label)} <output>{shown}</output>"
-        f'<input type="range"{KEYS} min="0" max="{len(values) - 1}" value="{start}" step="1" '
-        f'autocomplete="off" aria-label="{html.escape(label)}" aria-valuetext="{shown}"></label>'
-        f'<figcaption class="mathjax_process">{prose(caption)}</figcaption></figure>'
+    body = render(
+        "slider.html", frames=frames, names=names, label=label, caption=caption, start=start
     )
     text = f"Slider: {label}. At {names[start]}: {alt(values[start])}"
     return Html(asset("frame.css") + asset("slider.css") + body + asset("slider.js"), text)

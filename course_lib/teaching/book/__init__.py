@@ -12,27 +12,22 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from course_lib.teaching.book import links, reference
 from course_lib.teaching.book.budgets import Budgets
 from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
 from course_lib.teaching.book.ledger import ClaimLink, Claims, Headline, Ledger
-from course_lib.teaching.book.links import (
-    AssignmentLinks,
-    ChapterLinks,
-    InstructorLinks,
-    add_assignments,
-)
 from course_lib.teaching.book.part import Count, When, tell_original
 from course_lib.teaching.book.reader import ConceptTest, Progress
-from course_lib.teaching.book.reference import (
-    Lines,
-    Room,
-    link_listings,
-    plain_signatures,
-    plain_types,
-)
 from course_lib.teaching.book.slider import StoredSlider
 from course_lib.teaching.book.slim import slim
+
+DIRECTIVES = {
+    "budgets": Budgets, "chapter-map": ChapterMap, "claims": Claims, "concept-test": ConceptTest,
+    "headline": Headline, "kill-matrix": KillMatrix, "ledger": Ledger, "progress": Progress,
+    "room": reference.Room, "slider": StoredSlider, "when": When,
+}  # fmt: skip
+ROLES = {"claim": ClaimLink, "count": Count, "lines": reference.Lines}
 
 
 def _visit_citation(translator: Any, node: nodes.citation) -> None:
@@ -67,29 +62,18 @@ def _slim(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register all this with Sphinx."""
-    app.add_directive("ledger", Ledger)
-    app.add_directive("claims", Claims)
-    app.add_directive("slider", StoredSlider)
-    app.add_directive("concept-test", ConceptTest)
-    app.add_directive("progress", Progress)
-    app.add_directive("chapter-map", ChapterMap)
-    app.add_directive("headline", Headline)
-    app.add_directive("budgets", Budgets)
-    app.add_directive("kill-matrix", KillMatrix)
-    app.add_directive("when", When)
-    app.add_role("count", Count())
-    app.add_directive("room", Room)
-    app.add_role("claim", ClaimLink())
-    app.add_role("lines", Lines())
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)
+    for name, role in ROLES.items():
+        app.add_role(name, role())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
-    app.add_transform(ChapterLinks)
-    app.add_transform(AssignmentLinks)
-    app.add_transform(InstructorLinks)
+    for transform in (links.ChapterLinks, links.AssignmentLinks, links.InstructorLinks):
+        app.add_transform(transform)
     app.connect("config-inited", tell_original)
     app.connect("html-page-context", _spare_mathjax, priority=900)
-    app.connect("html-page-context", link_listings)
-    app.connect("html-page-context", plain_signatures)
-    app.connect("missing-reference", plain_types)
-    app.connect("build-finished", add_assignments)
+    app.connect("html-page-context", reference.link_listings)
+    app.connect("html-page-context", reference.plain_signatures)
+    app.connect("missing-reference", reference.plain_types)
+    app.connect("build-finished", links.add_assignments)
     app.connect("build-finished", _slim)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,5 @@
 """`{chapter-map}`: which chapter builds on which, drawn from lines such as `05: 03`."""
 
-from html import escape
 from typing import NamedTuple
 
 from docutils import nodes
@@ -8,6 +7,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from course_lib.teaching.book.sources import chapters, is_part
+from course_lib.teaching.page import render
 
 WIDE, HIGH, GAP, ROW = 245, 28, 36, 38  # of a box; between columns; from row to row
 
@@ -100,23 +100,16 @@ def draw(needs: dict[str, list[str]], known: dict[str, tuple[str, str]]) -> str:
     def corner(name: str) -> tuple[float, float]:
         return boxes[name].column * (WIDE + GAP) + 1, boxes[name].row * ROW + 1
 
-    lines, links = "", ""
+    paths = []
     for name, needed in needs.items():
         x, y = corner(name)
         for before in needed:
             x0, y0 = corner(before)
             x0, y0, y1 = x0 + WIDE, y0 + HIGH / 2, y + HIGH / 2
             bend = (x0 + x) / 2
-            lines += f'<path d="M{x0:g} {y0:g}C{bend:g} {y0:g} {bend:g} {y1:g} {x:g} {y1:g}"/>'
-        title, address = known[name]
-        links += (
-            f'<a href="{escape(address)}"><rect x="{x:g}" y="{y:g}" width="{WIDE}" '
-            f'height="{HIGH}" rx="4"/><text x="{x + 10:g}" y="{y + 18:g}">{int(name)}. '
-            f"{escape(title)}</text></a>"
-        )
+            paths.append(f"M{x0:g} {y0:g}C{bend:g} {y0:g} {bend:g} {y1:g} {x:g} {y1:g}")
+    links = [(int(name), *corner(name), *known[name]) for name in needs]
     width = max(box.column for box in boxes.values()) * (WIDE + GAP) + WIDE + 2
     height = max(box.row for box in boxes.values()) * ROW + HIGH + 2
-    return (
-        f'<svg class="chapter-graph" viewBox="0 0 {width:g} {height:g}" role="group" '
-        f'aria-label="Which chapter builds on which">{lines}{links}</svg>'
-    )
+    size = {"width": width, "height": height, "wide": WIDE, "high": HIGH}
+    return render("chapter_map.html", paths=paths, links=links, **size)

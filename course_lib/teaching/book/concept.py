@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from course_lib.teaching.page import Html, asset, prose
+from course_lib.teaching.page import Html, asset, render
 
 UNSURE = "I do not know."
 
@@ -79,36 +78,6 @@ def concept_test(name: str, concepts: Sequence[Concept]) -> Html:
     """
     if not concepts:
         raise ValueError(f"concept test {name!r}: expected at least one question, given none.")
-    fields = "".join(_fieldset(f"{name}-{i}", i, each) for i, each in enumerate(concepts, 1))
-    buttons = (
-        '<button type="button" data-part="keep" hidden>Keep these answers</button>'
-        '<button type="button" data-part="again" hidden>I have read it: answer again</button>'
-        '<button type="button" data-part="clear" hidden>Forget all my answers</button>'
-    )
-    body = (
-        f'<form class="sw sw-concept" data-test="{escape(name)}" aria-label="Concept test">'
-        f'<div role="status">This test needs JavaScript.</div>'
-        f'<div data-part="questions">{fields}</div>{buttons}</form>'
-    )
+    body = render("concept.html", name=name, concepts=concepts, unsure=UNSURE)
     text = "\n".join(f"{i}. {each.asked}" for i, each in enumerate(concepts, 1))
     return Html(asset("frame.css") + asset("concept.css") + body + asset("concept.js"), text)
-
-
-def _fieldset(name: str, place: int, concept: Concept) -> str:
-    """Return one question, with what will be said about both answers."""
-    labels = "".join(
-        f'<label><input type="radio" name="{name}" value="{i}" autocomplete="off">'
-        f'<span class="mathjax_process">{prose(option)}</span></label>'
-        for i, option in enumerate([*concept.options, UNSURE])
-    )
-    title, address = concept.where
-    said = (
-        f'<div class="sw-said" hidden><div data-time="before"></div><div data-time="after"></div>'
-        f'<span class="mathjax_process">{prose(concept.why)}</span> '
-        f'<a href="{escape(address)}">{escape(title)}</a></div>'
-    )
-    right = list(concept.options).index(concept.right)
-    return (
-        f'<fieldset data-right="{right}"><legend class="mathjax_process">{place}. '
-        f"{prose(concept.asked)}</legend>{labels}{said}</fieldset>"
-    )

@@ -16,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from course_lib.chapters import title
 from course_lib.teaching.book.sources import chapters, is_part, stored_claims, whole_book
 from course_lib.teaching.evidence import VERDICTS, Claim
+from course_lib.teaching.page import render
 
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
@@ -160,12 +161,7 @@ def _filter(claims: list[Claim]) -> str:
         ("all", f"all {len(claims)}"),
         *((v, f"{counts[v]} {v}") for v in VERDICTS if counts[v]),
     ]
-    labels = "".join(
-        f'<label><input type="radio" name="ledger" value="{value.replace(" ", "-")}" '
-        f'autocomplete="off"{" checked" * (value == "all")}> {text}</label>'
-        for value, text in choices
-    )
-    return f'<fieldset class="ledger-filter"><legend>Show the claims</legend>{labels}</fieldset>'
+    return render("ledger_filter.html", choices=choices)
 
 
 def _row(*cells: list[nodes.Node]) -> nodes.row:

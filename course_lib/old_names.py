@@ -15,29 +15,18 @@ from importlib import import_module
 from types import ModuleType
 
 # Where to look for what a module had; the first that has it is the place to import it from.
-MOVED: dict[str, tuple[str, ...]] = {
-    "course_lib.labs.nofreelunch": ("course_lib.labs.no_free_lunch",),
-    "course_lib.labs.thresholding": ("course_lib.labs.approximation",),
-    "course_lib.pruning.iterative": (
-        "course_lib.pruning",
-        "course_lib.pruning.cut",
-        "course_lib.pruning.rounds",
-        "course_lib.pruning.gradual",
-        "course_lib.pruning.store",
-    ),
-    "course_lib.pruning.saliency": (
-        "course_lib.pruning",
-        "course_lib.pruning.criteria",
-        "course_lib.pruning.curvature",
-        "course_lib.pruning.scoring",
-        "course_lib.pruning.ablation",
-    ),
-    "course_lib.sparse.layers": (
-        "course_lib.sparse",
-        "course_lib.sparse.linear",
-        "course_lib.sparse.convolution",
-        "course_lib.sparse.convert",
-    ),
+MOVED = {
+    f"course_lib.{old}": [f"course_lib.{place}" for place in places.split()]
+    for old, places in (
+        ("labs.nofreelunch", "labs.no_free_lunch"),
+        ("labs.thresholding", "labs.approximation"),
+        ("pruning.iterative", "pruning pruning.cut pruning.rounds pruning.gradual pruning.store"),
+        (
+            "pruning.saliency",
+            "pruning pruning.criteria pruning.curvature pruning.scoring pruning.ablation",
+        ),
+        ("sparse.layers", "sparse sparse.linear sparse.convolution sparse.convert"),
+    )
 }
 # Names that have left their module alone, or got another name: (module, name) of then and of now.
 LEFT: dict[tuple[str, str], tuple[str, str]] = {

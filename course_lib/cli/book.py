@@ -114,7 +114,9 @@ def broken_pages(root: Path, html: Path) -> Iterator[str]:
             yield f"{name} shows a traceback"
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder, and says nothing on the terminal."""
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the address on the last line stays in sight."""
 
@@ -126,6 +128,6 @@ class _Handler(SimpleHTTPRequestHandler):
 
 def _serve(html: Path, port: int) -> None:
     port = free_port(port)
-    with ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=html)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=html)) as server:
         click.echo(f"The book is at http://localhost:{port}/ (Ctrl-C ends it).")
         server.serve_forever()

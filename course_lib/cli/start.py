@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import nbformat
@@ -12,6 +13,8 @@ from course_lib.grading.cells import ASKED
 from course_lib.grading.errors import clean
 from course_lib.grading.intake.names import notebook, released
 from course_lib.grading.verdict import passed
+
+PAGE = Path(__file__).with_name("start_page.md")
 
 
 @dataclass(frozen=True)
@@ -140,39 +143,11 @@ def start_page(root: Path, today: date) -> str:
         f"| {e.due_words(today)} |"
         for e in found
     )
-    return f"""# {course(root).name}
-
-Read a chapter, run it, change what you doubt. Then do its assignment. Everything runs on this
-machine.
-
-## Chapters
-
-{chr(10).join(begin.format(*link) for link in links)}
-
-**To begin**, open the first chapter and choose *Run > Run All Cells*. Cells that begin with
-`live(` bring sliders that compute, once they have run. A name in brackets, such as (mirsky1960),
-is a source; the book itself has the list.
-
-## Assignments
-
-| assignment | how far | due |
-|---|---|---|
-{work}
-
-In an assignment, write your answer where the notebook says `raise NotImplementedError()` and run
-the cell below it: the check names the mistake where it can. If a cell does not come back, press the
-square at the top, which interrupts it. Save, and before you hand in, open a terminal (*File > New >
-Terminal*) and let the whole notebook be checked as in grading:
-
-    course check exercises/release/{first}
-
-To hand in, right-click the notebook in the list of files, choose *Download*, and give that file,
-under its name, to your instructor.
-{alone}
-
-This page was made when JupyterLab started; start it again for the newest state, or ask in the
-terminal: `course lab --list`.
-"""
+    page = Template(PAGE.read_text(encoding="utf-8"))
+    listed = "\n".join(begin.format(*link) for link in links)
+    return page.substitute(
+        course=course(root).name, chapters=listed, work=work, first=first, alone=alone
+    )
 
 
 def write_start_page(root: Path) -> Path:

@@ -20,9 +20,7 @@ from course_lib.labs import people
 from course_lib.masks import Mask
 from course_lib.old_names import left
 from course_lib.pruning import iterative_pruning, prune_model
-from course_lib.training import Recipe
-from course_lib.training.replicas import Replicas
-from course_lib.training.trainer import Train, Trainer
+from course_lib.training import Recipe, Replicas, Train, Trainer
 
 Array = NDArray[Any]
 Way = Callable[[Replicas, Train, Sequence[float]], Iterator[Replicas]]

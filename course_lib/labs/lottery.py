@@ -17,12 +17,9 @@ from torch.optim import SGD
 from course_lib.masks import Mask
 from course_lib.pruning import State, Ticket, iterative_pruning, prune_model, tickets
 from course_lib.sparse import densify, sparsify
-from course_lib.training.data import CLASSES, Data, mnist1d
-from course_lib.training.fit import accuracy, hold
-from course_lib.training.models import mlp
-from course_lib.training.recipe import Recipe, batches
-from course_lib.training.replicas import Replicas
-from course_lib.training.trainer import Trainer
+from course_lib.training import Data, Recipe, Replicas, Trainer, accuracy, hold, mlp, mnist1d
+from course_lib.training.data import CLASSES
+from course_lib.training.recipe import batches
 
 SIZES = (40, 100, 100, 10)
 RATES = {"4.weight": 0.18}  # the output layer is small and is pruned half as fast

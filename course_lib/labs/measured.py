@@ -17,9 +17,7 @@ from torch import Tensor, nn
 
 from course_lib.labs.robustness import interval_margins
 from course_lib.masks import Mask, prunable
-from course_lib.sparse import refusals, sparsify
-from course_lib.sparse.formats import CSR
-from course_lib.sparse.roofline import race
+from course_lib.sparse import CSR, race, refusals, sparsify
 from course_lib.teaching.evidence import interval
 
 Array = NDArray[Any]

@@ -15,26 +15,8 @@ from torch.func import grad, jacrev, vjp, vmap
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask, prunable
-from course_lib.pruning.scoring import (
-    CHUNK,
-    Scored,
-    Scores,
-    alike,
-    as_batch,
-    as_if,
-    at_once,
-    check_apart,
-    check_slope,
-    example_gradients,
-    is_number,
-    joined,
-    numbers_in,
-    one_by_one,
-    parted,
-    scored,
-    slopes_of,
-    together_or_plainly,
-)
+from course_lib.pruning import scoring
+from course_lib.pruning.scoring import CHUNK, Scored, Scores
 from course_lib.training.examples import (
     Batch,
     Examples,
@@ -71,10 +53,10 @@ def hessian_diagonal(
             f"diagonal: given {diagonal!r}, expected 'exact', 'gauss-newton' or 'hutchinson'."
         )
     check_whole(probes, "probes", "how many random vectors to average over")
-    with scored(model, data, loss) as task:
+    with scoring.scored(model, data, loss) as task:
         if diagonal == "gauss-newton":
             return _gauss_newton(task)
-        w = joined(task.weights).detach()
+        w = scoring.joined(task.weights).detach()
         times = _HessianProduct(task)
         if diagonal == "exact":
             size = max(1, CHUNK // (8 * w.numel() + task.width))
@@ -83,13 +65,13 @@ def hessian_diagonal(
                 units = torch.nn.functional.one_hot(some, w.numel()).to(w.dtype)
                 columns = times.each(units)
                 parts.append(columns.gather(1, some.unsqueeze(1)).squeeze(1))
-            return parted(torch.cat(parts), task.weights)
+            return scoring.parted(torch.cat(parts), task.weights)
         generator = seeded(seed)
         total = torch.zeros_like(w)
         for _ in range(probes):
             sign = torch.randint(0, 2, w.shape, generator=generator).to(w) * 2 - 1
             total += sign * times(sign)
-        return parted(total / probes, task.weights)
+        return scoring.parted(total / probes, task.weights)
 
 
 def full_hessian(
@@ -114,10 +96,10 @@ def full_hessian(
             f"given {count:,} weights, expected at most {LARGEST_HESSIAN:,}: their Hessian has "
             "the square of that. Use obs(..., block=100), or obd."
         )
-    with scored(model, data, loss, dtype=torch.float64) as task:
+    with scoring.scored(model, data, loss, dtype=torch.float64) as task:
         times = _HessianProduct(task)
         size = max(1, CHUNK // (4 * count + task.count * 64))
-        units = torch.eye(count, dtype=torch.float64, device=joined(task.weights).device)
+        units = torch.eye(count, dtype=torch.float64, device=scoring.joined(task.weights).device)
         return torch.cat([times.each(some) for some in units.split(size)])
 
 
@@ -242,7 +224,7 @@ def brain_surgery(
     Source: Hassibi and Stork (1993).
     """
     weights = prunable(model)
-    w = joined(weights).double()
+    w = scoring.joined(weights).double()
     if isinstance(k, bool) or not isinstance(k, Integral) or not 0 <= k <= w.numel():
         raise ValueError(f"k: given {k}, expected how many to keep, from 0 to {w.numel()}.")
     inverse = inverse_hessian(model, data, loss, damping=damping)
@@ -252,9 +234,9 @@ def brain_surgery(
         index = int(price.argmin())
         w, inverse, _ = surgeon(w, inverse, index)
         left[index] = False
-    for parameter, new in zip(weights.values(), parted(w, weights).values(), strict=True):
+    for parameter, new in zip(weights.values(), scoring.parted(w, weights).values(), strict=True):
         parameter.copy_(new)
-    return Mask(parted(left, weights))
+    return Mask(scoring.parted(left, weights))
 
 
 # Machinery
@@ -264,14 +246,14 @@ def _gauss_newton(task: Scored) -> Scores:
     """Average J' S J's diagonal: J the slopes of the outputs, S the loss's curvature in them."""
 
     def outputs(values: Scores, x: Any) -> Tensor:
-        z: Tensor = as_if(task.model, values, as_batch(x))
+        z: Tensor = scoring.as_if(task.model, values, scoring.as_batch(x))
         return z.flatten()
 
     def each(values: Scores, batch: Batch) -> Scores:
         z: Tensor = answer(task.model, batch[0])
 
         def one(flat: Tensor, label: Any) -> Tensor:
-            return mean_of(task.loss, flat.view(1, *z.shape[1:]), as_batch(label))
+            return mean_of(task.loss, flat.view(1, *z.shape[1:]), scoring.as_batch(label))
 
         S = vmap(jacrev(jacrev(one)))(z.flatten(1), batch[1])  # (n, C, C)
         J = vmap(jacrev(outputs), in_dims=(None, 0))(values, batch[0])  # (n, C, *shape) each
@@ -279,13 +261,13 @@ def _gauss_newton(task: Scored) -> Scores:
 
     def plainly(batch: Batch) -> Scores:
         total: Scores = {}
-        for x, label in one_by_one(batch):
+        for x, label in scoring.one_by_one(batch):
             z = answer(task.model, x)
-            flat = torch.cat([part.flatten() for part in numbers_in(z)])
+            flat = torch.cat([part.flatten() for part in scoring.numbers_in(z)])
 
             def one(flat: Tensor, z: Any = z, label: Any = label) -> Tensor:
-                parts = iter(flat.split([part.numel() for part in numbers_in(z)]))
-                output = mapped(lambda t: next(parts).view_as(t) if is_number(t) else t, z)
+                parts = iter(flat.split([part.numel() for part in scoring.numbers_in(z)]))
+                output = mapped(lambda t: next(parts).view_as(t) if scoring.is_number(t) else t, z)
                 return mean_of(task.loss, output, label)
 
             S = torch.autograd.functional.hessian(one, flat.detach())
@@ -301,13 +283,13 @@ def _gauss_newton(task: Scored) -> Scores:
             total = {name: total.get(name, 0) + curve for name, curve in found.items()}
         return total
 
-    check_apart(task.model)
+    scoring.check_apart(task.model)
     first = rows(next(task.batches()), slice(0, 1))
-    check_slope(task.loss_of(first))
-    classes = sum(z.numel() for z in numbers_in(answer(task.model, first[0])))
+    scoring.check_slope(task.loss_of(first))
+    classes = sum(z.numel() for z in scoring.numbers_in(answer(task.model, first[0])))
     numbers = classes * sum(w.numel() for w in task.weights.values())
     total = {name: torch.zeros_like(w, requires_grad=False) for name, w in task.weights.items()}
-    for found in together_or_plainly(task, each, plainly, numbers):
+    for found in scoring.together_or_plainly(task, each, plainly, numbers):
         for name, curve in found.items():
             total[name] += curve
     return {name: t / task.count for name, t in total.items()}
@@ -326,10 +308,10 @@ class _HessianProduct:
     """The function v -> H v, by the chain rule (Pearlmutter 1994), for one vector or many."""
 
     def __init__(self, task: Scored) -> None:
-        self.task, self.w = task, joined(task.weights).detach()
+        self.task, self.w = task, scoring.joined(task.weights).detach()
         first = next(task.batches())
         sign = 1 - 2 * (torch.arange(len(self.w), device=self.w.device) % 2).to(self.w)
-        self.together = alike(
+        self.together = scoring.alike(
             lambda v: {"": vmap(partial(self._functional, first))(v)[0]},
             lambda v: {"": self._plain(first, v[0])},
             sign.unsqueeze(0),
@@ -337,40 +319,40 @@ class _HessianProduct:
 
     def __call__(self, v: Tensor) -> Tensor:
         if self.together:
-            with at_once():
+            with scoring.at_once():
                 return self.task.mean(lambda batch: self._functional(batch, v))
         return self.task.mean(lambda batch: self._plain(batch, v))
 
     def each(self, rows: Tensor) -> Tensor:
         """Return the products with the rows of a matrix."""
         if self.together:
-            with at_once():
+            with scoring.at_once():
                 return self.task.mean(lambda batch: vmap(partial(self._functional, batch))(rows))
         return torch.stack([self(row) for row in rows])
 
     def _functional(self, batch: Batch, v: Tensor) -> Tensor:
         def total(w: Tensor) -> Tensor:
-            output = as_if(self.task.model, parted(w, self.task.weights), batch[0])
+            output = scoring.as_if(self.task.model, scoring.parted(w, self.task.weights), batch[0])
             return mean_of(self.task.loss, output, batch[1])
 
         result: Tensor = vjp(grad(total), self.w)[1](v)[0]
         return result
 
     def _plain(self, batch: Batch, v: Tensor) -> Tensor:
-        slopes = slopes_of(self.task.loss_of(batch), self.task.weights, again=True)
-        along = (joined(slopes) * v).sum()
+        slopes = scoring.slopes_of(self.task.loss_of(batch), self.task.weights, again=True)
+        along = (scoring.joined(slopes) * v).sum()
         if not along.requires_grad:  # a loss that is linear in the weights is not curved
             return torch.zeros_like(v)
-        return joined(slopes_of(along, self.task.weights))
+        return scoring.joined(scoring.slopes_of(along, self.task.weights))
 
 
 def block_inverses(task: Scored, damping: float, block: int) -> Tensor:
     """Return the diagonal of the inverse of the block-diagonal empirical Fisher, (P,)."""
     count = sum(w.numel() for w in task.weights.values())
     filled = -(-count // block) * block
-    like = {"dtype": torch.float64, "device": joined(task.weights).device}
+    like = {"dtype": torch.float64, "device": scoring.joined(task.weights).device}
     F = torch.zeros(filled // block, block, block, **like)  # type: ignore[call-overload]
-    for gradients in example_gradients(task):
+    for gradients in scoring.example_gradients(task):
         G = torch.cat([g.flatten(1) for g in gradients.values()], dim=1).double()
         G = torch.nn.functional.pad(G, (0, filled - count)).view(len(G), -1, block)
         F += torch.einsum("nbi,nbj->bij", G, G) / task.count

@@ -94,15 +94,9 @@ def mnist1d(samples: int = 5000, seed: int = 42) -> Data:
         finally:
             random.setstate(before[0])
             np.random.set_state(before[1])
-        return {
-            name: torch.from_numpy(np.asarray(made[key])).to(kind)
-            for name, key, kind in (
-                ("X", "x", torch.float32),
-                ("y", "y", torch.int64),
-                ("X_test", "x_test", torch.float32),
-                ("y_test", "y_test", torch.int64),
-            )
-        }
+        kinds = {"X": torch.float32, "y": torch.int64}
+        parts = {name: np.asarray(made[name.lower()]) for name in Data._fields}
+        return {name: torch.from_numpy(part).to(kinds[name[0]]) for name, part in parts.items()}
 
     return Data(**cached(f"mnist1d-{samples}-{seed}", make))
 

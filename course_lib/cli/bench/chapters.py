@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import threading
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from course_lib.cli.bench import Measurement
-from course_lib.cli.book import build
+from course_lib.cli.book import Quiet, build
 from course_lib.cli.doctor import CHROMIUM
 from course_lib.cli.place import chapters, course_root
 from course_lib.cli.run import run_notebook
@@ -84,11 +84,6 @@ def compressed_size(path: Path) -> int:
     return len(content) if path.suffix in PACKED else len(gzip.compress(content, 6))
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 def page_weights(site: Path, names: list[str]) -> dict[str, float]:
     """Return for each page what a browser loads with it, compressed, in kB.
 
@@ -102,7 +97,7 @@ def page_weights(site: Path, names: list[str]) -> dict[str, float]:
         raise FileNotFoundError("weighing pages needs Chromium: `course doctor --need test`")
     weights = {}
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=site)) as server,
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server,
         sync_playwright() as playwright,
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()

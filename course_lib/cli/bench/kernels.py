@@ -8,9 +8,7 @@ from torch.nn import functional as F
 
 from course_lib.cli.bench import Measurement
 from course_lib.masks import top_k
-from course_lib.sparse.formats import CSR
-from course_lib.sparse.kernels import multiply, sddmm
-from course_lib.sparse.roofline import race
+from course_lib.sparse import CSR, multiply, race, sddmm
 
 SPARSITIES = (0.5, 0.55, 0.8, 0.9, 0.95, 0.98)
 SQUARE = 1024, 128  # width and batch of most promises

@@ -14,8 +14,7 @@ from torch.nn import functional as F
 
 from course_lib.cli.bench import Measurement
 from course_lib.masks import Mask, prunable, top_k
-from course_lib.sparse import SparseLinear, sparsify
-from course_lib.sparse.roofline import race
+from course_lib.sparse import SparseLinear, race, sparsify
 
 BATCH = 128
 STEP = {0.8: 2.5, 0.9: 4.5, 0.95: 7.5, 0.98: 12.0}  # times as fast as dense with fused Adam

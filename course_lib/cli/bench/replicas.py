@@ -12,9 +12,8 @@ from course_lib.cli.bench import Measurement
 from course_lib.pruning import criteria
 from course_lib.pruning.structured import remove, select_units, unit_scores
 from course_lib.sparse.roofline import race
-from course_lib.training.models import mlp
-from course_lib.training.recipe import Recipe, batches
-from course_lib.training.replicas import Replicas, fit_replicas
+from course_lib.training import Recipe, Replicas, fit_replicas, mlp
+from course_lib.training.recipe import batches
 
 SIZES, EXAMPLES, COPIES = (40, 100, 100, 10), 4000, 10
 RECIPE = Recipe(steps=300)

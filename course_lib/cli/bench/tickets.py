@@ -9,10 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from course_lib.cli.bench import Measurement
 from course_lib.labs.lottery import SIZES, contest, fresh_examples, race, seconds_to
-from course_lib.training.data import Data, mnist1d
-from course_lib.training.models import mlp
-from course_lib.training.recipe import Recipe, batches
-from course_lib.training.sweep import sweep
+from course_lib.training import Data, Recipe, mlp, mnist1d, sweep
+from course_lib.training.recipe import batches
 
 HALVES = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
 RETRAINS = 10 * (9 + 4 * 4)  # ten seeds, nine rounds, four controls at four densities

@@ -21,6 +21,8 @@ NAMES: dict[tuple[type[nn.Module], ...], tuple[tuple[str, ...], tuple[str, ...]]
 }
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+# Where a layer keeps what others have it call, to see or to change what it takes and gives.
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class LeftOutWarning(UserWarning):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course_lib.masks import Mask, top_k
 from course_lib.masks.checks import checked_density, checked_device, checked_scores
-from course_lib.masks.weights import check_dense, check_plain
+from course_lib.masks.weights import HOOKS, check_dense, check_plain
 
 Units = dict[str, Tensor]
 
@@ -33,7 +33,6 @@ UNIT_BY_UNIT = (
     nn.Softplus, nn.Hardtanh, nn.Hardswish, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d,
     nn.Flatten, *POOLS,
 )  # fmt: skip
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def unit_scores(scores: Mapping[str, Tensor]) -> Units:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -52,14 +52,10 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     return compiled
 
 
-_outsides: dict[Callable[..., Any], Callable[..., Any]] = {}
-
-
+@cache
 def _outside(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function as torch.compile leaves it alone; torch takes seconds to load that."""
-    if function not in _outsides:
-        _outsides[function] = torch.compiler.disable(function)
-    return _outsides[function]
+    return torch.compiler.disable(function)
 
 
 def uncompiled(function: Callable[P, T]) -> Callable[P, T]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from course_lib.masks import Mask
 from course_lib.masks.checks import checked_count
 from course_lib.masks.mask import check_fits
-from course_lib.masks.weights import bias_names, check_module, check_plain, weight_names
+from course_lib.masks.weights import HOOKS, bias_names, check_module, check_plain, weight_names
 from course_lib.sparse.convolution import SparseConv1d, SparseConv2d
 from course_lib.sparse.linear import SparseLayer, SparseLinear, unfit
 from course_lib.sparse.roofline import break_even
@@ -87,25 +87,13 @@ def _fuses(layer: nn.Module, after: nn.Module) -> bool:
     return _pairs(layer, after) and not (_is_watched(layer) or _is_watched(after))
 
 
-_module = nn.modules.module
-_GLOBAL_HOOKS = (
-    _module._global_forward_hooks,
-    _module._global_forward_pre_hooks,
-    _module._global_backward_hooks,
-    _module._global_backward_pre_hooks,
-)
+_GLOBAL_HOOKS = [getattr(nn.modules.module, f"_global{hooks}") for hooks in HOOKS]
 
 
 def _is_watched(layer: nn.Module) -> bool:
     """Tell whether somebody would see what this layer is given or returns."""
-    return bool(
-        layer._forward_hooks
-        or layer._forward_pre_hooks
-        or layer._backward_hooks
-        or layer._backward_pre_hooks
-        or "forward" in vars(layer)
-        or any(_GLOBAL_HOOKS)
-    )
+    own = vars(layer)
+    return "forward" in own or any(own[hooks] for hooks in HOOKS) or any(_GLOBAL_HOOKS)
 
 
 @torch.inference_mode(False)  # what is made there could never be trained

@@ -118,8 +118,11 @@ def _in_registers(lanes: int) -> Callable[..., None]:
     return kernel
 
 
-one_register = _in_registers(LANES)
-one_register.__doc__ = """The sums of one register of examples stay in it until the row is done.
+_one_register = _in_registers(LANES)
+
+
+def one_register(values, columns, pointers, x, y):
+    """The sums of one register of examples stay in it until the row is done.
 
     Examples:
         >>> from course_lib.sparse import CSR
@@ -128,10 +131,15 @@ one_register.__doc__ = """The sums of one register of examples stay in it until 
         >>> one_register(W.values, W.columns, W.pointers, x, y)
         >>> y.tolist()
         [[20.0], [3.0]]
-"""
+    """
+    _one_register(values, columns, pointers, x, y)
 
-tiled = _in_registers(WIDE)
-tiled.__doc__ = """Eight registers of sums: a weight and an index that are read serve all of them.
+
+_tiled = _in_registers(WIDE)
+
+
+def tiled(values, columns, pointers, x, y):
+    """Eight registers of sums: a weight and an index that are read serve all of them.
 
     Examples:
         >>> from course_lib.sparse import CSR
@@ -140,7 +148,8 @@ tiled.__doc__ = """Eight registers of sums: a weight and an index that are read 
         >>> tiled(W.values, W.columns, W.pointers, x, y)
         >>> y.tolist()
         [[20.0], [3.0]]
-"""
+    """
+    _tiled(values, columns, pointers, x, y)
 
 
 def _in_blocks(lanes: int) -> Callable[..., None]:
@@ -171,8 +180,11 @@ def _in_blocks(lanes: int) -> Callable[..., None]:
 
 
 # Four rows of sums must fit the registers: 32 of them with AVX-512, 16 with AVX2.
-blocked = _in_blocks((4 if LANES == 16 else 2) * LANES)
-blocked.__doc__ = """Blocks of 4 x 1, as in `BlockCSR`: an input and an index serve four rows.
+_blocked = _in_blocks((4 if LANES == 16 else 2) * LANES)
+
+
+def blocked(values, columns, pointers, x, y):
+    """Blocks of 4 x 1, as in `BlockCSR`: an input and an index serve four rows.
 
     Examples:
         >>> from course_lib.sparse import BlockCSR
@@ -181,7 +193,9 @@ blocked.__doc__ = """Blocks of 4 x 1, as in `BlockCSR`: an input and an index se
         >>> blocked(W.values, W.columns, W.pointers, x, y)
         >>> y.tolist()
         [[20.0], [3.0]]
-"""
+    """
+    _blocked(values, columns, pointers, x, y)
+
 
 RUNGS: dict[str, Callable[..., None]] = {
     "one number at a time": naive,

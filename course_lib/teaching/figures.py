@@ -29,35 +29,27 @@ COLOURS = {
 CYCLE = [COLOURS[name] for name in ("1", "2", "3", "4", "5", "6", "ink", "muted")]
 SMOOTH = 32  # pixels; a wider picture is smoothed by the browser, a smaller one shows its pixels
 STYLE: Any = {
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), COLOURS["muted"]),
+    **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "text.color"), COLOURS["ink"]),
+    **{f"{part}.labelcolor": COLOURS["ink"] for part in ("legend", "xtick", "ytick")},
+    **{f"{part}.facecolor": "none" for part in ("figure", "axes", "savefig")},
     "axes.axisbelow": True,
-    "axes.edgecolor": COLOURS["muted"],
     "axes.grid": True,
-    "axes.labelcolor": COLOURS["ink"],
     "axes.linewidth": 0.8,
     "axes.prop_cycle": cycler(color=CYCLE),
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlecolor": COLOURS["ink"],
     "axes.titlesize": 12,
     "figure.dpi": 72,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same layout on every machine
     "font.size": 11,
     "grid.color": COLOURS["grid"],
     "grid.linewidth": 0.6,
     "image.interpolation": "none",  # pixels as they are
     "legend.frameon": False,
-    "legend.labelcolor": COLOURS["ink"],
     "lines.linewidth": 2.0,
-    "savefig.facecolor": "none",
     "svg.fonttype": "none",  # words stay words
     "svg.hashsalt": "statue",
-    "text.color": COLOURS["ink"],
-    "xtick.color": COLOURS["muted"],
-    "ytick.color": COLOURS["muted"],
-    "xtick.labelcolor": COLOURS["ink"],
-    "ytick.labelcolor": COLOURS["ink"],
 }
 
 

@@ -248,15 +248,9 @@ def _is_plain(layer: nn.Conv2d) -> bool:
 
 def _check_unaltered(module: nn.Module) -> None:
     """Raise ValueError if this one may return other things than its class says."""
-    hooks = nn.modules.module
-    if (
-        "forward" in vars(module)
-        or type(module).__call__ is not nn.Module.__call__
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or hooks._global_forward_hooks
-        or hooks._global_forward_pre_hooks
-    ):
+    own, of_all = vars(module), vars(nn.modules.module)
+    hooked = any(own[h] or of_all[f"_global{h}"] for h in ("_forward_hooks", "_forward_pre_hooks"))
+    if hooked or "forward" in own or type(module).__call__ is not nn.Module.__call__:
         raise ValueError(
             f"model: {type(module).__name__} has a hook, or a forward put in place of its own, "
             "which may change what it returns; expected none. Masks of torch.nn.utils.prune are "

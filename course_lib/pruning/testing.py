@@ -11,7 +11,7 @@ import random
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -125,21 +125,15 @@ class _Ask:
             self.fail(
                 case,
                 f"{how or 'called as criterion(model, data, loss)'} it raised "
-                f"{type(error).__name__}: {error}",
-                "scores",
-                "Mend it; or leave the network out by check_criterion(..., without=[...]), if it "
-                "is one that the criterion refuses.",
+                f"{type(error).__name__}: {error}; expected scores. Mend it; or leave the network "
+                "out by check_criterion(..., without=[...]), if it is one that the criterion "
+                "refuses.",
                 error,
             )
-            raise  # never reached: `fail` has raised
 
-    def fail(
-        self, case: Case, found: str, expected: str, remedy: str, why: Exception | None = None
-    ) -> None:
+    def fail(self, case: Case, said: str, why: Exception | None = None) -> NoReturn:
         """Say on which network what was found, what was expected and what to do."""
-        raise AssertionError(
-            f"{self.name} on {case.name}: {found}; expected {expected}. {remedy}"
-        ) from why
+        raise AssertionError(f"{self.name} on {case.name}: {said}") from why
 
     def same(
         self,
@@ -152,19 +146,15 @@ class _Ask:
     ) -> None:
         """Ask for the same scores, but for a share of their length in all."""
         if found.keys() != wanted.keys():
-            expected = f"{sorted(wanted)} as otherwise"
-            self.fail(case, f"{how} it names {sorted(found)}", expected, remedy)
+            said = f"it names {sorted(found)}; expected {sorted(wanted)} as otherwise"
+            self.fail(case, f"{how} {said}. {remedy}")
         pairs = [(name, found[name].double(), wanted[name].double()) for name in wanted]
         length = sum(float(w.square().sum()) for _, _, w in pairs) ** 0.5
         for name, f, w in pairs:
             apart = float((f - w).norm()) if f.shape == w.shape else float("inf")
             if not apart <= tolerance * length + 1e-12:
-                self.fail(
-                    case,
-                    f"{how} the scores of {name!r} are {_some(f)}",
-                    f"{_some(w)} as otherwise",
-                    remedy,
-                )
+                said = f"the scores of {name!r} are {_some(f)}; expected {_some(w)} as otherwise"
+                self.fail(case, f"{how} {said}. {remedy}")
 
 
 def _some(scores: Tensor) -> str:
@@ -177,30 +167,28 @@ def _are_scores(ask: _Ask, case: Case, scores: Scores) -> None:
     weights = prunable(case.model)
     if not isinstance(scores, Mapping):
         given = type(scores).__name__
-        ask.fail(case, f"it returns a {given}", "a dictionary", "Return {name: scores}.")
+        ask.fail(case, f"it returns a {given}; expected a dictionary. Return {{name: scores}}.")
     strange = [name for name in scores if name not in weights]
     missing = [name for name in weights if name not in scores]
     if strange:
         ask.fail(
             case,
-            f"it names {strange}, which prunable(model) does not",
-            f"{list(weights)}",
-            "Go through prunable(model).items(): it has each weight once, also a tied one.",
+            f"it names {strange}, which prunable(model) does not; expected {list(weights)}. Go "
+            "through prunable(model).items(): it has each weight once, also a tied one.",
         )
     if missing:
         ask.fail(
             case,
-            f"it leaves out {missing}",
-            f"a score for each of {list(weights)}",
-            "Go through prunable(model).items(); what has no influence scores 0.",
+            f"it leaves out {missing}; expected a score for each of {list(weights)}. Go through "
+            "prunable(model).items(); what has no influence scores 0.",
         )
     for name, w in weights.items():
         s = scores[name]
         where = f"the scores of {name!r}"
         if not isinstance(s, Tensor) or s.shape != w.shape:
             given = tuple(s.shape) if isinstance(s, Tensor) else type(s).__name__
-            remedy = "Return one number for each weight, in its place."
-            ask.fail(case, f"{where} are {given}", f"a tensor {tuple(w.shape)}", remedy)
+            said = f"{where} are {given}; expected a tensor {tuple(w.shape)}"
+            ask.fail(case, f"{said}. Return one number for each weight, in its place.")
         _fit_the_weight(ask, case, where, s, w)
 
 
@@ -211,20 +199,18 @@ def _fit_the_weight(ask: _Ask, case: Case, where: str, s: Tensor, w: Tensor) -> 
     if not is_number or coarse or s.device != w.device:
         ask.fail(
             case,
-            f"{where} are {s.dtype} on {s.device}",
-            f"numbers no coarser than the weights, {w.dtype} on {w.device}",
-            "Compute in the type and on the device of the weight.",
+            f"{where} are {s.dtype} on {s.device}; expected numbers no coarser than the weights, "
+            f"{w.dtype} on {w.device}. Compute in the type and on the device of the weight.",
         )
     if not bool(torch.isfinite(s).all()):
         broken = int((~torch.isfinite(s)).sum())
         ask.fail(
             case,
-            f"{broken} of {where} are NaN or infinite",
-            "finite numbers, which can be put in order",
-            "Look for a division by zero or a root of a negative number.",
+            f"{broken} of {where} are NaN or infinite; expected finite numbers, which can be put "
+            "in order. Look for a division by zero or a root of a negative number.",
         )
     if s.requires_grad:
-        ask.fail(case, f"{where} require a gradient", "plain numbers", "Use w.detach().")
+        ask.fail(case, f"{where} require a gradient; expected plain numbers. Use w.detach().")
 
 
 def _changes_nothing(ask: _Ask, case: Case, usual: Scores) -> None:
@@ -242,19 +228,17 @@ def _changes_nothing(ask: _Ask, case: Case, usual: Scores) -> None:
     if found:
         ask.fail(
             case,
-            "; ".join(found),
-            "everything as it was",
-            "Work on a copy, use torch.autograd.grad in place of backward(), restore modes, and "
-            "draw from a torch.Generator of your own.",
+            f"{'; '.join(found)}; expected everything as it was. Work on a copy, use "
+            "torch.autograd.grad in place of backward(), restore modes, and draw from a "
+            "torch.Generator of your own.",
         )
     own = {w.untyped_storage().data_ptr() for w in prunable(case.model).values()}
     shared = [n for n, s in scores.items() if s.untyped_storage().data_ptr() in own]
     if shared:
         ask.fail(
             case,
-            f"the scores of {shared} lie in the memory of the weights",
-            "numbers of their own, which stay when the weights are pruned",
-            "Return a copy: w.detach().clone().",
+            f"the scores of {shared} lie in the memory of the weights; expected numbers of their "
+            "own, which stay when the weights are pruned. Return a copy: w.detach().clone().",
         )
 
 
@@ -349,9 +333,8 @@ def _uses_the_loss(ask: _Ask) -> None:
     if looks and not calls:
         ask.fail(
             case,
-            "it looks at the targets, but never calls the loss that it is given",
-            "scores for that loss",
-            "Use the argument `loss` in place of a loss of your own.",
+            "it looks at the targets, but never calls the loss that it is given; expected scores "
+            "for that loss. Use the argument `loss` in place of a loss of your own.",
         )
 
 

@@ -53,7 +53,7 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
 
 
 @cache
-def _outside(function: Callable[..., Any]) -> Callable[..., Any]:
+def _outside(function: Callable[..., Any]) -> Any:
     """Return the function as torch.compile leaves it alone; torch takes seconds to load that."""
     return torch.compiler.disable(function)
 

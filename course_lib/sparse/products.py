@@ -38,8 +38,8 @@ class Forward(torch.autograd.Function):
         need_values, need_x, need_bias, *_ = ctx.needs_input_grad
         g = form.laid(_alone(slope), y)
         return (
-            _dots(x, g, form) if need_values else None,
-            _back(values, g, form) if need_x else None,
+            _gradient("dots", x, g, form) if need_values else None,
+            _gradient("back", values, g, form) if need_x else None,
             form.bare(g).sum(1) if need_bias else None,
             None,
             None,
@@ -51,56 +51,38 @@ class Forward(torch.autograd.Function):
         raise TypeError(NO_TRANSFORM)
 
 
-class _Back(torch.autograd.Function):
-    """(w, g) -> the gradient of x, which is W transposed times g."""
+class _Gradient(torch.autograd.Function):
+    """back: (w, g) -> the gradient of x, W transposed times g; dots: (x, g) -> that of w.
+
+    Which product, the other factor, and g. Each is linear in both, so its own gradients are the
+    other of the two, and W x.
+    """
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, g: Tensor, form: Any) -> Tensor:
-        ctx.form = form
-        ctx.save_for_backward(values, g)
-        return form.back(values, g)
-
-    @staticmethod
-    @uncompiled
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        (values, g), form = ctx.saved_tensors, ctx.form
-        need_values, need_g, _ = ctx.needs_input_grad
-        return (
-            _dots(_alone(slope), g, form) if need_values else None,
-            _again(values, _alone(slope), form) if need_g else None,
-            None,
-        )
-
-
-class _Dots(torch.autograd.Function):
-    """(x, g) -> the gradient of w: g times x transposed, where a weight is kept."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, g: Tensor, form: Any) -> Tensor:
-        ctx.form = form
-        ctx.save_for_backward(x, g)
-        return form.dots(x, g)
+    def forward(ctx: Any, which: str, other: Tensor, g: Tensor, form: Any) -> Tensor:
+        ctx.which, ctx.form = which, form
+        ctx.save_for_backward(other, g)
+        return getattr(form, which)(other, g)
 
     @staticmethod
     @uncompiled
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        (x, g), form = ctx.saved_tensors, ctx.form
-        need_x, need_g, _ = ctx.needs_input_grad
+        (other, g), form, slope = ctx.saved_tensors, ctx.form, _alone(slope)
+        _, need_other, need_g, _ = ctx.needs_input_grad
+        turned, w, x = ("dots", other, slope) if ctx.which == "back" else ("back", slope, other)
         return (
-            _back(_alone(slope), g, form) if need_x else None,
-            _again(_alone(slope), x, form) if need_g else None,
+            None,
+            _gradient(turned, slope, g, form) if need_other else None,
+            _again(w, x, form) if need_g else None,
             None,
         )
 
 
-def _back(values: Tensor, g: Tensor, form: Any) -> Tensor:
-    """Return the gradient of x; where gradients are wanted again, one that knows its own."""
-    return _Back.apply(values, g, form) if torch.is_grad_enabled() else form.back(values, g)
-
-
-def _dots(x: Tensor, g: Tensor, form: Any) -> Tensor:
-    """Return the gradient of w, in the same way."""
-    return _Dots.apply(x, g, form) if torch.is_grad_enabled() else form.dots(x, g)
+def _gradient(which: str, other: Tensor, g: Tensor, form: Any) -> Tensor:
+    """Return a gradient; where gradients are wanted again, one that knows its own."""
+    if torch.is_grad_enabled():
+        return _Gradient.apply(which, other, g, form)
+    return getattr(form, which)(other, g)
 
 
 def _alone(slope: Tensor) -> Tensor:

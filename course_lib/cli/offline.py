@@ -52,11 +52,9 @@ def namespace() -> tuple[str, ...]:
 def _matplotlibrc() -> str:
     """Return the file of matplotlib's own defaults, without importing matplotlib."""
     found = find_spec("matplotlib")
-    return (
-        str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
-        if found and found.origin
-        else ""
-    )
+    if found is None or not found.origin:
+        return ""
+    return str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
 
 
 class _Offline:

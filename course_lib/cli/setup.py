@@ -334,16 +334,15 @@ class Progress:
             f"found; {self.doing}{waits}"
         )
         if terminal:
-            sys.stdout.write("\r\033[K" + text[: shutil.get_terminal_size().columns - 1])
-            sys.stdout.flush()
+            shown = text[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\033[K{shown}", end="", flush=True)
         else:
             say(text)
 
     def clear(self) -> None:
         """Leave an empty line on a terminal."""
         if sys.stdout.isatty():
-            sys.stdout.write("\r\033[K")
-            sys.stdout.flush()
+            print("\r\033[K", end="", flush=True)
 
     def words(self) -> str:
         """Return pip's errors, or the last that it said."""
@@ -362,8 +361,7 @@ def size(folder: Path) -> int:
 
 def say(text: str) -> None:
     """Print a line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

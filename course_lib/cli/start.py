@@ -133,11 +133,8 @@ def start_page(root: Path, today: date) -> str:
     found = exercises(root)
     name = "01_sparse_approximation"
     first = f"{found[0].name}/{found[0].file}" if found else f"{name}/{notebook(name)}"
-    alone = (
-        "(`exercises/source` holds solutions, for those who study alone: look afterwards.)"
-        if (root / "exercises" / "source").is_dir()
-        else ""
-    )
+    said = "(`exercises/source` holds solutions, for those who study alone: look afterwards.)"
+    alone = said if (root / "exercises" / "source").is_dir() else ""
     work = "\n".join(
         f"| {int(e.name[:2])}. [{e.title}](exercises/release/{e.name}/{e.file}) | {e.state} "
         f"| {e.due_words(today)} |"

@@ -76,12 +76,25 @@ def used(source: str) -> set[str]:
 def rooms(source: str) -> set[str]:
     """Return the rooms of course_lib that a cell imports, wherever it does."""
     paths: list[str] = []
-    for node in ast.walk(_tree(source)):
-        if isinstance(node, ast.Import):
-            paths += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            paths += [f"{node.module}.{alias.name}" for alias in node.names]
+    for module, names in all_imports(source):
+        paths += [f"{module}.{name}" for name in names] or [module]
     return {path.split(".")[1] for path in paths if path.startswith("course_lib.")}
+
+
+def all_imports(source: str, inside: bool = False) -> list[tuple[str, list[str]]]:
+    """Return what code imports: modules, each with the names taken from it.
+
+    inside: only what functions import when they are called.
+    """
+    tree, found = _tree(source), []  # type: ast.AST, list[tuple[str, list[str]]]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for root in [n for n in ast.walk(tree) if isinstance(n, kinds)] if inside else [tree]:
+        for node in ast.walk(root):
+            if isinstance(node, ast.Import):
+                found += [(alias.name, []) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.append((node.module, [alias.name for alias in node.names]))
+    return found
 
 
 def imports(notebook: NotebookNode) -> list[str]:

@@ -19,7 +19,24 @@ from course_lib.grading.marking.values import Rules, outcome, right
 
 Function = Callable[..., Any]
 
-CONSTANTS: tuple[Any, ...] = (None, True, False, 0, 1, -1, 2, 0.5, 100, "", [], (), {}, [0], [1], float("inf"))
+CONSTANTS: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2,
+    0.5,
+    100,
+    "",
+    [],
+    (),
+    {},
+    [0],
+    [1],
+    float("inf"),
+)
 OF_ONE: tuple[Function, ...] = (
     np.mean, np.sum, np.max, np.min, np.median, np.std, np.argmax, np.argmin, np.size, np.shape,
     np.sort, np.argsort, np.abs, np.negative, np.transpose, np.sign, np.rint, np.square, np.sqrt,

@@ -36,12 +36,11 @@ from course_lib.grading.grades.store import place, text, verdicts, write
 from course_lib.grading.grades.tables import plain
 from course_lib.grading.grades.tally import tallies
 from course_lib.grading.intake.collect import Handed, collect
-from course_lib.grading.jail.folders import end_all
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.trial import submission, worker
 from course_lib.grading.trial.worker import Graded
 from course_lib.grading.verdict import GONE, UNTOUCHED, Given, Outcome, Plain, Verdict
-from course_lib.processes import Dropped, Task, work
+from course_lib.processes import Dropped, Task
 
 
 def fingerprint(assignment: Assignment) -> str:
@@ -285,8 +284,7 @@ class Batch:
                     blanks[student] = replace(blanks[student], sha256=_sha256(content))
                     yield student, (sealed, content, path.name)
 
-        working = work(worker.grade_sealed, tasks(), self.workers, self.executor, at_end=end_all)
-        with closing(working) as done:
+        with closing(worker.grade_all(tasks(), self.workers, self.executor)) as done:
             for student, result, error in done:
                 found, notebook = _survived(error) if error else result
                 yield replace(blanks[student], **vars(found), time=_now()), notebook

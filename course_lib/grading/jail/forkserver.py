@@ -11,8 +11,9 @@ A request is JSON, with one end of a line for the answer:
      under these that stay seen, "home": the folder to run in, "uid": the user, "limits":
      {"NPROC": 32, ...},
      "filter": seccomp rules in base64, "connection": the file that tells where to listen}
-The answer is b"up" with a handle of the jail's first process, whose end is the end of all in it;
-or the reason why there is no jail.
+The answer is b"up" with a handle of the jail's first process, whose end is the end of all in it,
+and in the end the exit status of the kernel, if it was that that ended; or the reason why there is
+no jail.
 """
 
 import base64
@@ -144,7 +145,7 @@ def reap(kernel: int) -> int:
 
 
 def first_process(request: Request, line: socket.socket) -> int:
-    """Close the jail, start the kernel in it, wait for its end; return the exit status."""
+    """Close the jail, start the kernel in it, wait for its end; tell and return the exit status."""
     try:
         cover(request)
         done(libc.prctl(DUMPABLE, 0, 0, 0, 0))  # the kernel may be of the same user
@@ -153,13 +154,15 @@ def first_process(request: Request, line: socket.socket) -> int:
     except OSError as error:
         line.send(f"{type(error).__name__}: {error}".encode())
         return 1
-    line.close()
     kernel = os.fork()
     if kernel == 0:
         drop_privileges(request)
         run_kernel(request["connection"])
-    os.closerange(0, 1 << 16)
-    return reap(kernel)
+    os.dup2(line.fileno(), 0)
+    os.closerange(1, 1 << 16)
+    status = reap(kernel)
+    os.write(0, b"%d" % status)
+    return status
 
 
 def fork(request: Request, line: socket.socket) -> None:

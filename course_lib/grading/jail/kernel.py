@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,13 +25,16 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
 from course_lib.grading.jail import guard
+from course_lib.grading.jail.clock import Clock
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.limits import MB, Limits
 from course_lib.grading.jail.stub import library
 from course_lib.grading.jail.walls import Jail, user
 
 Message = dict[str, Any]  # what Jupyter sends
-GRACE_SECONDS = 20  # for what was told to stop, on a busy machine
+PARTS = ("header", "parent_header", "metadata", "content")  # of a message
+GRACE_SECONDS = 20  # for what was told to stop
+ENDED = "it ended the Python process"
 LISTEN = "/tmp/kernel"  # in the jail, with a number for each line
 
 
@@ -46,6 +50,8 @@ class KernelLost(Exception):
         self.ours = ours
 
 
+# In the kernel: exit and quit mean nothing in a cell; when they ended it was a matter of luck.
+STAY = "get_ipython().ask_exit = lambda: None"
 # In the kernel, before any code of the student's: what is printed beyond so many characters goes
 # nowhere. It would pile up there, and whether memory or time ended it would be a matter of speed.
 # (Who gets past this is ended for what it put out.)
@@ -155,7 +161,7 @@ class Kernel:
         self.client.start_channels(stdin=False, hb=False)
         self._greet()
         most = 3 * self.limits.output_mb * MB // 4  # the rest is for what is shown otherwise
-        self.execute("", 300, expression=f"exec({HUSH.format(most=most)!r}, {{}})")
+        self.execute("", 300, expression=f"exec({HUSH.format(most=most) + STAY!r}, {{}})")
 
     def _first(self) -> int:
         """Return the number of the first process in the jail, which is ours; 0: not yet there."""
@@ -209,7 +215,7 @@ class Kernel:
             if channel.socket in ready:
                 try:
                     message = channel.get_msg(timeout=0)
-                    if not isinstance(message["content"], dict):
+                    if not all(isinstance(message[part], dict) for part in PARTS):
                         raise TypeError
                     self._seen += len(str(message["content"])) if name == "iopub" else 0
                 except (
@@ -223,8 +229,10 @@ class Kernel:
 
     def _guard(self, every: float = 0.0) -> None:
         """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
-        if self.process.poll() is not None:
-            raise KernelLost("it ended the Python process")
+        if (code := self.process.poll()) is not None:
+            if self.jailed and code == -signal.SIGKILL:  # nothing inside can do that
+                raise KernelLost("its jail was killed", ours=True)
+            raise KernelLost(ENDED)
         if not self.jailed or time.monotonic() - self._checked < every:
             return
         self._checked, first = time.monotonic(), self._first()
@@ -244,23 +252,23 @@ class Kernel:
     ) -> Message:
         """Run source, or evaluate an expression; return the content of the kernel's reply.
 
-        shown: called with each message of output. A cell that runs longer than `seconds` is
-        interrupted, and the reply says so.
+        shown: called with each message of output. A cell that takes more than these seconds of a
+        processor is interrupted, and the reply says so; it says too what was `used`.
 
         Raises:
             KernelLost: the kernel ended, hangs, or broke its limits.
         """
         quiet = {"silent": True, "user_expressions": {"it": expression}} if expression else {}
+        clock = own = Clock(self.process.pid, seconds)
         sent = self.client.execute(source, allow_stdin=False, stop_on_error=False, **quiet)
-        end, reply, idle = time.monotonic() + seconds, None, False
-        interrupted = False
+        reply, idle, interrupted = None, False, False
         while reply is None or not (idle or expression):
-            if time.monotonic() > end:
+            if clock.over():
                 if reply is not None:
                     break
                 if interrupted or expression:
                     raise KernelLost(f"it was still running after {seconds:g} s")
-                interrupted, end = True, time.monotonic() + GRACE_SECONDS
+                interrupted, clock = True, Clock(self.process.pid, GRACE_SECONDS)
                 control = self.client.control_channel
                 control.send(self.client.session.msg("interrupt_request", {}))
             for channel, message in self._messages(0.1):
@@ -268,13 +276,13 @@ class Kernel:
                     continue
                 if channel == "shell":
                     reply = message["content"]
-                    end = min(end, time.monotonic() + GRACE_SECONDS)
+                    clock = clock if expression else Clock(self.process.pid, GRACE_SECONDS, far=1)
                 elif message["content"].get("execution_state") == "idle":
                     idle = True
                 else:
                     shown(message)
         self._guard()  # a cell shorter than the guard's interval is looked at too
-        return {**reply, "interrupted": interrupted}
+        return {**reply, "interrupted": interrupted, "used": own.used() if expression else 0}
 
     def _kill(self) -> None:
         if hasattr(self, "process"):

@@ -36,22 +36,30 @@ ALWAYS = (
     "encodings.idna",
 )
 IMPORT_SECONDS, FORK_SECONDS = 600, 300  # for what hangs
+KILLED = -signal.SIGKILL
 
 
 class Forked:
-    """The first process of a warm kernel's jail, by the handle that the system gives for it."""
+    """The first process of a warm kernel's jail, by the handle that the system gives for it.
 
-    def __init__(self, handle: int) -> None:
-        self.handle = handle
+    line: on which it tells how its kernel ended.
+    """
+
+    def __init__(self, handle: int, line: socket.socket) -> None:
+        self.handle, self.line = handle, line
         with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as info:
             fields = dict(line.split(":", 1) for line in info)
         self.pid = int(fields["Pid"])
         self.code: int | None = None
 
     def poll(self) -> int | None:
-        """Return 0 if it has ended (how is not known to us), None while it lives."""
+        """Return how its kernel ended, -9 if it was ended itself; None while it lives."""
         if self.code is None and self._ended(0):
-            self.code = 0
+            self.line.setblocking(False)
+            try:
+                self.code = int(self.line.recv(16) or KILLED)
+            except OSError:
+                self.code = KILLED
         return self.code
 
     def kill(self) -> None:
@@ -60,14 +68,15 @@ class Forked:
             try:
                 signal.pidfd_send_signal(self.handle, signal.SIGKILL)
             except ProcessLookupError:
-                self.code = 0
+                pass
 
     def wait(self) -> int:
         """Wait until it has ended, and all processes of its jail."""
         self._ended(None)
+        code = self.poll()
         os.close(self.handle)
-        self.code = 0
-        return self.code
+        self.line.close()
+        return code or 0
 
     def _ended(self, seconds: float | None) -> bool:
         return bool(select.select([self.handle], [], [], seconds)[0])
@@ -172,17 +181,18 @@ class Warm:
             "connection": file,
         }
         line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with line:
-            try:
-                with theirs:
-                    socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
-                line.settimeout(FORK_SECONDS)
-                said, handles, *_ = socket.recv_fds(line, 1000, 1, socket.MSG_CMSG_CLOEXEC)
-            except OSError as error:
-                raise KernelLost(f"no kernel could be forked: {error}") from error
-        if not handles:
-            raise KernelLost(f"no jail for a forked kernel: {said.decode() or 'it ended'}")
-        return Forked(handles[0])
+        try:
+            with theirs:
+                socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
+            line.settimeout(FORK_SECONDS)
+            said, handles, *_ = socket.recv_fds(line, 1000, 1, socket.MSG_CMSG_CLOEXEC)
+            if handles:
+                return Forked(handles[0], line)
+        except OSError as error:
+            line.close()
+            raise KernelLost(f"no kernel could be forked: {error}") from error
+        line.close()
+        raise KernelLost(f"no jail for a forked kernel: {said.decode() or 'it ended'}")
 
     def _covered(self) -> list[str]:
         """Return what lies in the folders that each jail has anew, and is to be seen there."""

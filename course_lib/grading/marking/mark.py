@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from course_lib.grading.errors import clean
 from course_lib.grading.marking.bounded import Flaws, bounded
@@ -65,48 +65,99 @@ def fault(case: Node, want: Reply, got: Reply, check: Rules, wrong: str) -> Faul
         returned = show(got.value, 9 if alike else 4)
         if got.value.data is None and want.value and want.value.data is not None:
             returned += " (does it end without a `return`?)"
-    elif (first := got.raised[0]) == "NotImplementedError":
+    elif got.silent:
+        silent = got.silent
+    elif got.raised[0] == "NotImplementedError":
         silent = UNWRITTEN
-    elif first.startswith("("):
-        silent = first[1:-1]
     else:
-        raised = f"{first}: {got.text}"
+        raised = f"{got.raised[0]}: {got.text}"
     return Fault(show(case), returned, raised, silent, expected, wrong)
 
 
+class Read(NamedTuple):
+    """What the answers to a check say.
+
+    got: an outcome for each case. answered: how many of these came. worst: which wrong answer has
+    the smallest input; None if all are right. doubt: why some did not come, where all that came
+    are right. fault: what is wrong. odd: is something remembered between calls?
+    """
+
+    got: list[Reply]
+    answered: int
+    worst: int | None
+    doubt: str
+    fault: Fault | None
+    odd: bool = False
+
+
+def read(check: Rules, answers: Answers) -> Read:
+    """Compare the answers to a check with what was expected."""
+    cases, want = check["cases"], [outcome(json.dumps(w)) for w in check["want"]]
+    lines, why = answers
+    got = [outcome(line) for line in lines[: len(cases)]]
+    answered = len(got)
+    silent = Reply(silent=clean(why or "no answer came back"))
+    got += [silent] * (len(cases) - answered)
+    # Of what was never answered only the first was really tried.
+    tried = list(zip(cases, want, got, strict=True))[: answered + 1]
+    said = flaws(tried, check)
+    bad = [i for i, wrong in enumerate(said) if wrong is not None]
+    if not bad:
+        return Read(got, answered, None, "", None)
+    worst = min(bad, key=lambda i: len(json.dumps(cases[i])))
+    doubt = got[-1].silent if bad == [answered] else ""
+    return Read(got, answered, worst, doubt, fault(*tried[worst], check, said[worst] or ""))
+
+
+def again(check: Rules, found: Read) -> list[Node]:
+    """Return the cases that show whether a wrong answer is due to the calls before it.
+
+    They are for two new beginnings: the wrong one alone, and with all that came before it.
+    """
+    i = found.worst
+    return [] if i is None or not 0 < i < found.answered else check["cases"][: i + 1]
+
+
+def remembering(check: Rules, found: Read, alone: Answers, after: Answers) -> Read:
+    """Return what is known of a check after these cases were answered too."""
+    i = found.worst or 0
+    case, want = check["cases"][i], outcome(json.dumps(check["want"][i]))
+    whole = len(alone[0]) == 1 and len(after[0]) == i + 1
+    first, then = (
+        whole and flaws([(case, want, outcome(lines[-1]))], check) == [None]
+        for lines in (alone[0], after[0])
+    )
+    return found._replace(odd=whole and first and not then)
+
+
 def mark(material: Material, ask: Ask) -> TaskResult:
-    """Mark one task."""
+    """Mark one task: ask for all answers first, then again for what was wrong."""
+    checks = material["checks"]
+    found = [read(check, ask(check["cases"], check["seconds"])) for check in checks]
+    for i, check in enumerate(checks):
+        if cases := again(check, found[i]):
+            twice = [ask(some, check["seconds"]) for some in (cases[-1:], cases)]
+            found[i] = remembering(check, found[i], *twice)
+    return marked(material, found)
+
+
+def marked(material: Material, found: Iterable[Read]) -> TaskResult:
+    """Return the result of a task."""
     rows: list[CheckResult] = []
     twins: dict[str, bool] = {}  # known slips: was one of their answers wrong?
     out: set[str] = set()  # those of which an answer was another
-    for check in material["checks"]:
-        cases, want = check["cases"], [outcome(json.dumps(w)) for w in check["want"]]
-        began = time.monotonic()
-        lines, why = ask(cases, check["seconds"])
-        got = [outcome(line) for line in lines[: len(cases)]]
-        silent = Reply(raised=[f"({clean(why or 'no answer came back')})"])
-        answered = len(got)
-        got += [silent] * (len(cases) - answered)
-        # Of what was never answered only the first was really tried.
-        tried = list(zip(cases, want, got, strict=True))[: answered + 1]
-        said = flaws(tried, check)
-        bad = [i for i, wrong in enumerate(said) if wrong is not None]
-        found = None
-        if bad:
-            i = min(bad, key=lambda i: len(json.dumps(cases[i])))  # the smallest failing input
-            found = fault(*tried[i], check, said[i] or "")
-            left = check["seconds"] - (time.monotonic() - began)
-            again = ask([cases[i]], left)[0] if 0 < i < answered and left > 0.1 else []
-            if again and flaws([(cases[i], want[i], outcome(again[0]))], check) == [None]:
-                found = replace(found, wrong=f"{found.wrong}\n{REMEMBERS}".strip())
-        worth, points = check["points"], 0 if bad else check["points"]
+    for check, one in zip(material["checks"], found, strict=True):
+        wrong = one.fault
+        if wrong and one.odd:
+            wrong = replace(wrong, wrong=f"{wrong.wrong}\n{REMEMBERS}".strip())
+        worth, points = check["points"], 0 if wrong else check["points"]
         rows.append(
-            CheckResult(check["id"], check["title"], check["visible"], points, worth, found)
+            CheckResult(check["id"], check["title"], check["visible"], points, worth, wrong)
         )
         for message in check["twins"].keys() - out:
-            pairs = zip(check["twins"][message], got, strict=True)
+            pairs = zip(check["twins"][message], one.got, strict=True)
             if all(agree(outcome(json.dumps(twin)), given, check) for twin, given in pairs):
-                twins[message] = twins.get(message, False) or bool(bad)
+                twins[message] = twins.get(message, False) or bool(wrong)
             else:
                 out.add(message)
     slips = sorted(message for message, wrong in twins.items() if wrong and message not in out)

@@ -73,12 +73,16 @@ class Value(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What came of a case: a value and which inputs changed, or what was raised, with its text."""
+    """What came of a case: a value and which inputs changed, or what was raised, with its text.
+
+    silent: why there is neither, in words of ours.
+    """
 
     value: Value | None = None
     changed: Sequence[int] = ()
     raised: Sequence[str] = ()
     text: str = ""
+    silent: str = ""
 
 
 def sane(node: Node, depth: int = 0) -> Value:
@@ -122,7 +126,7 @@ def outcome(line: str) -> Reply:
         changed = [i for i in found.get("changed", []) if type(i) is int][:9]
         return Reply(sane(found["value"]), changed)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError):
-        return Reply(raised=["(no plain data came back)"])
+        return Reply(silent="no plain data came back")
 
 
 def bare(value: Value) -> Any:

@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,14 +27,15 @@ import numpy as np
 from course_lib.grading.cells import imports, is_written, unanswered
 from course_lib.grading.errors import Refusal
 from course_lib.grading.intake import names
-from course_lib.grading.jail.folders import folder, remove
+from course_lib.grading.jail.folders import end_all, folder, remove
 from course_lib.grading.jail.kernel import Kernel, KernelLost
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.jail.warm import Warm
 from course_lib.grading.trial import submission
-from course_lib.grading.trial.judge import Trial, judge
+from course_lib.grading.trial.judge import Run, run, settle
 from course_lib.grading.trial.paper import Paper
 from course_lib.grading.verdict import UNTOUCHED, UNWRITTEN, Outcome
+from course_lib.processes import Done, Task, work
 
 STARTS = 3  # attempts at starting a kernel
 # What decides a score: these rooms and modules. A worker's must be those of the grader.
@@ -47,8 +49,8 @@ def seal(paper: Paper) -> bytes:
     return version() + zlib.compress(pickle.dumps(paper))
 
 
-def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
-    """Grade a submission by a sealed paper, on whatever machine this is.
+def _opened(sealed: bytes) -> Paper:
+    """Return a sealed paper, if submissions can be graded by it here.
 
     Raises:
         Refusal: no jail can be made on this machine, or it has another version of the grader.
@@ -62,7 +64,52 @@ def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
         _jail_is_ready()
     except Refusal as refusal:
         raise Refusal(f"the worker on {socket.gethostname()} cannot grade: {refusal}") from None
-    return grade(_open(sealed), notebook, name)
+    return _open(sealed)
+
+
+def grade_sealed(sealed: bytes, notebook: bytes, name: str) -> Graded:
+    """Grade a submission by a sealed paper, on whatever machine this is.
+
+    Raises:
+        Refusal: no jail can be made on this machine, or it has another version of the grader.
+    """
+    return grade(_opened(sealed), notebook, name)
+
+
+def attempt_sealed(
+    sealed: bytes, notebook: bytes, name: str, first: Run | None = None
+) -> Graded | Run:
+    """Let a submission run once, on whatever machine this is; see `grade_sealed` and `attempt`."""
+    return attempt(_opened(sealed), notebook, name, first)
+
+
+def grade_all(
+    tasks: Iterable[Task], workers: int, executor: Executor | None = None
+) -> Generator[Done, None, None]:
+    """Grade submissions on many processes; yield what came of each, as `work` does.
+
+    tasks: the name of each, and a sealed paper, a notebook, the name of its file. What is in doubt
+    runs again when all others are done, one at a time.
+    """
+    held: dict[str, Task] = {}
+    doubtful: list[Task] = []
+
+    def noted() -> Iterator[Task]:
+        for task in tasks:
+            held[task[0]] = task
+            yield task
+
+    with closing(work(attempt_sealed, noted(), workers, executor, at_end=end_all)) as done:
+        for name, result, error in done:
+            task = held.pop(name)
+            if isinstance(result, Run):
+                doubtful.append((name, (*task[1], result)))
+            else:
+                yield name, result, error
+    if executor is None:
+        yield from work(attempt_sealed, doubtful, 1, at_end=end_all)
+    for task in doubtful if executor else ():
+        yield from work(attempt_sealed, [task], 1, executor)
 
 
 def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
@@ -73,6 +120,18 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     Returns:
         What came of it, and the notebook as graded.
     """
+    found = attempt(paper, notebook, name)
+    if isinstance(found, Run):
+        found = attempt(paper, notebook, name, found)
+    assert not isinstance(found, Run)
+    return found
+
+
+def attempt(paper: Paper, notebook: bytes, name: str, first: Run | None = None) -> Graded | Run:
+    """Let a submission run once; return what came of it, or what its run left in doubt.
+
+    first: the run before, which did so. After a second there is a verdict.
+    """
     began, book = time.monotonic(), b""
     try:
         given = submission.parse(notebook, name)
@@ -80,8 +139,12 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
         if what := submission.misplaced(given, paper.released, assignment):
             raise Refusal(f"it {what}; the assignment is {names.notebook(assignment)}")
         fitted = submission.fit(given, paper.released, paper.earlier)
-        trial = _trial(fitted, paper)
-        book = nbformat.writes(fitted.notebook).encode()
+        last = _run(fitted, paper, first)
+        if last.doubtful and not first:
+            return last
+        trial = settle(paper.materials, first or last, last if first else None)
+        # What a notebook has put out decides nothing: half a character is written as a whole one.
+        book = nbformat.writes(fitted.notebook).encode(errors="replace")
     except (Refusal, OSError) as problem:
         found = Outcome(why=str(problem))
     except Exception as problem:  # a failure of ours is no fault of the student's
@@ -99,11 +162,11 @@ def grade(paper: Paper, notebook: bytes, name: str) -> Graded:
     return replace(found, seconds=round(time.monotonic() - began, 1)), book
 
 
-def _trial(fitted: submission.Fitted, paper: Paper) -> Trial:
+def _run(fitted: submission.Fitted, paper: Paper, first: Run | None) -> Run:
     for attempt in range(STARTS):
         try:
-            return judge(fitted.steps, paper.materials, _here.kernels(paper))
-        except KernelLost as error:  # it did not start: judge() survives later losses
+            return run(fitted.steps, paper.materials, _here.kernels(paper), first)
+        except KernelLost as error:  # it did not start: run() survives later losses
             last = error
             _here.clear()
             time.sleep(attempt)

@@ -38,6 +38,8 @@ COURSE = course(ROOT)
 PINS = (ROOT / "constraints.txt").read_text()
 RANGE = SpecifierSet(PROJECT["requires-python"])
 PYTHONS = [version for m in range(30) if (version := f"3.{m}.0") in RANGE]
+# What one wheel of torch asks for by exact versions and another not at all, so that no pin says it.
+BESIDE_TORCH = "nvidia|cuda|triton"
 ROOMS = ["masks", "sparse", "training", "pruning", "teaching", "labs", "grading", "cli"]
 
 
@@ -73,7 +75,7 @@ def test_pins_fit_every_machine():
     assert len(lines) > 200
     for line in lines:
         assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; .+)?", line), line
-        assert not re.match(r"course|nvidia|cuda|triton", line)
+        assert not re.match(f"course|{BESIDE_TORCH}", line)
     assert "://" not in PINS
 
 
@@ -95,7 +97,8 @@ def test_every_pin_can_be_had_on_every_python_of_the_range(python):
 def test_pins_are_what_a_python_asks_for_and_no_more(python):
     """A pin without the marker of what asks for it would be missed on the other Pythons."""
     there, lacking = asked("all", machine=with_python(python))
-    assert {*there, *lacking} == set(pins(PINS, with_python(python)))
+    wanted = {name for name in {*there, *lacking} if not re.match(BESIDE_TORCH, name)}
+    assert wanted == set(pins(PINS, with_python(python)))
 
 
 def test_what_is_tested_is_what_is_pinned():

@@ -24,24 +24,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import prunable
+from course_lib.pruning import curvature, scoring
 from course_lib.pruning.ablation import loss_without, tried_together
-from course_lib.pruning.curvature import (
-    block_inverses,
-    check_damping,
-    check_whole,
-    hessian_diagonal,
-    inverse_hessian,
-)
-from course_lib.pruning.scoring import (
-    Scores,
-    example_gradients,
-    joined,
-    mean_gradients,
-    numbers_in,
-    parted,
-    scored,
-    slopes_of,
-)
+from course_lib.pruning.scoring import Scores
 from course_lib.training.examples import Examples, Loss, answer, mapped, seeded
 
 
@@ -92,8 +77,8 @@ def signed_first_order(
         >>> signed_first_order(layer, data, mse_loss)
         {'weight': tensor([[2., 4.]])}
     """
-    with scored(model, data, loss) as task:
-        gradients = mean_gradients(task)
+    with scoring.scored(model, data, loss) as task:
+        gradients = scoring.mean_gradients(task)
         return {name: -gradients[name] * w.detach() for name, w in task.weights.items()}
 
 
@@ -121,9 +106,9 @@ def first_order(
     """
     if not each:
         return {n: s.abs() for n, s in signed_first_order(model, data, loss).items()}
-    with scored(model, data, loss) as task:
+    with scoring.scored(model, data, loss) as task:
         total = {name: torch.zeros_like(w, requires_grad=False) for name, w in task.weights.items()}
-        for gradients in example_gradients(task):
+        for gradients in scoring.example_gradients(task):
             for name, g in gradients.items():
                 total[name] += g.abs().sum(dim=0)
         return {n: total[n] * w.detach().abs() / task.count for n, w in task.weights.items()}
@@ -158,9 +143,9 @@ def fisher(model: nn.Module, data: Examples | None = None, loss: Loss = cross_en
         >>> fisher(layer, (torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0], [3.0]])), mse_loss)
         {'weight': tensor([[8.]])}
     """
-    with scored(model, data, loss) as task:
+    with scoring.scored(model, data, loss) as task:
         squares = {n: torch.zeros_like(w, requires_grad=False) for n, w in task.weights.items()}
-        for gradients in example_gradients(task):
+        for gradients in scoring.example_gradients(task):
             for name, g in gradients.items():
                 squares[name] += g.square().sum(dim=0)
         return {
@@ -203,10 +188,12 @@ def obd(
 
     Source: LeCun, Denker and Solla (1990); Bekas, Kokiopoulou and Saad (2007) for the probes.
     """
-    curvature = hessian_diagonal(model, data, loss, diagonal=diagonal, probes=probes, seed=seed)
+    diagonals = curvature.hessian_diagonal(
+        model, data, loss, diagonal=diagonal, probes=probes, seed=seed
+    )
     return {
         name: h * w.detach().to(h.dtype).square() / 2
-        for (name, w), h in zip(prunable(model).items(), curvature.values(), strict=True)
+        for (name, w), h in zip(prunable(model).items(), diagonals.values(), strict=True)
     }
 
 
@@ -271,15 +258,15 @@ def obs(
     Source: Hassibi and Stork (1993); Kurtic et al. (2022) for the blocks.
     """
     weights = prunable(model)
-    w = joined(weights).detach().double()
+    w = scoring.joined(weights).detach().double()
     if block is None:
-        inverse = inverse_hessian(model, data, loss, damping=damping).diagonal()
+        inverse = curvature.inverse_hessian(model, data, loss, damping=damping).diagonal()
     else:
-        check_whole(block, "block", "how many weights a block holds")
-        check_damping(damping)
-        with scored(model, data, loss) as task:
-            inverse = block_inverses(task, damping, block)
-    return parted(w.square() / (2 * inverse), weights)
+        curvature.check_whole(block, "block", "how many weights a block holds")
+        curvature.check_damping(damping)
+        with scoring.scored(model, data, loss) as task:
+            inverse = curvature.block_inverses(task, damping, block)
+    return scoring.parted(w.square() / (2 * inverse), weights)
 
 
 def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:
@@ -302,7 +289,7 @@ def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_e
 
     Source: Tanaka et al. (2020).
     """
-    with scored(model, data, loss, dtype=torch.float64) as task, ExitStack() as undo:
+    with scoring.scored(model, data, loss, dtype=torch.float64) as task, ExitStack() as undo:
         for layer in task.model.modules():
             if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
                 hook = layer.register_forward_hook(lambda *call: torch.ones_like(call[2]))
@@ -312,8 +299,8 @@ def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_e
                 parameter.abs_()
         inputs, _ = next(task.batches())
         outputs = answer(task.model, mapped(_one_of_ones, inputs))
-        flow = torch.stack([z.sum() for z in numbers_in(outputs)]).sum()
-        slopes = slopes_of(flow, task.weights)
+        flow = torch.stack([z.sum() for z in scoring.numbers_in(outputs)]).sum()
+        slopes = scoring.slopes_of(flow, task.weights)
         scores = {name: w.detach() * slopes[name] for name, w in task.weights.items()}
     alive = {n: w for n, w in task.weights.items() if not w.is_meta and bool(w.any())}
     dry = [name for name in alive if not bool(scores[name].any())]
@@ -352,7 +339,7 @@ def oracle(model: nn.Module, data: Examples | None = None, loss: Loss = cross_en
         >>> oracle(layer, data, mse_loss)
         {'weight': tensor([[1., 4.]], dtype=torch.float64)}
     """
-    with scored(model, data, loss, dtype=torch.float64) as task, torch.no_grad():
+    with scoring.scored(model, data, loss, dtype=torch.float64) as task, torch.no_grad():
         if any(w.is_meta for w in task.weights.values()):
             raise ValueError(
                 "model: it is on the device meta, which keeps no values, so nothing can be tried. "

@@ -6,14 +6,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask
+from course_lib.pruning import cut
 from course_lib.pruning.criteria import magnitude
-from course_lib.pruning.cut import (
-    Criterion,
-    check_criterion_call,
-    check_shares,
-    count_left,
-    prune_model,
-)
+from course_lib.pruning.cut import Criterion, prune_model
 from course_lib.pruning.rounds import check_held, check_train, is_whole
 from course_lib.training.examples import Examples, Loss
 from course_lib.training.trainer import Train, Trainer
@@ -94,9 +89,9 @@ def gradual_pruning(
         if not isinstance(value, Real) or isinstance(value, bool):
             raise TypeError(f"{name}: given {value!r}, expected a number.")
     cubic(0, begin=begin, end=end, density=density)
-    check_criterion_call(criterion, model, data, loss)
-    check_shares(current, None, density, scope, None)
-    count_left(current, None, density)
+    cut.check_criterion_call(criterion, model, data, loss)
+    cut.check_shares(current, None, density, scope, None)
+    cut.count_left(current, None, density)
     check_train(train, on_step=None)
     if not is_whole(every, 1):
         raise ValueError(f"every: given {every!r}, expected at least 1 step between two cuts.")

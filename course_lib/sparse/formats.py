@@ -26,17 +26,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from course_lib.sparse.patterns import (
-    FLOATS,
-    array_of,
-    check_count,
-    check_pattern,
-    check_values,
-    in_blocks,
-    index_type,
-    matrix_of,
-    pointers_of,
-)
+from course_lib.sparse import patterns
+from course_lib.sparse.patterns import pointers_of
 from course_lib.sparse.plan import Array, Plan
 
 
@@ -106,8 +97,8 @@ class CSR(Format):
     ARRAYS: ClassVar = ("values", "columns", "pointers")
 
     def __post_init__(self) -> None:
-        check_values(self.values, 1)
-        check_pattern(self.columns, self.pointers, self.shape, len(self.values))
+        patterns.check_values(self.values, 1)
+        patterns.check_pattern(self.columns, self.pointers, self.shape, len(self.values))
 
     @classmethod
     def from_dense(cls, weight: Any, mask: Any = None, *, index: str = "auto") -> CSR:
@@ -118,9 +109,9 @@ class CSR(Format):
             mask: bool, of the same shape; None: what is not 0 is kept.
             index: "uint16" or "int32" for the columns; "auto" takes uint16 where it suffices.
         """
-        matrix, kept = matrix_of(weight, mask)
+        matrix, kept = patterns.matrix_of(weight, mask)
         rows, columns = np.nonzero(kept)
-        kind = index_type(index, matrix.shape[1])
+        kind = patterns.index_type(index, matrix.shape[1])
         return cls(matrix[rows, columns], columns.astype(kind), pointers_of(kept), matrix.shape)
 
     def to_dense(self) -> Array:
@@ -147,7 +138,7 @@ class CSR(Format):
         order = np.argsort(self.columns, kind="stable")  # rows grow already within a column
         counts = np.bincount(self.columns, minlength=self.shape[1])
         pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        columns = rows[order].astype(index_type("auto", self.shape[0]))
+        columns = rows[order].astype(patterns.index_type("auto", self.shape[0]))
         return CSR(self.values[order], columns, pointers, (self.shape[1], self.shape[0])), order
 
     def to_scipy(self) -> scipy.sparse.csr_array:
@@ -161,18 +152,18 @@ class CSR(Format):
     @classmethod
     def from_scipy(cls, matrix: Any, *, index: str = "auto") -> CSR:
         """Take a SciPy matrix of any format; entries given twice are added, as in SciPy."""
-        matrix = matrix if scipy.sparse.issparse(matrix) else array_of(matrix, "values")
+        matrix = matrix if scipy.sparse.issparse(matrix) else patterns.array_of(matrix, "values")
         if matrix.ndim != 2:
             raise ValueError(
                 f"the matrix has the shape {matrix.shape}, expected two dimensions: reshape it to "
                 "(1, columns) or (rows, 1)."
             )
-        if matrix.dtype not in FLOATS[1:]:
+        if matrix.dtype not in patterns.FLOATS[1:]:
             raise TypeError(f"values are {matrix.dtype}, expected float32 or float64.")
         matrix = scipy.sparse.csr_array(matrix, copy=True)
         matrix.sum_duplicates()  # sorts the columns too
-        check_count(matrix.nnz)
-        columns = matrix.indices.astype(index_type(index, matrix.shape[1]))
+        patterns.check_count(matrix.nnz)
+        columns = matrix.indices.astype(patterns.index_type(index, matrix.shape[1]))
         return cls(matrix.data, columns, matrix.indptr.astype(np.int32), matrix.shape)
 
     def to_torch(self) -> Tensor:
@@ -198,9 +189,9 @@ class CSR(Format):
                 f"the tensor has the shape {tuple(matrix.shape)}, expected two dimensions: take "
                 "one matrix of the batch."
             )
-        values = array_of(matrix.values(), "values")
-        check_count(len(values))
-        columns = matrix.col_indices().numpy().astype(index_type(index, matrix.shape[1]))
+        values = patterns.array_of(matrix.values(), "values")
+        patterns.check_count(len(values))
+        columns = matrix.col_indices().numpy().astype(patterns.index_type(index, matrix.shape[1]))
         pointers = matrix.crow_indices().numpy().astype(np.int32)
         return cls(values, columns, pointers, (matrix.shape[0], matrix.shape[1]))
 
@@ -231,22 +222,22 @@ class BlockCSR(Format):
     ARRAYS: ClassVar = ("values", "columns", "pointers")
 
     def __post_init__(self) -> None:
-        check_values(self.values, 3)
-        check_pattern(self.columns, self.pointers, self._blocks, len(self.values))
+        patterns.check_values(self.values, 3)
+        patterns.check_pattern(self.columns, self.pointers, self._blocks, len(self.values))
 
     @classmethod
     def from_dense(
         cls, weight: Any, mask: Any = None, *, block: tuple[int, int] = (4, 1)
     ) -> BlockCSR:
         """Store the blocks in which a weight is kept; arguments as for `CSR.from_dense`."""
-        matrix, kept = matrix_of(weight, mask)
+        matrix, kept = patterns.matrix_of(weight, mask)
         edges = np.asarray(block)
         if edges.shape != (2,) or edges.dtype.kind not in "iu" or edges.min() < 1:
             raise ValueError(f"block={block}, expected two numbers of at least 1.")
-        filled = in_blocks(np.where(kept, matrix, 0).astype(matrix.dtype), block)
-        some: Array = np.any(in_blocks(kept, block), axis=(2, 3))
+        filled = patterns.in_blocks(np.where(kept, matrix, 0).astype(matrix.dtype), block)
+        some: Array = np.any(patterns.in_blocks(kept, block), axis=(2, 3))
         rows, columns = np.nonzero(some)
-        kind = index_type("auto", some.shape[1])
+        kind = patterns.index_type("auto", some.shape[1])
         return cls(filled[rows, columns], columns.astype(kind), pointers_of(some), matrix.shape)
 
     @property
@@ -301,7 +292,7 @@ class NofM(Format):
     ARRAYS: ClassVar = ("values", "places")
 
     def __post_init__(self) -> None:
-        check_values(self.values, 3)
+        patterns.check_values(self.values, 3)
         rows, groups, _ = self.values.shape
         if (rows, groups * self.m) != tuple(self.shape):
             raise ValueError(
@@ -317,7 +308,7 @@ class NofM(Format):
     @classmethod
     def from_dense(cls, weight: Any, mask: Any = None, *, n: int = 2, m: int = 4) -> NofM:
         """Store at most n weights in every m; ValueError names a group that has more."""
-        matrix, kept = matrix_of(weight, mask)
+        matrix, kept = patterns.matrix_of(weight, mask)
         rows, columns = matrix.shape
         if not (isinstance(n, Integral) and isinstance(m, Integral)):
             raise TypeError(f"n={n!r}, m={m!r}, expected two integers.")
@@ -381,7 +372,7 @@ class Bitmask(Format):
     ARRAYS: ClassVar = ("values", "bits")
 
     def __post_init__(self) -> None:
-        check_values(self.values, 1)
+        patterns.check_values(self.values, 1)
         size = -(-self.shape[0] * self.shape[1] // 8)
         if self.bits.dtype != np.uint8 or self.bits.shape != (size,):
             raise ValueError(
@@ -395,7 +386,7 @@ class Bitmask(Format):
     @classmethod
     def from_dense(cls, weight: Any, mask: Any = None) -> Bitmask:
         """Store the kept weights; arguments as for `CSR.from_dense`."""
-        matrix, kept = matrix_of(weight, mask)
+        matrix, kept = patterns.matrix_of(weight, mask)
         return cls(matrix[kept], np.packbits(kept), matrix.shape)
 
     def mask(self) -> Array:

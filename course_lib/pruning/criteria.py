@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy
 from course_lib.masks import prunable
 from course_lib.pruning import curvature, scoring
 from course_lib.pruning.ablation import loss_without, tried_together
-from course_lib.pruning.scoring import Scores
+from course_lib.pruning.scoring import Scores, joined, parted
 from course_lib.training.examples import Examples, Loss, answer, mapped, seeded
 
 
@@ -258,7 +258,7 @@ def obs(
     Source: Hassibi and Stork (1993); Kurtic et al. (2022) for the blocks.
     """
     weights = prunable(model)
-    w = scoring.joined(weights).detach().double()
+    w = joined(weights).detach().double()
     if block is None:
         inverse = curvature.inverse_hessian(model, data, loss, damping=damping).diagonal()
     else:
@@ -266,7 +266,7 @@ def obs(
         curvature.check_damping(damping)
         with scoring.scored(model, data, loss) as task:
             inverse = curvature.block_inverses(task, damping, block)
-    return scoring.parted(w.square() / (2 * inverse), weights)
+    return parted(w.square() / (2 * inverse), weights)
 
 
 def synflow(model: nn.Module, data: Examples | None = None, loss: Loss = cross_entropy) -> Scores:

@@ -16,17 +16,9 @@ from torch.nn.functional import cross_entropy
 
 from course_lib.masks import Mask, prunable
 from course_lib.pruning import scoring
-from course_lib.pruning.scoring import CHUNK, Scored, Scores
-from course_lib.training.examples import (
-    Batch,
-    Examples,
-    Loss,
-    answer,
-    mapped,
-    mean_of,
-    rows,
-    seeded,
-)
+from course_lib.pruning.scoring import CHUNK, Scored, Scores, joined, numbers_in, parted
+from course_lib.training import examples
+from course_lib.training.examples import Batch, Examples, Loss, answer, mapped, mean_of, rows
 
 LARGEST_HESSIAN = 5_000  # weights whose full Hessian is made: 200 MB in float64
 
@@ -56,7 +48,7 @@ def hessian_diagonal(
     with scoring.scored(model, data, loss) as task:
         if diagonal == "gauss-newton":
             return _gauss_newton(task)
-        w = scoring.joined(task.weights).detach()
+        w = joined(task.weights).detach()
         times = _HessianProduct(task)
         if diagonal == "exact":
             size = max(1, CHUNK // (8 * w.numel() + task.width))
@@ -65,13 +57,13 @@ def hessian_diagonal(
                 units = torch.nn.functional.one_hot(some, w.numel()).to(w.dtype)
                 columns = times.each(units)
                 parts.append(columns.gather(1, some.unsqueeze(1)).squeeze(1))
-            return scoring.parted(torch.cat(parts), task.weights)
-        generator = seeded(seed)
+            return parted(torch.cat(parts), task.weights)
+        generator = examples.seeded(seed)
         total = torch.zeros_like(w)
         for _ in range(probes):
             sign = torch.randint(0, 2, w.shape, generator=generator).to(w) * 2 - 1
             total += sign * times(sign)
-        return scoring.parted(total / probes, task.weights)
+        return parted(total / probes, task.weights)
 
 
 def full_hessian(
@@ -99,7 +91,7 @@ def full_hessian(
     with scoring.scored(model, data, loss, dtype=torch.float64) as task:
         times = _HessianProduct(task)
         size = max(1, CHUNK // (4 * count + task.count * 64))
-        units = torch.eye(count, dtype=torch.float64, device=scoring.joined(task.weights).device)
+        units = torch.eye(count, dtype=torch.float64, device=joined(task.weights).device)
         return torch.cat([times.each(some) for some in units.split(size)])
 
 
@@ -224,7 +216,7 @@ def brain_surgery(
     Source: Hassibi and Stork (1993).
     """
     weights = prunable(model)
-    w = scoring.joined(weights).double()
+    w = joined(weights).double()
     if isinstance(k, bool) or not isinstance(k, Integral) or not 0 <= k <= w.numel():
         raise ValueError(f"k: given {k}, expected how many to keep, from 0 to {w.numel()}.")
     inverse = inverse_hessian(model, data, loss, damping=damping)
@@ -234,9 +226,9 @@ def brain_surgery(
         index = int(price.argmin())
         w, inverse, _ = surgeon(w, inverse, index)
         left[index] = False
-    for parameter, new in zip(weights.values(), scoring.parted(w, weights).values(), strict=True):
+    for parameter, new in zip(weights.values(), parted(w, weights).values(), strict=True):
         parameter.copy_(new)
-    return Mask(scoring.parted(left, weights))
+    return Mask(parted(left, weights))
 
 
 # Machinery
@@ -263,10 +255,10 @@ def _gauss_newton(task: Scored) -> Scores:
         total: Scores = {}
         for x, label in scoring.one_by_one(batch):
             z = answer(task.model, x)
-            flat = torch.cat([part.flatten() for part in scoring.numbers_in(z)])
+            flat = torch.cat([part.flatten() for part in numbers_in(z)])
 
             def one(flat: Tensor, z: Any = z, label: Any = label) -> Tensor:
-                parts = iter(flat.split([part.numel() for part in scoring.numbers_in(z)]))
+                parts = iter(flat.split([part.numel() for part in numbers_in(z)]))
                 output = mapped(lambda t: next(parts).view_as(t) if scoring.is_number(t) else t, z)
                 return mean_of(task.loss, output, label)
 
@@ -286,7 +278,7 @@ def _gauss_newton(task: Scored) -> Scores:
     scoring.check_apart(task.model)
     first = rows(next(task.batches()), slice(0, 1))
     scoring.check_slope(task.loss_of(first))
-    classes = sum(z.numel() for z in scoring.numbers_in(answer(task.model, first[0])))
+    classes = sum(z.numel() for z in numbers_in(answer(task.model, first[0])))
     numbers = classes * sum(w.numel() for w in task.weights.values())
     total = {name: torch.zeros_like(w, requires_grad=False) for name, w in task.weights.items()}
     for found in scoring.together_or_plainly(task, each, plainly, numbers):
@@ -308,7 +300,7 @@ class _HessianProduct:
     """The function v -> H v, by the chain rule (Pearlmutter 1994), for one vector or many."""
 
     def __init__(self, task: Scored) -> None:
-        self.task, self.w = task, scoring.joined(task.weights).detach()
+        self.task, self.w = task, joined(task.weights).detach()
         first = next(task.batches())
         sign = 1 - 2 * (torch.arange(len(self.w), device=self.w.device) % 2).to(self.w)
         self.together = scoring.alike(
@@ -332,7 +324,7 @@ class _HessianProduct:
 
     def _functional(self, batch: Batch, v: Tensor) -> Tensor:
         def total(w: Tensor) -> Tensor:
-            output = scoring.as_if(self.task.model, scoring.parted(w, self.task.weights), batch[0])
+            output = scoring.as_if(self.task.model, parted(w, self.task.weights), batch[0])
             return mean_of(self.task.loss, output, batch[1])
 
         result: Tensor = vjp(grad(total), self.w)[1](v)[0]
@@ -340,17 +332,17 @@ class _HessianProduct:
 
     def _plain(self, batch: Batch, v: Tensor) -> Tensor:
         slopes = scoring.slopes_of(self.task.loss_of(batch), self.task.weights, again=True)
-        along = (scoring.joined(slopes) * v).sum()
+        along = (joined(slopes) * v).sum()
         if not along.requires_grad:  # a loss that is linear in the weights is not curved
             return torch.zeros_like(v)
-        return scoring.joined(scoring.slopes_of(along, self.task.weights))
+        return joined(scoring.slopes_of(along, self.task.weights))
 
 
 def block_inverses(task: Scored, damping: float, block: int) -> Tensor:
     """Return the diagonal of the inverse of the block-diagonal empirical Fisher, (P,)."""
     count = sum(w.numel() for w in task.weights.values())
     filled = -(-count // block) * block
-    like = {"dtype": torch.float64, "device": scoring.joined(task.weights).device}
+    like = {"dtype": torch.float64, "device": joined(task.weights).device}
     F = torch.zeros(filled // block, block, block, **like)  # type: ignore[call-overload]
     for gradients in scoring.example_gradients(task):
         G = torch.cat([g.flatten(1) for g in gradients.values()], dim=1).double()

@@ -11,13 +11,8 @@ from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weig
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from course_lib.masks.weights import (
-    check_dense,
-    check_module,
-    check_plain,
-    check_shapes,
-    weight_names,
-)
+from course_lib.masks import weights
+from course_lib.masks.weights import check_dense, check_module, check_plain, weight_names
 from course_lib.sparse.convert import HELD, densify
 from course_lib.training.replicas import Replicas
 
@@ -30,7 +25,7 @@ def join(path: str, own: str) -> str:
 def check_ordinary(model: nn.Module) -> None:
     """Refuse a network with layers that are sparse, or have no shapes yet."""
     check_module(model)
-    check_shapes(dict(model.named_parameters()))
+    weights.check_shapes(dict(model.named_parameters()))
     for path, layer in model.named_modules():
         check_dense(layer, path)
 

@@ -19,19 +19,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from course_lib.masks import prunable
-from course_lib.training.examples import (
-    Batch,
-    Examples,
-    Loss,
-    answer,
-    batches_of,
-    check_loss,
-    examples_in,
-    mapped,
-    mean_of,
-    rows,
-    tensors_in,
-)
+from course_lib.training import examples
+from course_lib.training.examples import Batch, Examples, Loss, examples_in, mapped, rows
 from course_lib.training.replicas import Replicas
 
 Scores = dict[str, Tensor]
@@ -52,7 +41,7 @@ class Scored:
 
     def batches(self) -> Iterator[Batch]:
         """Go through the batches, where the network is and in its precision."""
-        for inputs, targets in batches_of(self.data):
+        for inputs, targets in examples.batches_of(self.data):
             yield mapped(self._fitting, inputs), mapped(self._fitting, targets)
 
     def _fitting(self, X: Tensor) -> Tensor:
@@ -63,7 +52,7 @@ class Scored:
 
     def loss_of(self, batch: Batch) -> Tensor:
         """Return the mean loss of a batch."""
-        return mean_of(self.loss, answer(self.model, batch[0]), batch[1])
+        return examples.mean_of(self.loss, examples.answer(self.model, batch[0]), batch[1])
 
     def mean(self, of: Callable[[Batch], Tensor]) -> Tensor:
         """Return the mean over all examples of what is a mean over those of a batch."""
@@ -94,14 +83,14 @@ def scored(
         )
     if data is None:
         raise TypeError("data: given None, but this criterion looks at examples. Give (X, y).")
-    check_loss(loss)
+    examples.check_loss(loss)
     weights = prunable(model)
     if dtype is None and any(w.dtype in (torch.float16, torch.bfloat16) for w in weights.values()):
         dtype = torch.float32
     count = width = 0
-    for batch in batches_of(data):
+    for batch in examples.batches_of(data):
         count += examples_in(batch)
-        width = max(width, sum(sum(X.shape) for X in tensors_in(batch[0])))
+        width = max(width, sum(sum(X.shape) for X in examples.tensors_in(batch[0])))
     with torch.inference_mode(False), torch.enable_grad():
         if dtype is not None or any(w.is_inference() for w in weights.values()):
             model = _copied(model, dtype)
@@ -182,7 +171,7 @@ def example_gradients(task: Scored) -> Iterator[Scores]:
     """Yield the gradients of single examples, (chunk, *shape) for each weight."""
 
     def one(values: Scores, x: Any, label: Any) -> Tensor:
-        return mean_of(task.loss, as_if(task.model, values, as_batch(x)), as_batch(label))
+        return examples.mean_of(task.loss, as_if(task.model, values, as_batch(x)), as_batch(label))
 
     def each(values: Scores, batch: Batch) -> Scores:
         return vmap(grad(one), in_dims=(None, 0, 0))(values, *batch)  # type: ignore[no-any-return]
@@ -301,7 +290,7 @@ def is_number(X: Tensor) -> bool:
 
 def numbers_in(part: Any) -> list[Tensor]:
     """Return the tensors of numbers among inputs or outputs."""
-    return [X for X in tensors_in(part) if is_number(X)]
+    return [X for X in examples.tensors_in(part) if is_number(X)]
 
 
 def joined(weights: Mapping[str, Tensor]) -> Tensor:

@@ -11,19 +11,8 @@ from torch.optim import Optimizer
 
 from course_lib.masks import Mask
 from course_lib.masks.weights import NORMS, check_module
-from course_lib.training.examples import (
-    Batch,
-    Examples,
-    Loss,
-    answer,
-    batches_of,
-    check_examples,
-    check_loss,
-    examples_in,
-    is_pair,
-    mean_of,
-    rows,
-)
+from course_lib.training import examples
+from course_lib.training.examples import Batch, Examples, Loss, examples_in, is_pair, rows
 from course_lib.training.recipe import Recipe, batches, check_recipe
 
 StepHook = Callable[[int], Mask | None]
@@ -190,7 +179,7 @@ def fit(
         )
     if recipe.dropout:
         raise ValueError("dropout: put nn.Dropout into the model, or train Replicas.")
-    check_loss(loss)
+    examples.check_loss(loss)
     end = recipe.check_steps(start, stop)
     weights = [p for p in model.parameters() if p.requires_grad]
     if not weights:
@@ -213,7 +202,7 @@ def fit(
                     group["lr"] = recipe.rate(step)
                 inputs, targets = next(drawn)
                 optimiser.zero_grad()
-                mean_of(loss, answer(model, inputs), targets).backward()
+                examples.mean_of(loss, examples.answer(model, inputs), targets).backward()
                 _penalise(penalised, recipe)
                 optimiser.step()
                 step += 1
@@ -227,14 +216,14 @@ def fit(
 
 def _drawn(data: Examples, recipe: Recipe, seed: int, start: int) -> Iterator[Batch]:
     """Yield the batch of each step from `start` on; what is wrong with them is said at once."""
-    check_examples(data)
+    examples.check_examples(data)
     drawn: Iterator[Batch]
     if is_pair(data):
         X, y = data
         order = batches(examples_in((X, y)), recipe, seed)
         drawn = (rows((X, y), chosen) for chosen in order[start:])
     else:
-        again = chain.from_iterable(batches_of(data) for _ in count())
+        again = chain.from_iterable(examples.batches_of(data) for _ in count())
         drawn = islice(again, start, None)
     return chain(list(islice(drawn, 1)), drawn)
 
@@ -333,7 +322,7 @@ def _measured(model: nn.Module, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     for layer in training:
         layer.training = False
     try:
-        logits = answer(model, X)
+        logits = examples.answer(model, X)
     finally:
         for layer in training:
             layer.training = True

@@ -7,22 +7,20 @@ row s after it began from the same values and saw the same examples.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from fairlearn.metrics import MetricFrame
-from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 from torch import Tensor
 
-from course_lib.labs import people
+from course_lib.labs.people import Array, Grouped
 from course_lib.masks import Mask
 from course_lib.old_names import left
 from course_lib.pruning import iterative_pruning, prune_model
 from course_lib.training import Recipe, Replicas, Train, Trainer
 
-Array = NDArray[Any]
 Way = Callable[[Replicas, Train, Sequence[float]], Iterator[Replicas]]
 
 __getattr__ = left(__name__)
@@ -50,7 +48,7 @@ def at_one_stroke(model: Replicas, train: Train, densities: Sequence[float]) -> 
 
 @torch.no_grad()
 def logits(
-    make: Callable[[int], people.Grouped],
+    make: Callable[[int], Grouped],
     way: Way,
     densities: Sequence[float],
     seeds: Sequence[int],

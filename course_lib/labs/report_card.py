@@ -24,17 +24,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from course_lib.files import write_whole
 from course_lib.labs import measured
 from course_lib.labs.fairness import accuracies, exemplars, lost
-from course_lib.labs.measured import Pair
+from course_lib.labs.measured import Array, Pair
 from course_lib.old_names import left
 from course_lib.teaching.evidence import interval
 
-Array = NDArray[Any]
 FORMAT = 1
 
 __getattr__ = left(__name__)

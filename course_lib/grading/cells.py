@@ -62,6 +62,20 @@ def _tree(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
+def not_python(source: str) -> str:
+    """Return why the source of a code cell is no Python, and where; "" if it is."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    plain = TransformerManager().transform_cell(source)
+    try:
+        ast.parse(plain)
+    except SyntaxError as error:
+        return f"{error.msg} (line {error.lineno} of the cell)"
+    except ValueError as error:  # a null character
+        return str(error)
+    return ""
+
+
 def defined(source: str) -> set[str]:
     """Return the names of the functions and classes that a cell defines at its top level."""
     kinds = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)

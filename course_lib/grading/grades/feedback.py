@@ -15,7 +15,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
+from nbformat import NotebookNode
+
 from course_lib.chapters import course
+from course_lib.grading.cells import ASKED, grade_id, is_written, locked, not_python
 from course_lib.grading.errors import clean
 from course_lib.grading.grades.store import write
 from course_lib.grading.grades.tally import Grade, Part, number, tally
@@ -37,16 +41,20 @@ COURSE = Path(__file__).parents[3]
 LONGEST_COMMENT = 10_000  # characters
 
 
-def page(verdict: Verdict, answers: Given | None = None) -> str:
+def page(verdict: Verdict, answers: Given | None = None, book: NotebookNode | None = None) -> str:
     """Return the page of one verdict, as HTML.
 
     answers: what a person gave this student, see `gradebook.Book.given`; none yet if not given.
+    book: the notebook as graded. From it are cells that are no Python, and the student's own words.
     """
     grade = tally(verdict, answers)
+    broken, words = _in_the_notebook(book)
     style = _asset("feedback.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     parts = {part.name: part for part in grade.tasks}
-    tasks = [_task(i, t, parts[t.name]) for i, t in enumerate(verdict.tasks, 1)]
+    tasks = [
+        _task(i, t, parts[t.name], broken.get(t.name, "")) for i, t in enumerate(verdict.tasks, 1)
+    ]
     known = [part for part in [*grade.tasks, *grade.written] if part.points is not None]
     out_of = sum(part.total for part in known)
     html: str = _template().render(
@@ -67,8 +75,8 @@ def page(verdict: Verdict, answers: Given | None = None) -> str:
         waiting=_waiting(grade),
         tasks=tasks,
         any_lost=any(task["lost"] for task in tasks),
-        written=[_written(part) for part in grade.written],
-        notes=[clean(note, 400) for note in verdict.notes],
+        written=[_written(part, words.get(part.name, "")) for part in grade.written],
+        notes=[clean(note, 400) for note in (*broken.values(), *verdict.notes)],
     )
     return html
 
@@ -79,8 +87,11 @@ def write_page(out: Path, verdict: Verdict, answers: Given | None = None) -> str
     out: the folder of the grades. One odd verdict must not end the grading of a class.
     """
     path = out / "feedback" / verdict.assignment / f"{verdict.student}.html"
+    graded = out / "autograded" / verdict.student / verdict.assignment
+    graded /= f"{verdict.assignment}.ipynb"
     try:
-        made = page(verdict, answers).encode(errors="replace")
+        book = nbformat.read(graded, as_version=4) if graded.is_file() else None
+        made = page(verdict, answers, book).encode(errors="replace")
     except Exception as error:
         path.unlink(missing_ok=True)
         return f"its page of feedback cannot be made ({type(error).__name__}: {error})"
@@ -89,7 +100,20 @@ def write_page(out: Path, verdict: Verdict, answers: Given | None = None) -> str
     return ""
 
 
-def _task(number_of_task: int, result: TaskResult, part: Part) -> Plain:
+def _in_the_notebook(book: NotebookNode | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Return why cells are no Python, and what was written in words, by the names of the cells."""
+    broken, words = dict[str, str](), dict[str, str]()
+    for cell in book.cells if book else ():
+        name = grade_id(cell)
+        if is_written(cell) and cell.source.strip() != ASKED:
+            words[name] = _lines(cell.source)
+        elif cell.cell_type == "code" and not locked(cell) and (why := not_python(cell.source)):
+            first = next(iter(cell.source.strip().splitlines()), "")[:40]
+            broken[name or first] = f"The cell that begins {first!r} is not Python: {why}."
+    return broken, words
+
+
+def _task(number_of_task: int, result: TaskResult, part: Part, broken: str) -> Plain:
     slips = [clean(slip) for slip in result.slips]
     lost = [check for check in result.checks if check.fault]
     over = result.all_over
@@ -101,10 +125,13 @@ def _task(number_of_task: int, result: TaskResult, part: Part) -> Plain:
         "share": _share(part.points or 0, part.total),
         "by_hand": part.by_hand,
         "comment": _lines(part.comment),
+        "broken": clean(broken, 400),
         "slips": ", or ".join(slips),
         "all_over": f"{over[:1].upper()}{over[1:]}." if over else "",
         "lost": bool(lost),
-        "advice": _advice(slips, lost, over),
+        "advice": "its cell is not Python. Mend that first."
+        if broken
+        else _advice(slips, lost, over),
         "checks": [
             {
                 "title": check.title,
@@ -159,8 +186,8 @@ def _waiting(grade: Grade) -> str:
     return f"Up to {number(left)} more are for a person to give." if left else ""
 
 
-def _written(part: Part) -> Plain:
-    texts = {"got": number(part.points), "total": number(part.total)}
+def _written(part: Part, words: str) -> Plain:
+    texts = {"got": number(part.points), "total": number(part.total), "words": words}
     return {"name": part.name, "comment": _lines(part.comment), **texts}
 
 

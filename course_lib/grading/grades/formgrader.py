@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import bleach
+import nbformat
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from tornado import web
 from traitlets.config import Config
 
+from course_lib.grading.cells import CHECK, grade_id, is_written
+from course_lib.grading.errors import clean
 from course_lib.grading.grades.gradebook import COURSE, address
+from course_lib.grading.grades.store import verdicts
+from course_lib.grading.marking.mark import report
 
 TAGS = frozenset(
     "a abbr b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre span "
@@ -111,6 +117,34 @@ def server(root: Path, out: Path, url: str | None, port: int, browser: bool) -> 
     return app
 
 
+def for_marker(book: NotebookNode, folder: Path, source: Path) -> NotebookNode:
+    """Return a submission as graded, with the marker's guide below written answers.
+
+    Below each task it says why points were lost. What a student had a hand in stands there as code,
+    a line a line. folder: where the submission lies. source: the folder of the source notebooks.
+    """
+    out, student, name = folder.parent.parent.parent, folder.parent.name, folder.name
+    verdict = verdicts(out, name).get(student)
+    tasks = {CHECK + task.name: task for task in (verdict.tasks if verdict else ())}
+    guides = {}
+    if (path := source / name / f"{name}.ipynb").is_file():
+        cells = nbformat.read(path, as_version=4).cells
+        guides = {grade_id(cell): cell.source for cell in cells if is_written(cell)}
+    shown: NotebookNode = nbformat.from_dict(book)
+    places = []
+    for cell in book.cells:
+        places.append(cell)
+        if guide := guides.get(key := grade_id(cell)):
+            text = re.sub(r"^### (BEGIN|END) SOLUTION$", "", guide, flags=re.MULTILINE).strip()
+            places.append(new_markdown_cell(f"*For you alone:*\n\n{text}"))
+        elif key in tasks and not tasks[key].passed:
+            lines = report(tasks[key]).splitlines()
+            text = "\n".join(f"    {clean(line, 1000)}" for line in lines)
+            places.append(new_markdown_cell(f"*Why points were lost:*\n\n{text}"))
+    shown.cells = places
+    return shown
+
+
 class Closed(JupyterHandler):
     """Answers the buttons that are closed."""
 
@@ -125,7 +159,16 @@ class Closed(JupyterHandler):
 
 
 class Exporter(HTMLExporter):
-    """nbconvert's, with the book's own MathJax instead of one from the network."""
+    """nbconvert's, with the book's own MathJax instead of one from the network.
+
+    A submission is shown with what its marker needs, see `for_marker`.
+    """
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
+        """Return the page of a notebook and its resources."""
+        folder = Path((resources or {}).get("metadata", {}).get("path", ""))
+        source = Path(self.config.CourseDirectory.source_directory)
+        return super().from_notebook_node(for_marker(nb, folder, source), resources, **kw)
 
     def from_filename(self, *args: Any, **kwargs: Any) -> Any:
         """Return the page of a notebook and its resources."""

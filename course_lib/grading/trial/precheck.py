@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import json
 import re
@@ -16,7 +15,7 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from course_lib.grading.cells import defined, marks, rooms, unanswered
+from course_lib.grading.cells import defined, marks, not_python, rooms, unanswered
 from course_lib.grading.errors import Refusal
 from course_lib.grading.intake import names
 from course_lib.grading.jail.kernel import Kernel, KernelLost
@@ -156,10 +155,8 @@ def _problems(
             continue
         where = f"the cell that begins {next(iter(cell.source.strip().splitlines()), '')[:40]!r}"
         source = TransformerManager().transform_cell(cell.source)
-        try:
-            ast.parse(source)
-        except SyntaxError as error:
-            yield f"{where} is not Python: {error.msg} (line {error.lineno} of the cell)"
+        if why := not_python(cell.source):
+            yield f"{where} is not Python: {why}"
             found |= set(re.findall(r"def (\w+)", source))
         found |= defined(source)
         for room in sorted(rooms(source) - {"grading", *needs}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.chapters import course
+from course_lib.grading.cells import answered
 from course_lib.grading.grades import feedback
 from course_lib.grading.marking.mark import answering, mark
 from course_lib.grading.verdict import CheckResult, Fault, Hand, TaskResult, Verdict, Written
@@ -218,3 +220,42 @@ def test_a_browser_shows_it_runs_nothing_and_axe_finds_nothing(verdict, browser,
     found = Axe().run(page).response
     assert found["passes"] and not found["violations"], found["violations"]
     reader.close()
+
+
+def handed_in(assignment, keep, words):
+    """Return a notebook as graded, with this cell of `keep` and this answer in words."""
+    return answered(assignment.student_notebook, {"keep": keep, "written": words})
+
+
+def test_a_cell_that_is_no_python_is_named_with_its_line(assignment):
+    broken = handed_in(assignment, "def keep(weights, k)\n    return weights", "Because.")
+    names = {"split": assignment.reference["split"]}
+    tasks = [mark(m, answering(names)) for m in assignment.materials(1).values()]
+    found = Verdict(assignment=example.NAME, student="ada", status="graded", tasks=tasks)
+    said = text(feedback.page(found, book=broken))
+    why = "The cell that begins 'def keep(weights, k)' is not Python: expected ':' (line 1 of the"
+    assert said.count(why) == 2  # beside the task, and about the notebook
+    assert "keep : its cell is not Python. Mend that first." in said
+    whole = handed_in(assignment, "%%time\n!ls\ndef keep(weights, k): ...", "Because.")
+    assert "is not Python" not in text(feedback.page(found, book=whole))
+
+
+@pytest.mark.parametrize("words", [EVIL, "Because.\n\nAnd so."])
+def test_a_student_s_own_words_stand_beside_the_comment(verdict, assignment, words):
+    given = {"written": Hand(2, comment="Well said.")}
+    page = feedback.page(verdict, given, handed_in(assignment, "keep = None", words))
+    section = BeautifulSoup(page, "html.parser").find(string="You wrote").find_parent("section")
+    said = [part.get_text() for part in section.select(".said")]
+    shown = "".join(c if c.isprintable() or c == "\n" else " " for c in words)
+    assert [part.split() for part in said] == [shown.split(), ["Well", "said."]]
+    assert not section.select("script, img")
+    unwritten = handed_in(assignment, "keep = None", "YOUR ANSWER HERE")
+    assert "You wrote" not in feedback.page(verdict, given, unwritten)
+
+
+def test_the_page_is_made_from_the_notebook_as_graded(verdict, assignment, tmp_path):
+    place = tmp_path / "autograded" / "ada" / example.NAME / f"{example.NAME}.ipynb"
+    place.parent.mkdir(parents=True)
+    nbformat.write(handed_in(assignment, "keep = None", "My own words."), place)
+    assert feedback.write_page(tmp_path, verdict) == ""
+    assert "My own words." in (tmp_path / "feedback" / example.NAME / "ada.html").read_text()

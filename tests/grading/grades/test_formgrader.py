@@ -92,6 +92,32 @@ def test_the_gradebook_lies_in_its_folder_whatever_that_is_called(tmp_path, assi
         assert [student.id for student in found.students] == ["ada"]
 
 
+def test_the_marker_sees_the_guide_and_why_points_were_lost(course, graded):
+    source = course / "exercises" / "source"
+    path = source / NAME / f"{NAME}.ipynb"
+    book = nbformat.read(path, as_version=4)
+    (cell,) = [c for c in book.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "written"]
+    cell.source = "### BEGIN SOLUTION\n**For the marker:** 1 for *so*.\n### END SOLUTION"
+    nbformat.write(book, path)
+    place = graded / "grades" / NAME / "ada.json"
+    stored = json.loads(place.read_text())
+    fault = {"call": "keep(3)\n</code><script>", "returned": "\u202e4", "wrong": NASTY}
+    check = {"id": "a", "title": "keeps", "visible": True, "points": 0, "total": 2, "fault": fault}
+    stored["tasks"] = [{"name": "keep", "points": 0, "total": 2, "checks": [check], "slips": []}]
+    place.write_text(json.dumps(stored))
+    folder = graded / "autograded" / "ada" / NAME
+    seen = nbformat.read(folder / f"{NAME}.ipynb", as_version=4)
+    made = formgrader.for_marker(seen, folder, source)
+    below = dict(zip([c.metadata.get("nbgrader", {}).get("grade_id") for c in made.cells],
+                     [c.source for c in made.cells[1:]], strict=False))  # fmt: skip
+    assert below["written"] == "*For you alone:*\n\n**For the marker:** 1 for *so*."
+    lost = below["check_keep"]
+    assert "[--] 0/2  keeps" in lost and "it returned  4" in lost
+    assert all(line.startswith("    ") for line in lost.splitlines()[2:])
+    assert "<script" not in formgrader.markdown(lost) and "<img" not in formgrader.markdown(lost)
+    assert [c.source for c in made.cells if c in seen.cells] == [c.source for c in seen.cells]
+
+
 def post(address, path, body=b"{}"):
     base, token = re.match(r"(http://[^/]+)/.*token=(\w+)", address).groups()
     head = {"Authorization": f"token {token}", "Content-Type": "application/json"}
@@ -118,6 +144,7 @@ def test_a_person_grades_an_answer_and_it_is_exported(browser, graded, address):
     page.get_by_role("link", name=NASTY).click()
     answer = page.locator(".nbgrader_cell").filter(has=page.locator("#written"))
     expect(answer.locator("strong")).to_have_text("it")
+    expect(page.get_by_text("For you alone:")).to_be_visible()
     assert answer.locator("img, svg, script, [onmouseover], a[href^=javascript]").count() == 0
     expect(page.locator(".breadcrumb .name-shown").first).to_contain_text(NASTY)
     assert page.locator("#notebook-container").locator("script, [onerror], [onload]").count() == 0

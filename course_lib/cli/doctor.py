@@ -45,6 +45,7 @@ class Finding:
     why: what it is for.
     remedy: what to do if it is lacking.
     package: the Debian package that brings it.
+    concerns: the purpose for which it is told, though that can do without it.
     """
 
     what: str
@@ -54,6 +55,7 @@ class Finding:
     why: str = ""
     remedy: str = ""
     package: str = ""
+    concerns: str = ""
 
 
 @click.command()
@@ -78,7 +80,7 @@ def doctor(need: str | None, install: bool, as_json: bool) -> None:
 
 
 def _relevant(need: str | None) -> list[Finding]:
-    return [f for f in examine() if need is None or need in f.needed]
+    return [f for f in examine() if need is None or need in (*f.needed, f.concerns)]
 
 
 def examine() -> Iterator[Finding]:
@@ -250,6 +252,31 @@ def _jail() -> Iterator[Finding]:
         yield Finding("jail", True, "starts", purpose)
     except Refusal as error:
         yield Finding("jail", False, str(error), purpose)
+    for what, found, remedy in _open():
+        yield Finding(f"not walled: {what}", False, found, remedy=remedy, concerns="grade")
+
+
+def _open() -> Iterator[tuple[str, str, str]]:
+    """Yield what the jail does not protect from on this machine, and what would."""
+    yield (
+        "processor", "a submission may keep all processors busy while it runs, and slow the others",
+        "It costs them no point; with a control group each has its share: course grade --cgroup.",
+    )  # fmt: skip
+    yield (
+        "memory", "the memory of a submission as a whole is added up a few times a second, not "
+        "walled", "What is too fast for that ends at the machine's last memory, where all wait and "
+        "none loses a point; a control group walls it.",
+    )  # fmt: skip
+    yield (
+        "kernel", f"jails share this machine's Linux, {platform.release()}: who knows a hole in it "
+        "may climb out", "Keep it up to date, or grade in a virtual machine of its own.",
+    )  # fmt: skip
+    if not _root():
+        yield (
+            "user", "all jails run as you, for only root can give each a user of its own",
+            "They see neither each other nor your files; what Linux counts by user (watched files, "
+            "pages of pipes) they share with you.",
+        )  # fmt: skip
 
 
 def _apt(packages: list[str]) -> str:

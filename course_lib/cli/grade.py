@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,6 +38,12 @@ from course_lib.cli.place import course_root
     metavar="URL",
     help="Of the gradebook, such as postgresql://host/grades (default: gradebook.db in --out).",
 )
+@click.option(
+    "--cgroup",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A control group (version 2) to divide among jails; without it, limits are counted.",
+)
 def grade(
     name: str,
     sources: tuple[Path, ...],
@@ -47,6 +54,7 @@ def grade(
     workers: int | None,
     scheduler: str | None,
     url: str | None,
+    cgroup: Path | None,
 ) -> None:
     """Grade the submissions of ASSIGNMENT in each SOURCE, each in a jail.
 
@@ -69,11 +77,17 @@ def grade(
     from course_lib.grading.grades.tables import table
     from course_lib.grading.grades.tally import names_of
     from course_lib.grading.intake.collect import report
+    from course_lib.grading.jail.cgroup import ready
 
     exercises = course_root() / "exercises"
     try:
         with ExitStack() as stack:
             assignment = Assignment(exercises, name)
+            if cgroup:
+                if scheduler:
+                    raise Refusal("--cgroup is of this machine, and --scheduler's are others")
+                ready(cgroup)
+                assignment.limits = replace(assignment.limits, cgroup=str(cgroup.resolve()))
             executor = stack.enter_context(cluster(scheduler))
             batch = stack.enter_context(
                 batches.batch(

@@ -6,7 +6,8 @@ closes itself into a jail of its own, with the walls that `jail.Jail` gives to a
 namespaces, fresh folders in memory, a user of its own, no capability, limits, system calls
 filtered.
 
-A request is JSON, with one end of a line for the answer:
+A request is JSON, with one end of a line for the answer and, where there is one, the handle of
+cgroup.procs of a control group:
     {"fresh": folders to be made anew, "size": bytes and "files": files each may hold, "keep": paths
      under these that stay seen, "home": the folder to run in, "uid": the user, "limits":
      {"NPROC": 32, ...},
@@ -165,7 +166,7 @@ def first_process(request: Request, line: socket.socket) -> int:
     return status
 
 
-def fork(request: Request, line: socket.socket) -> None:
+def fork(request: Request, line: socket.socket, doors: list[int]) -> None:
     """Fork a jail; returns in the caller alone, who is not its parent."""
     between = os.fork()
     if between:
@@ -173,6 +174,8 @@ def fork(request: Request, line: socket.socket) -> None:
         return
     code = 1
     try:
+        for door in doors:
+            os.write(door, b"0")  # whoever writes it is in that group
         unshare()
         if os.fork() == 0:
             code = first_process(request, line)
@@ -182,14 +185,16 @@ def fork(request: Request, line: socket.socket) -> None:
         os._exit(code)
 
 
-def requests(control: socket.socket) -> Iterator[tuple[Request, socket.socket]]:
+def requests(control: socket.socket) -> Iterator[tuple[Request, socket.socket, list[int]]]:
     """Yield what the grader asks for, until it is gone."""
     while True:
-        data, handles, *_ = socket.recv_fds(control, 1 << 16, 1)
+        data, (*handles,), *_ = socket.recv_fds(control, 1 << 16, 2)
         if not data:
             return
-        with socket.socket(fileno=handles[0]) as line:
-            yield json.loads(data), line
+        with socket.socket(fileno=handles.pop(0)) as line:
+            yield json.loads(data), line, handles
+        for door in handles:
+            os.close(door)
 
 
 def prepare(modules: list[str]) -> str:
@@ -208,8 +213,8 @@ def serve(modules: list[str]) -> None:
     sys.path.remove("")  # a kernel looks for modules elsewhere first
     control = socket.socket(fileno=0)
     control.send(prepare(modules).encode() or b"ready")
-    for request, line in requests(control):
-        fork(request, line)
+    for request, line, doors in requests(control):
+        fork(request, line, doors)
 
 
 if __name__ == "__main__":

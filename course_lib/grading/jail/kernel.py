@@ -25,6 +25,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
 from course_lib.grading.jail import guard
+from course_lib.grading.jail.cgroup import Group
 from course_lib.grading.jail.clock import Clock
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.limits import MB, Limits
@@ -54,12 +55,14 @@ class KernelLost(Exception):
 STAY = "get_ipython().ask_exit = lambda: None"
 # In the kernel, before any code of the student's: what is printed beyond so many characters goes
 # nowhere. It would pile up there, and whether memory or time ended it would be a matter of speed.
-# (Who gets past this is ended for what it put out.)
+# (Who gets past this is not listened to until the cell's end.)
 HUSH = """
 import contextlib, sys
 from IPython import get_ipython
 get_ipython()._tee = lambda channel: contextlib.nullcontext()  # it would keep all that is printed
-left = {most}
+def fresh(*cell):
+    global left
+    left = {most}
 def hush(write):
     def some(text):
         global left
@@ -70,6 +73,8 @@ def hush(write):
     return some
 for stream in (sys.stdout, sys.stderr):
     stream.write = hush(stream.write)
+fresh()
+get_ipython().events.register("pre_run_cell", fresh)
 """
 
 
@@ -113,10 +118,13 @@ class Kernel:
         """Make a folder in `place` for the line to the kernel, start it, and greet it."""
         self.limits, self.jailed = limits, jailed
         self.uid, self._lock = user()
+        self.group: Group | None = None
         self._seen, self._checked, self._handles = 0, 0.0, list[int]()
         # Short, for a socket's path has at most 107 characters.
         self.folder = folder("jail.", place, self._kill)
         try:
+            if jailed and limits.cgroup:
+                self.group = Group(Path(limits.cgroup), self.folder.name, limits)
             self._connect(self._connection())
         except BaseException:
             self.close()
@@ -142,7 +150,7 @@ class Kernel:
         quiet: Message = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         if self.jailed:
             jail = Jail(self.limits, [lib, Path(file)], self.data, lib, self.uid)
-            return jail.start(command, **quiet)
+            return jail.start(command, self.group.door if self.group else None, **quiet)
         for path in self.data:
             shutil.copy(path, self.folder)
         env = {**os.environ, "PYTHONPATH": str(lib), "MPLBACKEND": "agg"}
@@ -203,6 +211,11 @@ class Kernel:
             self.client.kernel_info()
             heard |= {channel for channel, _ in self._messages(0.2)}
 
+    @property
+    def _deaf(self) -> bool:
+        """Whether a cell has put out so much that no more of it is listened to."""
+        return self._seen > self.limits.output_mb * MB
+
     def _messages(self, seconds: float) -> list[tuple[str, Message]]:
         """Return what arrives within `seconds`; see that the kernel lives and keeps its limits."""
         self._guard(0.2)
@@ -212,7 +225,9 @@ class Kernel:
             poller.register(channel.socket, zmq.POLLIN)
         ready = dict(poller.poll(int(seconds * 1000)))
         for name, channel in lines.items():
-            if channel.socket in ready:
+            if channel.socket in ready and name == "iopub" and self._deaf:
+                channel.socket.recv_multipart()
+            elif channel.socket in ready:
                 try:
                     message = channel.get_msg(timeout=0)
                     if not all(isinstance(message[part], dict) for part in PARTS):
@@ -223,13 +238,13 @@ class Kernel:
                 ) as error:  # not JSON, too deep, not signed: not from an honest kernel
                     raise KernelLost("it sent what is no message") from error
                 found.append((name, message))
-        if self._seen > self.limits.output_mb * MB:
-            raise KernelLost(f"it put out more than {self.limits.output_mb} MB")
         return found
 
     def _guard(self, every: float = 0.0) -> None:
         """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
         if (code := self.process.poll()) is not None:
+            if self.group and self.group.short_of_memory():
+                raise KernelLost("it held more memory than its control group may")
             if self.jailed and code == -signal.SIGKILL:  # nothing inside can do that
                 raise KernelLost("its jail was killed", ours=True)
             raise KernelLost(ENDED)
@@ -261,8 +276,8 @@ class Kernel:
         quiet = {"silent": True, "user_expressions": {"it": expression}} if expression else {}
         clock = own = Clock(self.process.pid, seconds)
         sent = self.client.execute(source, allow_stdin=False, stop_on_error=False, **quiet)
-        reply, idle, interrupted = None, False, False
-        while reply is None or not (idle or expression):
+        reply, idle, interrupted, self._seen = None, False, False, 0
+        while reply is None or not (idle or expression or self._deaf):
             if clock.over():
                 if reply is not None:
                     break
@@ -298,6 +313,8 @@ class Kernel:
             self.context.destroy(linger=0)
         while self._handles:
             os.close(self._handles.pop())
+        if self.group:
+            self.group.close()
         remove(self.folder)
         self._lock.close()
 

@@ -19,6 +19,7 @@ class Limits:
     processes: processes and threads.
     files_mb: each of its three scratch folders, in memory.
     cell_s, total_s: wall-clock time for one cell, and for the notebook.
+    cgroup: the control group in which each jail gets one of its own; "": none, see `cgroup`.
     output_mb: what it may print or show; what it prints beyond three quarters of it is not heard.
     """
 
@@ -29,6 +30,7 @@ class Limits:
     cell_s: float = 30
     total_s: float = 180
     output_mb: int = 20
+    cgroup: str = ""
 
     @property
     def resources(self) -> dict[str, int]:

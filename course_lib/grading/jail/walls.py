@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.grading.errors import Refusal
+from course_lib.grading.jail.cgroup import inside_of
 from course_lib.grading.jail.limits import FRESH, HOME, MB, Limits
 from course_lib.grading.jail.seccomp import MACHINES, filter_of
 
@@ -115,14 +116,21 @@ class Jail:
         """Whether root makes this jail."""
         return os.geteuid() == 0
 
-    def start(self, command: list[str], **kwargs: Any) -> subprocess.Popen[str]:
-        """Start `command` in this jail; the other arguments are those of `subprocess.Popen`."""
+    def start(
+        self, command: list[str], door: int | None = None, **kwargs: Any
+    ) -> subprocess.Popen[str]:
+        """Start `command` in this jail; the other arguments are those of `subprocess.Popen`.
+
+        door: of the control group in which it is to run.
+        """
         with tempfile.TemporaryFile() as rules:
             rules.write(rules_here())
             rules.seek(0)
             number = rules.fileno()
             first = ["--seccomp", str(number), "--as-pid-1", "--", sys.executable, "-ISc", INIT]
             args = [*self._walls(), *first, *self._drop(), *command]
+            if door is not None:
+                args, kwargs = inside_of(args), {**kwargs, "stdin": door}
             return self._popen(args, pass_fds=[number], **kwargs)
 
     def start_forkserver(self, command: list[str], **kwargs: Any) -> subprocess.Popen[str]:

@@ -90,7 +90,7 @@ class WarmKernel(Kernel):
         self._begin(warm.limits, str(warm.pool), True)
 
     def _launch(self, file: str) -> Process:
-        return self.warm.fork(self.uid, file)
+        return self.warm.fork(self.uid, file, [self.group.door] if self.group else [])
 
     def _first(self) -> int:
         return self.process.pid
@@ -163,8 +163,10 @@ class Warm:
         if (said := self.control.recv(1000).decode()) != "ready":
             raise KernelLost(said or "the process that is to be forked ended at its start")
 
-    def fork(self, uid: int, file: str) -> Forked:
+    def fork(self, uid: int, file: str, doors: list[int]) -> Forked:
         """Start a kernel that listens where `file` says; see `forkserver` for what is asked.
+
+        doors: that of the control group in which it is to run, if there is one.
 
         Raises:
             KernelLost: there is no jail for it.
@@ -183,7 +185,8 @@ class Warm:
         line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
+                handles = [theirs.fileno(), *doors]
+                socket.send_fds(self.control, [json.dumps(request).encode()], handles)
             line.settimeout(FORK_SECONDS)
             said, handles, *_ = socket.recv_fds(line, 1000, 1, socket.MSG_CMSG_CLOEXEC)
             if handles:

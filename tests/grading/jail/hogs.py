@@ -131,9 +131,13 @@ taken >>= 20
 time.sleep(2)
 """
 TCP = """
-import socket, time
+import os, socket, time
 here, held, taken = socket.create_server(("127.0.0.1", 0)), [], 0
-for i in range(40):
+for child in range(3):
+    if os.fork() == 0:
+        here = socket.create_server(("127.0.0.1", 0))
+        break
+for i in range(80):
     there = socket.create_connection(here.getsockname())
     held.append((there, here.accept()))
     there.setblocking(False)
@@ -142,7 +146,7 @@ for i in range(40):
             taken += there.send(bytes(1 << 16))
     except OSError:
         pass
-taken >>= 20
+taken = 4 * taken >> 20
 time.sleep(2)
 """
 FILES = """
@@ -233,7 +237,7 @@ time.sleep(1)
 """
 THREADS = """
 import threading, time
-taken = 0
+taken = threading.stack_size(1 << 16)
 try:
     for i in range(60):
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()

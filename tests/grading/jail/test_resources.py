@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 
+from course_lib.grading.jail import guard
 from course_lib.grading.jail.kernel import Kernel, KernelLost
 from course_lib.grading.jail.limits import Limits
 from course_lib.grading.jail.warm import Warm, WarmKernel
@@ -79,3 +80,29 @@ def test_nor_where_a_normal_user_grades():
     found = by_a_normal_user(BY_NOBODY)
     assert found.pop("uid") == 65534 and len(found) == 2 * len(HOGS)
     assert {n: got for n, got in found.items() if not held(n.split(" ", 1)[1], got)} == {}
+
+
+MEMORY = "MemTotal: {total} kB\nMemFree: 1 kB\nMemAvailable: {left} kB\n"
+
+
+def test_what_all_jails_stop_for_is_this_machine_s_last_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "PROC", tmp_path)
+    assert guard.shortage() == ""  # not known: not short
+    for total, left, short in (
+        (4 << 20, 300 << 10, False),
+        (4 << 20, 200 << 10, True),
+        (64 << 20, 1100 << 10, False),
+        (64 << 20, 1000 << 10, True),
+    ):
+        (tmp_path / "meminfo").write_text(MEMORY.format(total=total, left=left))
+        assert bool(guard.shortage()) == short, (total, left)
+    assert guard.shortage() == "this machine had only 1000 MB of memory left"
+
+
+@pytest.mark.slow
+def test_who_was_stopped_for_the_machine_s_sake_did_nothing_wrong(warm, monkeypatch):
+    with warm.kernel() as live:
+        monkeypatch.setattr(guard, "shortage", lambda: "only 9 MB of memory left")
+        with pytest.raises(KernelLost, match="only 9 MB") as lost:
+            live.execute("1 + 1", 20)
+        assert lost.value.ours

@@ -452,9 +452,26 @@ CASES = {
     "floods messages": Case(
         NONE
         + KERNEL
-        + "while True: line.session.send(line.iopub_socket, 'stream', {'name': 'stdout', 'text': 'x' * (4 << 20)}, parent=line.get_parent())",
-        (0, 0),
-        "it put out more than 5 MB",
+        + "while True: line.session.send(line.iopub_socket, 'stream', {'name': 'stdout', 'text': 'x' * (4 << 10)}, parent=line.get_parent())",
+        (0, 2),
+        "a cell was stopped after 4 s",
+    ),
+    # What a cell puts out beyond the limit is not listened to; that is all.
+    "shows much and is right": Case(
+        "from IPython.display import display, HTML\nfor i in range(99): display(HTML('x' * 100_000))\n"
+        + GOOD,
+        (5, 2),
+        "5 of 5",
+        cell_s=20,
+    ),
+    "prints short lines": Case(
+        "for i in range(2_000_000): print('hello', i)\n" + GOOD, (5, 2), "5 of 5", cell_s=60
+    ),
+    "prints much in every cell": Case(
+        "print('x' * (9 << 20))\n" + GOOD,
+        (5, 2),
+        "5 of 5",
+        lambda book: [last("print('x' * (9 << 20))")(book) for i in range(4)],
     ),
     "deep message": Case(
         NONE

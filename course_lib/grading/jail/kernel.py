@@ -232,7 +232,6 @@ class Kernel:
                     message = channel.get_msg(timeout=0)
                     if not all(isinstance(message[part], dict) for part in PARTS):
                         raise TypeError
-                    self._seen += len(str(message["content"])) if name == "iopub" else 0
                 except (
                     Exception
                 ) as error:  # not JSON, too deep, not signed: not from an honest kernel
@@ -289,6 +288,7 @@ class Kernel:
             for channel, message in self._messages(0.1):
                 if message["parent_header"].get("msg_id") != sent:
                     continue
+                self._seen += len(str(message["content"])) if channel == "iopub" else 0
                 if channel == "shell":
                     reply = message["content"]
                     clock = clock if expression else Clock(self.process.pid, GRACE_SECONDS, far=1)

@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import nbformat
 import numpy as np
 import pytest
 import sqlalchemy
 from click.testing import CliRunner
+from nbformat.v4 import new_notebook
 
 from course_lib import __version__
 from course_lib.cli import sweep
@@ -30,11 +32,12 @@ from tests.grading.grades.test_export import CANVAS, table
 pytestmark = pytest.mark.slow  # each makes a gradebook
 
 
-def marked(sealed, notebook, name):
+def marked(sealed, notebook, name, first=None):
     """What a worker would return."""
     points = float(notebook)
     tasks = [TaskResult("keep", points - 2, 5), TaskResult("split", 2, 2)]
-    return Outcome("graded", points=points, tasks=tasks), b"{}"
+    book = nbformat.writes(new_notebook()).encode()
+    return Outcome("graded", points=points, tasks=tasks), book
 
 
 class Class:
@@ -93,7 +96,7 @@ def group(course, tmp_path, monkeypatch):
             yield pool
 
     monkeypatch.setattr(sweep, "cluster", here)
-    monkeypatch.setattr(worker, "grade_sealed", marked)
+    monkeypatch.setattr(worker, "attempt_sealed", marked)
     return Class(course, tmp_path)
 
 

@@ -55,6 +55,16 @@ def test_a_reader_needs_no_browser_of_ours(machine):
     assert machine("--need", "book").returncode == 0
 
 
+def test_who_grades_is_told_what_is_not_walled(machine):
+    told = machine("--need", "grade", **GOOD)
+    assert told.returncode == 0, told.stdout
+    lines = [line for line in told.stdout.splitlines() if line.startswith("note     not walled: ")]
+    words = ["processor", "memory", "kernel"] + ["user"] * (os.geteuid() != 0)
+    assert [line.split(": ")[1] for line in lines] == words
+    assert "course grade --cgroup" in lines[0]
+    assert "not walled" not in machine("--need", "book", **GOOD).stdout
+
+
 def test_a_jail_that_may_not_start_is_found(machine):
     result = machine("--need", "grade", bwrap="echo no permissions >&2; exit 1", **LIMITS)
     assert result.returncode == 1

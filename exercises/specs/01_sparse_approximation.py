@@ -150,7 +150,13 @@ KEEP_LARGEST = Task(
         Check("zeros", "keeps exactly k, even where zeros have to be among them", 0.5, with_zeros),
         Check("ends", "k = 0 keeps nothing, k = all keeps everything", 0.5, none_and_all),
         Check("refuses", "any other k raises ValueError", 0.5, out_of_range),
-        Check("unchanged", "leaves the weights as they were", 0.5, small_negatives, unchanged=True),
+        Check(
+            "unchanged",
+            "is right, and leaves the weights as they were",
+            0.5,
+            small_negatives,
+            unchanged=True,
+        ),
     ],
 )
 
@@ -211,7 +217,11 @@ SQUARED_ERROR = Task(
         ),
         Check("shapes", "works for every shape", 0.5, masked_matrices),
         Check(
-            "unchanged", "leaves weights and mask as they were", 0.5, some_dropped, unchanged=True
+            "unchanged",
+            "is right, and leaves weights and mask as they were",
+            0.5,
+            some_dropped,
+            unchanged=True,
         ),
     ],
 )
@@ -312,7 +322,13 @@ NONNEGATIVE_KEEP = Task(
             tied,
             property=farther,
         ),
-        Check("unchanged", "leaves the weights as they were", 0.5, small_negatives, unchanged=True),
+        Check(
+            "unchanged",
+            "is right, and leaves the weights as they were",
+            0.5,
+            small_negatives,
+            unchanged=True,
+        ),
     ],
 )
 
@@ -503,7 +519,13 @@ KEEP_WEIGHTED = Task(
             tied_costs,
             property=too_dear,
         ),
-        Check("unchanged", "leaves weights and a as they were", 0.5, mild, unchanged=True),
+        Check(
+            "unchanged",
+            "is right, and leaves weights and a as they were",
+            0.5,
+            mild,
+            unchanged=True,
+        ),
     ],
 )
 

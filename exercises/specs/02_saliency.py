@@ -91,7 +91,7 @@ FIRST_ORDER = Task(
         Check("mean", "averages over examples", 1.5, regressions([(5, 2), (7, 3)], upward=True)),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             regressions([(2, 2), (3, 2)], upward=True),
             unchanged=True,
@@ -130,7 +130,7 @@ SURGEON = Task(
         Check("many", "lets many weights adapt", 2, at(quadratics([3, 4]))),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             at(quadratics([2, 3], diagonal=True)),
             unchanged=True,

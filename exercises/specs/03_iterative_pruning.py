@@ -69,7 +69,7 @@ PRUNE_ROUND = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             cuts([(6,), (8,)], [0.5, 0.25], positive=True),
             unchanged=True,
@@ -141,7 +141,10 @@ MOMENTUM_STEP = Task(
         Check("velocity", "keeps the velocity of the step", 1, steps(1, dense=True), visible=True),
         Check("zero", "holds removed weights at zero", 1.5, steps(0)),
         Check("memory", "forgets what drove removed weights", 0.5, steps(1)),
-        Check("unchanged", "leaves its inputs as they were", 0.5, arguments, unchanged=True),
+        Check(
+            "unchanged", "is right, and leaves its inputs as they were", 0.5, arguments,
+            unchanged=True,
+        ),
     ],
 )  # fmt: skip
 

@@ -69,7 +69,7 @@ SOFT_THRESHOLD = Task(
         ),
         Check(
             "unchanged",
-            "leaves its input as it was, and returns a new array",
+            "is right, and leaves its input as it was, and returns a new array",
             0.5,
             lambda rng: [
                 *values([(4,), (5,)], 1.0)(rng),
@@ -138,7 +138,7 @@ ISTA_STEP = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             problems(3, 2, 4.0, onward=True, count=2),
             unchanged=True,

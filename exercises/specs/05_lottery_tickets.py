@@ -118,14 +118,14 @@ REWIND = Task(
         Check("rest", "what the mask does not name is rewound too, and kept whole", 1, rest),
         Check(
             "unchanged",
-            "leaves the history as it was",
+            "is right, and leaves the history as it was",
             0.5,
             calls_of(shape_of_ticket),
             unchanged=True,
         ),
         Check(
             "own",
-            "training the ticket, in place, leaves the history as it was",
+            "its shape is right, and training it, in place, leaves the history as it was",
             0.5,
             calls_of(train_ticket),
             unchanged=True,
@@ -229,7 +229,7 @@ FIND_TICKET = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             only_called(searches(6, 4, 0.5, 1, 2)),
             unchanged=True,
@@ -446,7 +446,10 @@ REINITIALISED = Task(
             two_controls,
             property=strangers,
         ),
-        Check("unchanged", "leaves its inputs as they were", 0.5, only_drawn, unchanged=True),
+        Check(
+            "unchanged", "is right, and leaves its inputs as they were", 0.5, only_drawn,
+            unchanged=True,
+        ),
     ],
 )  # fmt: skip
 
@@ -620,7 +623,10 @@ SHUFFLED = Task(
             two_masks,
             property=no_twins,
         ),
-        Check("unchanged", "leaves its inputs as they were", 0.5, only_shuffled, unchanged=True),
+        Check(
+            "unchanged", "is right, and leaves its inputs as they were", 0.5, only_shuffled,
+            unchanged=True,
+        ),
     ],
 )  # fmt: skip
 

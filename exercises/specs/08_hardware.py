@@ -191,7 +191,7 @@ SPMM = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             product((4, 4, 3), (5, 6, 1)),
             unchanged=True,

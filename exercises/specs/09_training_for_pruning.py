@@ -50,7 +50,7 @@ ADAMW_STEP = Task(
         Check("apart", "keeps the decay out of the averages", 1, updates([1, 2], decay=0.5)),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             lambda rng: [moments(rng, size, decay=0.5, biases=True) for size in (3, 4)],
             unchanged=True,
@@ -104,7 +104,7 @@ DROPOUT = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             activations([(4,), (6,)], [0.2, 0.25], True),
             unchanged=True,

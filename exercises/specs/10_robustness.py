@@ -95,7 +95,7 @@ SPECTRAL_NORM = Task(
         Check("zero", "gives 0 where the matrix takes the vector to zero", 0.5, pruned),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             powers([(2, 2), (3, 3)], [1, 2], symmetric=True),
             unchanged=True,
@@ -165,7 +165,7 @@ CERTIFIED_RADIUS = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             predictions([(2, 3), (3, 4)]),
             unchanged=True,
@@ -233,7 +233,7 @@ INTERVAL_LAYER = Task(
         Check("relu", "sends both ends through the ReLU", 1, layers(closes=True)),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             only_called(layers()),
             unchanged=True,
@@ -292,7 +292,7 @@ ATTACK_STEP = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             attacks(0.3, [0.05] * 3, 0.08),
             unchanged=True,

@@ -59,7 +59,7 @@ GROUP_ACCURACIES = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             lambda rng: [people(rng, (4, 4)), people(rng, (8, 4))],
             unchanged=True,
@@ -180,7 +180,7 @@ EXEMPLARS = Task(
             bodies([[CLEAR[0], CLEAR[2]], CALM, CALM * 2]),
         ),
         Check(
-            "unchanged", "leaves its inputs as they were", 0.5,
+            "unchanged", "is right, and leaves its inputs as they were", 0.5,
             bodies([CLEAR + SPLIT, CLEAR + SPLIT * 2]), unchanged=True,
         ),
     ],

@@ -72,7 +72,7 @@ RANDOMISED_RESPONSE = Task(
         Check("tables", "works on tables", 0.5, tosses([(3, 4), (2, 5), (2, 2, 3)])),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             1,
             tosses([(6,), (8,)]),
             unchanged=True,

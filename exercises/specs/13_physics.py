@@ -44,7 +44,7 @@ DISTANCES = Task(
         Check("sizes", "works for one particle and for many", 0.5, places(1, 12)),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             places(3, 4),
             unchanged=True,
@@ -287,7 +287,7 @@ FEELS_SPLITTING = Task(
         Check("all", "splits every particle, momenta too", 1,
               tests(squares, mass, transverse_squares), atol=1e-5),
         Check("largest", "returns the largest change, up or down", 0.5, up_and_down),
-        Check("unchanged", "leaves the jets as they were", 0.5,
+        Check("unchanged", "is right, and leaves the jets as they were", 0.5,
               tests(hardest_energy, squares, count=2), unchanged=True),
     ],
 )  # fmt: skip
@@ -338,7 +338,7 @@ SPLIT_AND_CUT = Task(
         Check("bias", "copies the bias, and cuts none", 0.5, parts(1, bar=0.5)),
         Check("cut", "cuts what is small after the splitting", 1, both_matrices(bar=0.5)),
         Check("ties", "keeps a weight as large as the bar", 0.5, both_matrices(bar=0.5, ties=True)),
-        Check("unchanged", "leaves its inputs as they were", 0.5,
+        Check("unchanged", "is right, and leaves its inputs as they were", 0.5,
               lambda rng: networks(rng, [(2, 3, 2), (3, 2, 2)], bar=0.0), unchanged=True),
     ],
 )  # fmt: skip

@@ -69,7 +69,7 @@ POSTERIOR_COVARIANCE = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             covariances([(3, 2), (4, 3)]),
             unchanged=True,
@@ -165,7 +165,7 @@ GAINS = Task(
         ),
         Check(
             "unchanged",
-            "leaves its inputs as they were",
+            "is right, and leaves its inputs as they were",
             0.5,
             worths([(3, 2), (4, 2)], known="correlated"),
             unchanged=True,

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # 15,116 were meant for rooms that do what they did. What came since is counted apart: the library's
 # pages 455, a course of another name or with fewer chapters 330, verdicts that are types 170.
 LIBRARY = 17_000  # lines of code of course_lib
-EXERCISES = 10_900  # lines of the specs and mutants, all counted
+# Titles that are true whatever failed take 30 lines more than the 10,900 there were.
+EXERCISES = 10_950  # lines of the specs and mutants, all counted
 LONGEST = 400  # lines of a file, all counted; what is longer and does one job stands below
 LONG = {
     "labs/privacy.py": 600,

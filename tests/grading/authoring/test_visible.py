@@ -169,3 +169,15 @@ def test_the_last_cell_names_the_file_that_is_handed_in():
         text = "\n".join(c.source for c in Assignment(EXERCISES, name).source.cells)
         asked = re.findall(r"course check (\S+?)`", text)
         assert all((ROOT / path).is_file() for path in asked), (name, asked)
+
+
+@each
+def test_a_title_is_true_of_whatever_failed(name):
+    """What looks at inputs is lost by wrong values too: it must not speak of inputs alone."""
+    for task in Assignment(EXERCISES, name).tasks:
+        for asked in task.checks:
+            if asked.unchanged:
+                assert re.match(r"is right, and|its shape is right|what the text", asked.title), (
+                    task.name,
+                    asked.title,
+                )

@@ -27,7 +27,7 @@ RETURNED, RAISED, EXPECTED = "it returned ", "it raised ", "expected    "
 class Fault:
     """What is wrong with an answer, in parts. Those that do not apply are empty.
 
-    call: the smallest call that shows it.
+    call: the smallest call that shows it. again: where that is shortened, what gives its inputs.
     returned, raised, silent: what came of it: a value, an exception, or why there is neither.
     expected: the value that was expected.
     wrong: what else is wrong, in sentences of a line each.
@@ -39,13 +39,15 @@ class Fault:
     silent: str = ""
     expected: str = ""
     wrong: str = ""
+    again: str = ""
 
     @property
     def lines(self) -> list[str]:
         """The parts as a student reads them in a notebook or a terminal."""
         came = (("", self.silent), (RETURNED, self.returned), (RAISED, self.raised))
         parts = [start + text for start, text in (*came, (EXPECTED, self.expected)) if text]
-        return [self.call, *parts, *self.wrong.splitlines()]
+        inputs = [f"its inputs: {self.again}"] * bool(self.again)
+        return [self.call, *inputs, *parts, *self.wrong.splitlines()]
 
     @classmethod
     def told(cls, text: str) -> Fault:

@@ -382,6 +382,7 @@ def any_factor(rng):
         (int(rng.integers(5, 20)),),
         (float(rng.uniform(50, 1000)),),
         (int(rng.integers(10**4, 10**6)),),
+        (int(rng.integers(10**14, 10**15)),),  # more than a constant would be prepared for
     ]
 
 

@@ -221,7 +221,7 @@ def ledgers(number, *, exact=False, empty=False):
 def nothing_left(rng):
     """Too little is left for another answer, or just enough for one."""
     found = []
-    for enough in (False, True):
+    for enough in rng.permutation([False, True] * 4).tolist():
         spent, epsilon = sixteenths(rng, 2, 9, 3), sixteenths(rng, 4, 8, 1)[0]
         left = epsilon if enough else epsilon - 1 / 16
         found.append(part("account", 1, spent, sum(spent) + left, epsilon))

@@ -328,7 +328,7 @@ def accuracies(rng, low, high, scatter):
 
 
 def intervals(*limits, scatter=0.02):
-    return lambda rng: [accuracies(rng, low, high, scatter) for low, high in limits]
+    return lambda rng: [accuracies(rng, low, high, scatter) for low, high in limits * 3]
 
 
 VERDICT = Task(

@@ -108,7 +108,7 @@ def bank(reference: Function, known: Iterable[Any]) -> dict[str, Function]:
 
     found: dict[str, Function] = {"never ends to call itself": recursion}
     for value in (*CONSTANTS, *known):
-        found[f"returns {value!r}"] = lambda *args, _value=value, **kwargs: _value
+        found[f"returns {value!r}"[:200]] = lambda *args, _value=value, **kwargs: _value
     for error in (Exception, ValueError, TypeError, NotImplementedError):
         found[f"raises {error.__name__}"] = raising(error)
     for i in range(PLACES):
@@ -148,10 +148,15 @@ def _mapped(value: Any, change: Function) -> Any:
 
 
 def words(rows: Iterable[Rules]) -> list[Any]:
-    """Return what expected answers are again and again: texts, truths, numbers, nothing."""
+    """Return what somebody might return always: what is expected again and again, or once right.
+
+    The latter of a visible check, where many answers are right.
+    """
     nodes = [want["value"] for row in rows for want in row["want"] if "value" in want]
     plain = [node["value"] for node in nodes if "value" in node]
-    return [value for value in dict.fromkeys(plain) if plain.count(value) > 1][:20]
+    often = [value for value in dict.fromkeys(plain) if plain.count(value) > 1][:20]
+    seen = (want for row in rows if row["property"] and row["visible"] for want in row["want"])
+    return [*often, *(decode(want["value"], {}) for want in seen if "value" in want)]
 
 
 def passing(task: str, row: Rules, functions: dict[str, Function]) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from course_lib.grading.marking.mark import answering, mark, report
-from course_lib.grading.marking.values import Material
+from course_lib.grading.marking.plain import decode
+from course_lib.grading.marking.values import Material, given, unpacked
 
 
 def borrowed(name: str, names: Mapping[str, object], needs: list[str]) -> str:
@@ -71,10 +74,12 @@ def _visible(path: Path) -> Material:
     return Material(name=name, needs=needs, checks=checks, worth=worth, hidden=hidden)
 
 
-def check(name: str, folder: str | Path = ".") -> None:
+def check(name: str, folder: str | Path = ".", inputs: str = "") -> list[Any] | None:
     """Run the visible checks of one task on the function in this notebook, and print the report.
 
     A check that takes longer than it may is stopped, as in grading.
+
+    inputs: which inputs to return instead, as a report says that shows them shortened.
 
     Raises:
         FileNotFoundError: the task's check file does not lie in the folder of the notebook, or
@@ -84,16 +89,18 @@ def check(name: str, folder: str | Path = ".") -> None:
         >>> check("keep_largest", "exercises/release/01_sparse_approximation")  # too early
         keep_largest is not defined: run the cell above first.
     """
+    if inputs:
+        return _inputs(inputs, Path(folder) / f"{name}.check.json")
     material = _visible(Path(folder) / f"{name}.check.json")
     names = vars(sys.modules["__main__"])
     if name not in names:
         print(f"{name} is not defined: run the cell above first.")
-        return
+        return None
     try:
         result = mark(material, answering(names))
     except KeyboardInterrupt:
         print(f"{name} was still running when you stopped it.")
-        return
+        return None
     print(report(result))
     if any(row.fault and row.fault.raised.startswith("NameError") for row in result.checks):
         print("  Is a cell not run yet? The imports are in the first cells of the notebook.")
@@ -105,6 +112,25 @@ def check(name: str, folder: str | Path = ".") -> None:
     print(f"{_seen(result.total, material.get('worth'))} Grading draws other inputs.")
     if (hidden := material.get("hidden")) and result.passed:
         print(f"Graded too: {'; '.join(hidden)}.")
+    return None
+
+
+def _inputs(where: str, path: Path) -> list[Any]:
+    """Return the inputs of a case: "CHECK/NUMBER" of the check file, or those packed into a text.
+
+    Raises:
+        NotChecked: there are none.
+    """
+    try:
+        key, slash, number = where.partition("/")
+        if slash:
+            (rules,) = [check for check in _visible(path)["checks"] if check["id"] == key]
+            nodes = given(rules["cases"][int(number)])
+        else:
+            nodes = unpacked(where)
+    except (ValueError, LookupError, zlib.error):
+        raise NotChecked(f"no inputs are called {where[:60]!r}. Copy the whole line.") from None
+    return [decode(node, {}) for node in nodes]
 
 
 def _seen(total: float, worth: float | None) -> str:

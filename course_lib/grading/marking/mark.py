@@ -11,6 +11,7 @@ from course_lib.grading.errors import clean
 from course_lib.grading.marking.bounded import Flaws, bounded
 from course_lib.grading.marking.plain import Names, Node, at_once
 from course_lib.grading.marking.values import (
+    PACKED,
     Material,
     Reply,
     Rules,
@@ -18,6 +19,7 @@ from course_lib.grading.marking.values import (
     difference,
     flaw,
     outcome,
+    packed,
     same,
     show,
 )
@@ -29,6 +31,18 @@ TOO_MUCH = "it takes too long, or too much memory, to look at such an answer"
 Answers = tuple[list[str], str | None]  # a JSON line each; the reason if some are missing
 Ask = Callable[[list[Node], float], Answers]  # of cases and seconds
 Tried = tuple[Node, Reply, Reply]  # a case, what was expected of it, what came of it
+
+
+def inputs(material: Material, check: Rules, number: int) -> str:
+    """Return a line that gives the inputs of a case which is not shown whole; empty if it is.
+
+    Of a released check they are in its file, of any other they are in the line.
+    """
+    case, place = check["cases"][number], f"{check['id']}/{number}"
+    if "..." not in (shown := show(case)) and shown.endswith((")", "]")):
+        return ""
+    where = place if "worth" in material else packed(case)
+    return f'check("{material["name"]}", inputs="{where}")' * (len(where) <= PACKED)
 
 
 def flaws(tried: list[Tried], check: Rules) -> Flaws:
@@ -147,7 +161,8 @@ def marked(material: Material, found: Iterable[Read]) -> TaskResult:
     twins: dict[str, bool] = {}  # known slips: was one of their answers wrong?
     out: set[str] = set()  # those of which an answer was another
     for check, one in zip(material["checks"], found, strict=True):
-        wrong = one.fault
+        if wrong := one.fault:
+            wrong = replace(wrong, again=inputs(material, check, one.worst or 0))
         if wrong and one.odd:
             wrong = replace(wrong, wrong=f"{wrong.wrong}\n{REMEMBERS}".strip())
         worth, points = check["points"], 0 if wrong else check["points"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
@@ -23,6 +24,7 @@ DTYPES = frozenset(
 )
 SHORT = {"torch.Tensor": "tensor", "numpy.ndarray": "array"}
 LONGEST = 500  # characters; numpy would give every string of a list as much room as the longest
+PACKED = 2000  # characters of inputs that are put into a message
 SHOWN = 300  # numbers of a value that are shown at most, whatever its shape
 ITEM = "operator.getitem"  # a check may look at one item of an answer
 ABSENT = ...  # an object that is not plain data; equal to nothing
@@ -238,6 +240,29 @@ def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
         around = {"tuple": f"({inside})", "list": f"[{inside}]"}
         return clean(around.get(kind, f"{kind}({inside})"), 600)
     return clean(repr(data))
+
+
+def given(case: Node) -> list[Node]:
+    """Return the plain inputs of a case, or of the call that it takes an item of."""
+    nodes = [*case["args"], *case["kwargs"].values()]
+    plain = [node for node in nodes if "expr" not in node]
+    whole = plain and show(case["of"]) != ITEM
+    return plain if whole or "args" not in nodes[0] else given(nodes[0])
+
+
+def packed(case: Node) -> str:
+    """Return the inputs of a case as a text of printable characters; see `unpacked`."""
+    return base64.b85encode(zlib.compress(json.dumps(given(case)).encode(), 9)).decode()
+
+
+def unpacked(text: str) -> list[Node]:
+    """Return the inputs that `packed` has put into a text.
+
+    Raises:
+        ValueError, zlib.error: there are none.
+    """
+    found: list[Node] = json.loads(zlib.decompress(base64.b85decode(text)))
+    return found
 
 
 def numeral(value: Any) -> bool:

@@ -487,6 +487,61 @@ def test_check_tells_how_much_of_the_task_it_is(worth, words, notebook, tmp_path
     assert words.replace(" 1 of", f" {total:g} of") in capsys.readouterr().out
 
 
+def long_ones(rng):
+    return [(rng.normal(size=(8, 8)).round(1), int(k)) for k in rng.integers(0, 9, 2)]
+
+
+def first_of(f, w, k):
+    return f(w, k)[0]
+
+
+take = attr(module("operator"), "getitem")
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        long_ones,
+        lambda rng: [call(take, call(name("f"), *case), 0) for case in long_ones(rng)],
+        lambda rng: [call(helper(first_of), name("f"), *case) for case in long_ones(rng)],
+    ],
+    ids=["plain", "an item", "a helper"],
+)
+@pytest.mark.parametrize("released", [True, False])
+def test_inputs_that_are_shown_shortened_can_be_had_whole(cases, released, tmp_path):
+    def wrong(w, k):
+        seen.append((w, k))
+        return [w, k]
+
+    seen = []
+    made = material(Task("f", [Check("a", "a", 1, cases, visible=True)]), lambda w, k: [0], [], 0)
+    if released:
+        made["worth"] = 1
+        (tmp_path / "f.check.json").write_text(json.dumps(made))
+    fault = run(made, wrong).checks[0].fault
+    assert f"its inputs: {fault.again}" in fault.lines and len(fault.again) < 2100
+    line = fault.again.replace("check(", f"check(folder={str(tmp_path)!r}, name=")
+    found = eval(line, {"check": check})
+    assert any(np.array_equal(found[0], w) and found[1:] == [k] for w, k in seen)
+
+
+def test_inputs_that_are_shown_whole_need_no_line():
+    fault = run(material(task(), plus, [], 0), lambda x: x).checks[0].fault
+    assert fault.again == "" and len(fault.lines) == 3
+
+
+def test_inputs_that_would_fill_pages_are_put_into_no_message():
+    large = Task("f", [Check("a", "a", 1, lambda rng: [(rng.normal(size=(90, 90)),)])])
+    fault = run(material(large, lambda w: 0, [], 0), lambda w: 1).checks[0].fault
+    assert fault.again == ""
+
+
+@pytest.mark.parametrize("where", ["a/9", "b/0", "a/x", "&&&", "c$fr"])
+def test_inputs_that_are_not_there_are_named(where, notebook, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no inputs are called.*Copy the whole line"):
+        check("f", tmp_path, inputs=where)
+
+
 @pytest.mark.slow
 def test_in_a_notebook_that_lies_elsewhere_one_sentence_is_shown_and_no_pass(tmp_path):
     from nbclient import NotebookClient

@@ -102,7 +102,7 @@ class Check:
     types: must types and dtypes agree, or do the right numbers suffice?
     unchanged: must the call leave its inputs as they were?
     rtol, atol: tolerance about the expected numbers.
-    seconds: for all of its cases together.
+    seconds: of a processor, for all of its cases together.
     property: where many answers are right: from (inputs, answer), both plain (numbers, lists,
         numpy arrays), to a sentence that says what is wrong, or "". It stands alone (it may use
         `np`), and its source is released if the check is visible. Answers with NaN or infinity

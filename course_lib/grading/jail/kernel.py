@@ -282,7 +282,7 @@ class Kernel:
                     break
                 if interrupted or expression:
                     raise KernelLost(f"it was still running after {seconds:g} s")
-                interrupted, clock = True, Clock(self.process.pid, GRACE_SECONDS)
+                interrupted, clock = True, Clock(self.process.pid, GRACE_SECONDS, far=1)
                 control = self.client.control_channel
                 control.send(self.client.session.msg("interrupt_request", {}))
             for channel, message in self._messages(0.1):

@@ -18,7 +18,8 @@ class Limits:
     cpu_s: processor time of one process.
     processes: processes and threads.
     files_mb: each of its three scratch folders, in memory.
-    cell_s, total_s: wall-clock time for one cell, and for the notebook.
+    cell_s, total_s: processor time for one cell, and for the notebook, of all its processes; what
+        sleeps ten times as long is ended too.
     cgroup: the control group in which each jail gets one of its own; "": none, see `cgroup`.
     output_mb: what it may print or show; what it prints beyond three quarters of it is not heard.
     """

@@ -181,7 +181,7 @@ def test_threads_of_torch_that_have_run_before_cost_no_point(inside, paper):
 
 FORGERIES = {
     "a parent that is a list": 'line.session.send(line.iopub_socket, "stream", {"name": "stdout", "text": "x"}, parent={"header": []})',
-    "a header that is a list": 'line.session.msg_header = lambda kind: [kind]\nline.session.send(line.iopub_socket, "stream", {})',
+    "a header that is a list": 'made = line.session.msg("stream", {"name": "stdout", "text": "x"})\nmade["header"] = []\nline.session.send(line.iopub_socket, made)',
     "half a character": 'print("\\ud800")',
     "half a character, forged": 'line.session.send(line.iopub_socket, "stream", {"name": "stdout", "text": "\\ud800"}, parent=line.get_parent())',
     "a number for a text": 'line.session.send(line.iopub_socket, "stream", {"name": 5, "text": [[[]]]}, parent=line.get_parent())',

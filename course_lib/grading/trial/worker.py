@@ -39,7 +39,9 @@ from course_lib.processes import Done, Task, work
 
 STARTS = 3  # attempts at starting a kernel
 # What decides a score: these rooms and modules. A worker's must be those of the grader.
-RULES = ("marking", "jail", "trial", "cells.py", "errors.py", "verdict.py")
+ROOMS = ("marking", "jail", "trial")
+MADE = ("authoring/tasks.py", "authoring/lazy.py", "authoring/by_hand.py")  # what is asked
+RULES = (*ROOMS, *MADE, "cells.py", "errors.py", "verdict.py")
 
 Graded = tuple[Outcome, bytes]  # and the notebook as graded
 

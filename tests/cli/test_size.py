@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Whoever needs more raises a number here, and says for what in the commit.
 # 15,116 were meant for rooms that do what they did. What came since is counted apart: the library's
-# pages 455, a course of another name or with fewer chapters 330, verdicts that are types 170; and what
-# keeps a wrong grade away, 1,200: jails that hold kernel memory and disk, trials that are asked again,
+# pages 455, a course of another name or with fewer chapters 330, verdicts that are types 170; and
+# what keeps a wrong grade away, 1,200: jails that hold kernel memory and disk, trials asked twice,
 # bounds of what the judge computes, functions that know nothing, students known by number.
 LIBRARY = 17_800  # lines of code of course_lib
 # Titles that are true whatever failed take 30 lines more than the 10,900 there were.

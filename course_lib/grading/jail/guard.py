@@ -138,7 +138,7 @@ def excess(first: int, pids: list[int], most: int) -> str:
     if sum(map(_watched, pids)) > MOST:
         return f"it watched more than {MOST} files"
     with contextlib.suppress(OSError):
-        if len(os.listdir(PROC / f"{first}/root/dev/pts")) > TERMINALS + 1:
+        if len(os.listdir(PROC / str(first) / "root" / "dev/pts")) > TERMINALS + 1:
             return f"it opened more than {TERMINALS} terminals"
     return ""
 

@@ -177,19 +177,22 @@ class Kernel:
             return next((p.pid for p in psutil.Process(self.process.pid).children()), 0)
         return 0
 
-    def _reach(self) -> None:
+    def _reach(self, seconds: float = 600) -> None:
         """Lead the client to the sockets within the jail; no folder is shared with it.
 
         Each is held by a handle before any code of the student's runs, so that what lies at its
-        place later does not matter.
+        place later does not matter. Before they are there, what is seen of the jail may be this
+        machine's own, so its limits are not looked at.
 
         Raises:
-            KernelLost: the kernel ended before it listened.
+            KernelLost: the kernel ended before it listened, or did not come to it.
         """
-        client = self.client
+        client, end = self.client, time.monotonic() + seconds
         for port in (client.shell_port, client.iopub_port, client.control_port):
             while True:
-                self._guard()
+                self._lives()
+                if time.monotonic() > end:
+                    raise KernelLost(f"the kernel did not listen in {seconds:g} s")
                 place = f"/proc/{self._first()}/root{LISTEN}-{port}"
                 with contextlib.suppress(OSError):
                     self._handles.append(os.open(place, os.O_PATH | os.O_NOFOLLOW))
@@ -239,14 +242,17 @@ class Kernel:
                 found.append((name, message))
         return found
 
-    def _guard(self, every: float = 0.0) -> None:
-        """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
+    def _lives(self) -> None:
         if (code := self.process.poll()) is not None:
             if self.group and self.group.short_of_memory():
                 raise KernelLost("it held more memory than its control group may")
             if self.jailed and code == -signal.SIGKILL:  # nothing inside can do that
                 raise KernelLost("its jail was killed", ours=True)
             raise KernelLost(ENDED)
+
+    def _guard(self, every: float = 0.0) -> None:
+        """See that the kernel lives and keeps its limits, at most once in `every` seconds."""
+        self._lives()
         if not self.jailed or time.monotonic() - self._checked < every:
             return
         self._checked, first = time.monotonic(), self._first()

@@ -252,10 +252,24 @@ def no_answer(request: Node) -> str:
     return f"it had not answered after {FAR * request['seconds']:g} s"
 
 
-def asleep(pid: int) -> bool:
-    """Say whether a process of this system neither runs nor waits for a processor or a disk."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read().rpartition(b")")[2].split()[0] not in (b"R", b"D")
+def spent(pid: int) -> tuple[float, bool]:
+    """Return what a process of this system and all that it started have had of a processor.
+
+    In seconds; and whether one of them has it now, or waits for it or for a disk.
+    """
+    seconds, busy, below = 0.0, False, []
+    with contextlib.suppress(OSError):  # it has ended
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read().rpartition(b")")[2].split()
+        seconds = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")
+        busy = stat[0] in (b"R", b"D")
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                below += file.read().split()
+    for child in below:
+        more, also = spent(int(child))
+        seconds, busy = seconds + more, busy or also
+    return seconds, busy
 
 
 def in_a_fork(request: Node, names: Names) -> tuple[list[str], str | None]:
@@ -283,11 +297,15 @@ def in_a_fork(request: Node, names: Names) -> tuple[list[str], str | None]:
     os.close(w)
     got, end, why = b"", time.monotonic() + FAR * request["seconds"], None
     while why is None:
-        ready = select.select([r], [], [], max(0, end - time.monotonic()))[0]
+        ready = select.select([r], [], [], 0.2)[0]
         part = os.read(r, 1 << 16) if ready else b""
         got += part
-        if not ready:  # what only waits for a processor has time
-            why, end = no_answer(request) if asleep(pid) else None, time.monotonic() + 1
+        if not ready:
+            used, busy = spent(pid)
+            if used > request["seconds"]:  # its clock knows nothing of what it started
+                why = still_running(request)
+            elif time.monotonic() > end and not busy:  # what waits for a processor has time
+                why = no_answer(request)
         elif not part:
             why = ENDED
         elif len(got) > LIMIT:

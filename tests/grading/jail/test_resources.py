@@ -11,7 +11,7 @@ import pytest
 
 from course_lib.grading.jail import guard
 from course_lib.grading.jail.kernel import Kernel, KernelLost
-from course_lib.grading.jail.limits import Limits
+from course_lib.grading.jail.limits import HOME, Limits
 from course_lib.grading.jail.warm import Warm, WarmKernel
 from tests.grading.jail.hogs import HOGS
 from tests.grading.jail.test_walls import by_a_normal_user
@@ -80,6 +80,21 @@ def test_nor_where_a_normal_user_grades():
     found = by_a_normal_user(BY_NOBODY)
     assert found.pop("uid") == 65534 and len(found) == 2 * len(HOGS)
     assert {n: got for n, got in found.items() if not held(n.split(" ", 1)[1], got)} == {}
+
+
+@pytest.mark.slow
+def test_what_is_the_machine_s_is_not_taken_for_the_jail_s_before_that_is_there(monkeypatch):
+    inside, early, first = [], [os.getpid()] * 3, Kernel._first
+
+    def look(first, *_):
+        inside.append(os.path.isdir(f"/proc/{first}/root{HOME}"))
+        return ""
+
+    monkeypatch.setattr(guard, "excess", look)
+    monkeypatch.setattr(Kernel, "_first", lambda live: early.pop() if early else first(live))
+    with Kernel(LIMITS) as live:
+        live.execute("1", 10)
+    assert inside and all(inside)
 
 
 MEMORY = "MemTotal: {total} kB\nMemFree: 1 kB\nMemAvailable: {left} kB\n"

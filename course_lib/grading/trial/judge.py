@@ -159,11 +159,12 @@ def run(
     with kernel() as live:
         clock, limits, place = Clock(live.process.pid, live.limits.total_s), live.limits, ""
         imports = [each for cell in cells for each in all_imports(cell.source, inside=True)]
+        too_long = f"it took more than {limits.total_s:g} s in all"
         try:
             for number, step in enumerate(steps, 1):
                 place = f"at cell {number} "
                 if (left := clock.left()) <= 0:
-                    raise KernelLost(f"it took more than {limits.total_s:g} s in all")
+                    raise KernelLost(too_long)
                 if step.task:
                     if imports:  # what each copy of the kernel would have to import again
                         _ask(live, [], imports)
@@ -175,9 +176,10 @@ def run(
                     elif not _ask_again(live, material, before.found[step.task], done):
                         break
                 elif step.cell in cells and _run(live, step.cell, min(left, limits.cell_s)):
+                    if left < limits.cell_s:
+                        raise KernelLost(too_long)
                     done.stops.append(f"{place}it was stopped")
-                    seconds = min(left, limits.cell_s)
-                    done.notes.append(f"a cell was stopped after {seconds:.0f} s")
+                    done.notes.append(f"a cell was stopped after {limits.cell_s:.0f} s")
             else:
                 _compare_orders(live, materials, done)
         except KernelLost as error:

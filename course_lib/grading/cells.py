@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 LARGEST = 50 << 20  # bytes of a notebook
+LONGEST = 100_000  # characters of a cell that is read as Python here
 CHECK = "check_"  # the check cell of task NAME is called check_NAME
 ASKED = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer
 OPEN = "open"  # the locked cell that the open part of an assignment begins with, if it has one
@@ -55,17 +57,22 @@ def answered(released: NotebookNode, sources: Mapping[str, str]) -> NotebookNode
 
 
 def _tree(source: str) -> ast.Module:
-    """Return the syntax tree of a cell; an empty one if it is no Python (a magic, a gap)."""
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        return ast.Module([], [])
+    """Return the syntax tree of a cell; an empty one if it is no Python (a magic, a gap).
+
+    So it is for what nobody writes: a tree takes 600 times the room of its source.
+    """
+    if len(source) <= LONGEST:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.parse(source)
+    return ast.Module([], [])
 
 
 def not_python(source: str) -> str:
     """Return why the source of a code cell is no Python, and where; "" if it is."""
     from IPython.core.inputtransformer2 import TransformerManager
 
+    if len(source) > LONGEST:
+        return f"it has more than {LONGEST} characters"
     plain = TransformerManager().transform_cell(source)
     try:
         ast.parse(plain)
@@ -73,6 +80,8 @@ def not_python(source: str) -> str:
         return f"{error.msg} (line {error.lineno} of the cell)"
     except ValueError as error:  # a null character
         return str(error)
+    except (RecursionError, MemoryError):
+        return "it is nested too deeply"
     return ""
 
 

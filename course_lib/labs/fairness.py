@@ -15,7 +15,8 @@ from fairlearn.metrics import MetricFrame
 from sklearn.metrics import accuracy_score
 from torch import Tensor
 
-from course_lib.labs.people import Array, Grouped
+from course_lib.labs import people
+from course_lib.labs.people import Array
 from course_lib.masks import Mask
 from course_lib.old_names import left
 from course_lib.pruning import iterative_pruning, prune_model
@@ -48,7 +49,7 @@ def at_one_stroke(model: Replicas, train: Train, densities: Sequence[float]) -> 
 
 @torch.no_grad()
 def logits(
-    make: Callable[[int], Grouped],
+    make: Callable[[int], people.Grouped],
     way: Way,
     densities: Sequence[float],
     seeds: Sequence[int],

@@ -118,11 +118,12 @@ def _match(
     for row, cells in known:
         for kind, key in _keys(cells):
             index[kind, key].add(row)
-    numbered = any(grade.id and ("id", grade.id) in index for grade in grades)
+    mine = [grade for grade in grades if grade.numbered_by("Canvas")]
+    numbered = any(("id", grade.id) in index for grade in mine)
     claims: dict[int, list[Grade]] = defaultdict(list)
     unplaced: list[Grade] = []
     for grade in grades:
-        signs = [("id", grade.id)] if numbered and grade.id else _signs(grade)
+        signs = [("id", grade.id)] * (grade in mine) if numbered and grade.id else _signs(grade)
         hits = (index.get(sign, set()) for sign in signs)
         place = next((rows for rows in hits if rows), set())
         if len(place) == 1:
@@ -152,7 +153,7 @@ def _keys(cells: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def _signs(grade: Grade) -> Iterator[tuple[str, str]]:
     """Yield by what a student's row can be found, the surest first."""
-    for text in filter(None, (grade.id, grade.student)):
+    for text in filter(None, (grade.id * grade.numbered_by("Canvas"), grade.student)):
         yield "id", text.casefold()
         yield "login", text.casefold()
     for text in filter(None, (grade.name, grade.student)):

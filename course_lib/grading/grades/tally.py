@@ -31,6 +31,7 @@ class Part:
 class Grade:
     """What one student has: the machine's points and a person's, together.
 
+    id, system: the number of the student, and the learning-management system whose number it is.
     gone: is the submission no longer in the download? other: was it graded by other rules than the
     latest of the class?
     """
@@ -45,6 +46,11 @@ class Grade:
     total: float
     gone: bool = False
     other: bool = False
+    system: str = ""
+
+    def numbered_by(self, system: str) -> bool:
+        """Say whether the number may be one of this learning-management system."""
+        return bool(self.id) and self.system in ("", system)
 
     @property
     def marked(self) -> list[str]:
@@ -83,6 +89,7 @@ def tally(verdict: Verdict, given: Given | None = None) -> Grade:
         written=written,
         total=verdict.total + sum(part.total for part in written),
         gone=GONE in verdict.handed,
+        system=verdict.system,
     )
 
 

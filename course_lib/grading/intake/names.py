@@ -80,18 +80,21 @@ class Label:
 
 
 def label(entry: str) -> Label | None:
-    """Return what the name of an entry says, if Canvas or Moodle wrote it."""
-    if found := MOODLE.fullmatch(entry):
-        number = found["id"] or ""
-        return Label(
-            Person("Moodle", number or found["name"], found["name"], number), found["file"] or ""
-        )
+    """Return what the name of an entry says, if Canvas or Moodle wrote it.
+
+    The end of an entry of Canvas is what a student called the file: it may look like Moodle's.
+    """
     found = CANVAS.fullmatch(entry)
     if found and (found["name"] or found["anon"]):
         number = found["id"] or found["anon"]
         person = Person("Canvas", number, found["name"] or "anon", number)
         file, late = found["file"] or found["typed"], bool(found["late"])
         return Label(person, file, int(found["attachment"] or 0), late)
+    if found := MOODLE.fullmatch(entry):
+        number = found["id"] or ""
+        return Label(
+            Person("Moodle", number or found["name"], found["name"], number), found["file"] or ""
+        )
     return None
 
 

@@ -7,13 +7,14 @@ import time
 import psutil
 
 FAR = 10  # what sleeps so many times as long as it may compute is not waited for
+LAST = 60  # nor is anything so many times as long: there are ways to use time that no count shows
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100  # of processor time, a second
 
 
 def processor(pid: int) -> tuple[float, bool]:
     """Return what a process and all that it started have had of a processor, as far as is known.
 
-    In seconds; and whether one of them has it now, or waits for it or for a disk.
+    In seconds; and whether one of them has it now, or waits for it.
     """
     used, busy, below = 0.0, False, []
     try:
@@ -23,7 +24,7 @@ def processor(pid: int) -> tuple[float, bool]:
             return used, process.status() == psutil.STATUS_RUNNING
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read().rpartition(b")")[2].split()
-        used, busy = sum(map(int, stat[11:15])) / TICKS, stat[0] in (b"R", b"D")
+        used, busy = sum(map(int, stat[11:15])) / TICKS, stat[0] == b"R"
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 below += file.read().split()
@@ -45,7 +46,7 @@ class Clock:
         self.pid, self.seconds, self.most = pid, seconds, 0.0
         self.before, self.busy = processor(pid)
         self.looked = time.monotonic()
-        self.end = self.looked + far * seconds
+        self.end, self.last = self.looked + far * seconds, self.looked + LAST * seconds
 
     def used(self) -> float:
         """Return the processor seconds since it was started."""
@@ -55,8 +56,8 @@ class Clock:
 
     def left(self) -> float:
         """Return the processor seconds that are left: none where it sleeps for far too long."""
-        left = self.seconds - self.used()
-        return 0.0 if time.monotonic() > self.end and not self.busy else left
+        left, now = self.seconds - self.used(), time.monotonic()
+        return 0.0 if now > (self.last if self.busy else self.end) else left
 
     def over(self) -> bool:
         """Say whether nothing is left; it looks ten times a second at the most."""

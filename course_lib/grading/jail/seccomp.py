@@ -59,8 +59,9 @@ ASKED = {
     # Memory that is shared and has no name stays when it is no longer mapped, and no process's
     # numbers show it. (Files in memory are limited.) MAP_SHARED 1 or 3, MAP_ANONYMOUS 32.
     "mmap": Asked((9, 222), 3, (0x21, 0x23), mask=0x23),
-    # What a socket can hold is reckoned from its default. SO_SNDBUF, SO_RCVBUF, forced or not.
-    "setsockopt": Asked((54, 208), 2, (7, 8, 32, 33), error=0),
+    # What a socket can hold is reckoned from its default: SO_SNDBUF, SO_RCVBUF, forced or not. And
+    # filters of sockets (26, 50 to 52) take of a memory that all filters of the machine share.
+    "setsockopt": Asked((54, 208), 2, (7, 8, 32, 33, 26, 50, 51, 52), error=0),
     # Sizes of pipes, leases, notices, and locks that belong to no process.
     "fcntl": Asked((72, 25), 1, (1024, 1026, 1031, 36, 37, 38)),
     # Unix, internet, netlink; no protocols but the usual ones.

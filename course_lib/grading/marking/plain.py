@@ -41,6 +41,7 @@ LIMIT = 4 << 20  # bytes of JSON that one request may bring back
 # Kinds of numbers that cross as others, which every machine has.
 STORED = {"bfloat16": "float32", "float128": "float64", "complex256": "complex128"}
 FAR = 10  # what sleeps so many times as long as it may compute is not waited for
+LAST = 60  # nor is anything so many times as long: there are ways to use time that no count shows
 ENDED, MUCH = "it ended the Python process", f"it returned more than {LIMIT >> 20} MB"
 
 
@@ -255,14 +256,14 @@ def no_answer(request: Node) -> str:
 def spent(pid: int) -> tuple[float, bool]:
     """Return what a process of this system and all that it started have had of a processor.
 
-    In seconds; and whether one of them has it now, or waits for it or for a disk.
+    In seconds; and whether one of them has it now, or waits for it.
     """
     seconds, busy, below = 0.0, False, []
     with contextlib.suppress(OSError):  # it has ended
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read().rpartition(b")")[2].split()
         seconds = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")
-        busy = stat[0] in (b"R", b"D")
+        busy = stat[0] == b"R"
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 below += file.read().split()
@@ -295,7 +296,7 @@ def in_a_fork(request: Node, names: Names) -> tuple[list[str], str | None]:
         finally:
             os._exit(0)
     os.close(w)
-    got, end, why = b"", time.monotonic() + FAR * request["seconds"], None
+    got, began, why = b"", time.monotonic(), None
     while why is None:
         ready = select.select([r], [], [], 0.2)[0]
         part = os.read(r, 1 << 16) if ready else b""
@@ -304,7 +305,7 @@ def in_a_fork(request: Node, names: Names) -> tuple[list[str], str | None]:
             used, busy = spent(pid)
             if used > request["seconds"]:  # its clock knows nothing of what it started
                 why = still_running(request)
-            elif time.monotonic() > end and not busy:  # what waits for a processor has time
+            elif time.monotonic() > began + (LAST if busy else FAR) * request["seconds"]:
                 why = no_answer(request)
         elif not part:
             why = ENDED

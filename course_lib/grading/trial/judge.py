@@ -267,7 +267,8 @@ def _ask_again(live: Kernel, material: Material, known: list[Read | None], done:
     row: list[Read | None] = [None] * len(known)
     done.found[material["name"]] = row
     for number, (check, one) in enumerate(zip(material["checks"], known, strict=True)):
-        if not (one and one.doubt):
+        if not (one and one.doubt):  # asked like the others: what is asked tells nothing
+            _alone(live, _request(check))
             continue
         request = _request(check)
         request["here"] = one.doubt in (plain.ENDED, plain.no_answer(request))

@@ -143,6 +143,12 @@ def test_canvas(source, take):
     )
 
 
+def test_canvas_what_a_student_calls_a_file_speaks_for_nobody_else(source, take):
+    posing = f"x_103_assignsubmission_file_{NAME}.ipynb"
+    found = take(source([(f"eve_104_900_{NAME}.ipynb", b"1"), (f"eve_104_901_{posing}", b"2")]))
+    assert [(h.id, h.system) for h in found.values()] == [("104", "Canvas")]
+
+
 def test_canvas_the_last_version_counts_whatever_the_order(source, take):
     entries = [
         (f"ada_1_900_{NAME}.ipynb", b"first"),

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course_lib.grading.cells import OPEN, marks
+from course_lib.grading.cells import OPEN, all_imports, defined, marks, not_python
 from course_lib.grading.errors import Refusal
 from course_lib.grading.trial import earlier, submission
 from tests.grading import hostile
@@ -240,6 +240,20 @@ def test_a_magic_that_measures_a_cell_keeps_no_function_from_being_defined(first
     cells = [new_code_cell(f"{first}\ndef f(): pass"), new_markdown_cell(f"{first}\nwords")]
     book = submission.parse(json.dumps(new_notebook(cells=cells)).encode(), "ada.ipynb")
     assert [c.source for c in book.cells] == [f"{run}\ndef f(): pass", f"{first}\nwords"]
+
+
+@pytest.mark.parametrize(
+    ("absurd", "said"),
+    [
+        ("x = " + "1+" * 30_000 + "1", "nested too deeply"),
+        ("x = " + "not " * 20_000 + "x", "nested too deeply"),
+        ("x = [" + "[]," * 100_000 + "]", "more than 100000 characters"),
+    ],
+    ids=["sum", "not", "long"],
+)
+def test_what_nobody_writes_is_not_read_as_python(absurd, said):
+    assert said in not_python(absurd)
+    assert all_imports(absurd) == [] and defined(absurd) == set()
 
 
 # Whose notebook it is

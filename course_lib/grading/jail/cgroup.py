@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from course_lib.grading.errors import Refusal
-from course_lib.grading.jail.limits import MB, Limits
+from course_lib.grading.jail.limits import MB, Limits, inside_of
 
 CONTROLLERS = ("memory", "pids", "cpu")
 OWN = "grader"  # where the grader itself goes if it runs in the group that is to be divided
@@ -51,11 +51,6 @@ def ready(place: Path) -> None:
             "which no other process runs; the page for instructors on what is safe says how to get "
             "one. Without --cgroup grading goes on as well."
         )
-
-
-def inside_of(command: list[str]) -> list[str]:
-    """Return the command that runs in a group if its standard input is the group's door."""
-    return ["sh", "-c", 'echo 0 >&0 && exec "$@" </dev/null', "sh", *command]
 
 
 class Group:

@@ -45,3 +45,8 @@ class Limits:
             "SIGPENDING": 256,
             "CORE": 1,  # 0 would call the machine's own handler of crashes, were one set up
         }
+
+
+def inside_of(command: list[str]) -> list[str]:
+    """Return the command that runs in a control group if its standard input is the group's door."""
+    return ["sh", "-c", 'echo 0 >&0 && exec "$@" </dev/null', "sh", *command]

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.grading.errors import Refusal
-from course_lib.grading.jail.cgroup import inside_of
-from course_lib.grading.jail.limits import FRESH, HOME, MB, Limits
+from course_lib.grading.jail.limits import FRESH, HOME, MB, Limits, inside_of
 from course_lib.grading.jail.seccomp import MACHINES, filter_of
 
 UMASK = 0o022  # in every jail, whatever the grader's

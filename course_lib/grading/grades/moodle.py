@@ -18,11 +18,10 @@ def moodle(grades: Sequence[Grade], *, partial: bool = False) -> Export:
     """
     found = Export()
     rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Grade can be changed"]]
-    numbers = Counter(grade.id for grade in grades if grade.numbered_by("Moodle"))
+    numbers = Counter(grade.id for grade in grades if grade.id)
     for grade in grades:
-        own = grade.id if grade.numbered_by("Moodle") else ""
-        digits = re.fullmatch(r"(?:Participant )?(\d+)", own)
-        if numbers[own] > 1:
+        digits = re.fullmatch(r"(?:Participant )?(\d+)", grade.id)
+        if numbers[grade.id] > 1:
             found.unplaced.append(grade.student)
             found.notes.append(f"{names_of([grade.student])} is Participant {grade.id}, as another")
         elif digits:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from course_lib.grading.jail import clock
@@ -14,6 +15,16 @@ import os, sys
 os.posix_spawn("/bin/true", ["true"], {}, file_actions=[
     (os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)])
 """
+
+
+def states(pid):
+    """Return the state of a process and of all that it started, as Linux names them."""
+    process = psutil.Process(pid)
+    found = []
+    for one in [process, *process.children(recursive=True)]:
+        with open(f"/proc/{one.pid}/stat") as stat:
+            found.append(stat.read().rpartition(")")[2].split()[0])
+    return found
 
 
 @pytest.fixture
@@ -40,11 +51,8 @@ def test_who_waits_for_a_process_of_its_own_is_not_busy(tmp_path):
     os.mkfifo(line)
     waiting = subprocess.Popen([sys.executable, "-c", WAITS, line])
     try:
-        state = ""
-        while state != "D":  # it waits for what it started, which waits for somebody who writes
+        while states(waiting.pid) != ["D", "S"]:  # it waits for its own, which waits for somebody
             assert waiting.poll() is None
-            with open(f"/proc/{waiting.pid}/stat") as stat:
-                state = stat.read().rpartition(")")[2].split()[0]
         assert not clock.processor(waiting.pid)[1]
     finally:
         other_end = os.open(line, os.O_RDWR)

@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from course_lib.chapters import OWN
 from course_lib.grading.errors import Refusal
 from course_lib.grading.jail.limits import FRESH, HOME, MB, Limits, inside_of
 from course_lib.grading.jail.seccomp import MACHINES, filter_of
 
+COURSE = OWN if (OWN / "pyproject.toml").is_file() else OWN / "course_lib"
 UMASK = 0o022  # in every jail, whatever the grader's
 # As root, each jail gets a user id of its own: limits on processes bind, and jails cannot meet.
 UIDS = range(61184, 65520)  # the range that systemd takes for dynamic users
@@ -175,10 +177,12 @@ class Jail:
         }
 
     def _files(self) -> list[str]:
-        """Bind an allow-list: whatever is not named here is not there."""
+        """Bind an allow-list: whatever is not named here is not there, nor is the course itself."""
         system = [Path("/etc/ld.so.cache"), Path("/etc/alternatives")]
-        wanted = [*system, *python(), *self.read]
-        seen = dict.fromkeys(p for p in wanted if p.exists() and not p.is_relative_to("/usr"))
+        wanted = dict.fromkeys(p for p in [*system, *python(), *self.read] if p.exists())
+        within = [p for p in wanted if p.is_relative_to(COURSE)]  # its environment, say
+        seen = [p for p in wanted if p not in within and not p.is_relative_to("/usr")]
+        covered = any(COURSE.is_relative_to(p) for p in [Path("/usr"), *seen])
         args = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"]
         args += ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
         args += ["--proc", "/proc", "--dev", "/dev"]
@@ -186,13 +190,15 @@ class Jail:
         for folder in FRESH:
             size = str(self.limits.files_mb * MB)
             args += ["--size", size, "--perms", "1777", "--tmpfs", folder]
-        made = {Path("/"), Path("/tmp")}
-        for path in seen:
+        made = {Path("/"), Path("/tmp"), Path("/usr")}
+        for path in [*seen, *[COURSE] * covered, *within]:
             for parent in reversed(path.parents):  # bubblewrap alone would close them to others
                 if parent not in made and not any(parent.is_relative_to(p) for p in seen):
                     args += ["--perms", "0755", "--dir", str(parent)]
                     made.add(parent)
-            args += ["--ro-bind", str(path), str(path)]
+            new = path == COURSE and path not in within
+            args += ["--tmpfs", str(path)] if new else ["--ro-bind", str(path), str(path)]
+        args += ["--remount-ro", str(COURSE)] * covered
         for path in self.data:
             args += ["--ro-bind", str(path), f"{HOME}/{path.name}"]
         return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]

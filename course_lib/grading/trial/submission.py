@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -22,6 +22,9 @@ NEW: dict[str, Callable[..., NotebookNode]] = {
     "markdown": new_markdown_cell,
     "raw": new_raw_cell,
 }
+# What is read of a notebook; nothing else is kept, for it may be of any size.
+READ = {"cells", "cell_type", "source", "id", "metadata", "nbgrader", "grade_id", "tags", "course"}
+READ |= {"assignment", "nbformat"}
 # A magic that measures a cell or hides what it prints. What stands below is run without it, once.
 MEASURES = re.compile(r"\A(\s*)(?=%%(time|timeit|capture(?! +\w)|prun|memit|mprun|lprun)\b)")
 
@@ -55,34 +58,42 @@ def parse(given_bytes: bytes, name: str) -> NotebookNode:
     """
     no = f"{name} is not a notebook"
     try:
-        with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids
-            given = nbformat.reads(given_bytes.decode("utf-8-sig"), as_version=4)
-            cells = [NEW[cell["cell_type"]](_source(cell)) for cell in given["cells"]]
-            book: NotebookNode = new_notebook(cells=cells, metadata={"chapter": False})
+        given = json.loads(given_bytes.decode("utf-8-sig"), object_hook=_kept)
+        if given.get("nbformat") in (1, 2, 3):
+            raise Refusal(f"{name} has a format of before 2015; save it in JupyterLab")
+        cells = [NEW[cell["cell_type"]](_source(cell)) for cell in given["cells"]]
+        book: NotebookNode = new_notebook(cells=cells, metadata={"chapter": False})
         for cell, old in zip(cells, given["cells"], strict=True):
-            meta = old.get("metadata", {})
+            meta = old.get("metadata") or {}
             cell.id, claim = str(old.get("id", cell.id)), meta.get("nbgrader")
             cell.metadata["claim"] = str(claim.get("grade_id")) if isinstance(claim, dict) else ""
             cell.source.encode()
             tags = meta.get("tags")
             book.metadata.chapter |= isinstance(tags, list) and "evidence" in tags
-        course = given.get("metadata", {}).get("course")
+        course = (given.get("metadata") or {}).get("course")
         said = course.get("assignment") if isinstance(course, dict) else ""
         book.metadata["assignment"] = said if isinstance(said, str) else ""
+    except Refusal:
+        raise
     except UnicodeDecodeError:
         raise Refusal(f"{no}: it is not text in UTF-8") from None
     except UnicodeEncodeError:
         raise Refusal(f"{no}: a cell holds half a character (a lone surrogate)") from None
-    except (json.JSONDecodeError, nbformat.reader.NotJSONError):
+    except json.JSONDecodeError:
         raise Refusal(f"{no}: it is not JSON, or only a part") from None
-    except Exception:  # nbformat raises many kinds, for many kinds of nonsense
+    except Exception:  # there are many kinds of nonsense
         raise Refusal(f"{no}: its JSON does not hold a notebook's cells") from None
     return book
 
 
-def _source(cell: NotebookNode) -> str:
+def _kept(node: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is read of a part of a notebook; None where that is nothing."""
+    return {key: node[key] for key in READ & node.keys()} or None
+
+
+def _source(cell: dict[str, Any]) -> str:
     """Return the source of a cell with the line ends of Python, and no magic that measures it."""
-    source = str(cell["source"]).replace("\r\n", "\n").replace("\r", "\n")
+    source = "".join(cell["source"]).replace("\r\n", "\n").replace("\r", "\n")
     return MEASURES.sub(r"\1# ", source) if cell["cell_type"] == "code" else source
 
 

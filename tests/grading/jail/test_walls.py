@@ -55,6 +55,29 @@ print(open("data.csv").read())
     assert "'home'" not in said and "passwd" not in said and "'proc'" in said
 
 
+def test_the_course_is_not_seen_where_it_lies_in_a_place_that_is(tmp_path, monkeypatch):
+    place = tmp_path / "opt"
+    course, environment = place / "course", place / "course" / ".venv"
+    environment.mkdir(parents=True)
+    for path in (place / "beside", course / "solutions", environment / "module"):
+        path.touch()
+    monkeypatch.setattr(walls, "COURSE", course)
+    code = """
+import os, sys
+place = sys.argv[1]
+print([sorted(os.listdir(place + rest)) for rest in ("", "/course", "/course/.venv")])
+try:
+    open(place + "/course/new", "w")
+except OSError as error:
+    print(error.strerror)
+"""
+    code = code.replace("sys.argv[1]", repr(str(place)))
+    said = inside(code, read=[place, environment])
+    assert "[['beside', 'course'], ['.venv'], ['module']]" in said
+    assert "Read-only file system" in said or "Permission denied" in said
+    assert "solutions" in inside(code, read=[course, environment])  # if it is asked for, it is seen
+
+
 def test_no_variable_of_the_grader_comes_in(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "x")
     assert "SECRET_TOKEN" not in inside("import os; print(dict(os.environ))")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tracemalloc
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -44,6 +45,7 @@ def tasks(fit):
         (b'{"cells": [{"cell_type": "code"}], "nbformat": 4, "metadata": {}}', "not a notebook"),
         (b'{"cells": [{"cell_type": "x", "source": ""}], "nbformat": 4}', "not a notebook"),
         (b"[" * 100_000, "not a notebook"),
+        (b'{"worksheets": [], "nbformat": 3, "metadata": {}}', "of before 2015; save it in Jup"),
     ],
 )
 def test_what_is_no_notebook_is_refused_in_words(content, words, tmp_path):
@@ -51,6 +53,22 @@ def test_what_is_no_notebook_is_refused_in_words(content, words, tmp_path):
     path.write_bytes(content)
     with pytest.raises(Refusal, match=words):
         submission.read(path)
+
+
+@pytest.mark.parametrize("where", ["metadata", "cell", "output"])
+@pytest.mark.parametrize("many", ["{}", '{"a": {}}', '{"data": 1}', "[]", '"ab"', "1.5"])
+def test_no_notebook_takes_far_more_memory_than_its_own_size(many, where, released):
+    book = answered(released)
+    output = {"output_type": "display_data", "data": {"application/json": "many"}, "metadata": {}}
+    places = {"metadata": book.metadata, "cell": book.cells[0].metadata, "output": output}
+    next(one for one in book.cells if one.cell_type == "code").outputs = [output]
+    places[where]["many"] = "MANY"
+    hostile = json.dumps(book).replace('"MANY"', f"[{','.join([many] * 20_000)}]").encode()
+    tracemalloc.start()
+    submission.parse(hostile, "ada.ipynb")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 25 * len(hostile)
 
 
 def test_links_and_folders_are_refused(tmp_path):

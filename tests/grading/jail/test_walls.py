@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -241,7 +242,8 @@ print(json.dumps(found))
 def by_a_normal_user(code, **variables):
     """What this code prints as JSON when a user without rights runs it."""
     if os.geteuid() == 0:
-        names = {"base": sys.base_prefix, "root": ROOT, "python": sys.executable}
+        places = {"base": sys.base_prefix, "root": ROOT, "python": sys.executable}
+        names = {name: shlex.quote(str(place)) for name, place in places.items()}
         script = textwrap.dedent(SCRIPT).format(**names)
         command = ["unshare", "-m", "bash", "-c", script, "bash", code]
     else:

@@ -93,3 +93,8 @@ addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-articl
 addEventListener("load", () => document.querySelectorAll(".sw-figure").forEach((figure) => {
   if (figure.scrollWidth > figure.clientWidth) figure.tabIndex = 0;
 }));
+
+// The theme gives the arrow that opens a list of pages no name.
+addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-sidebar-primary summary").forEach((arrow) => {
+  arrow.setAttribute("aria-label", `Pages of: ${arrow.closest("li")?.querySelector("a")?.textContent.trim() ?? "this part"}`);
+}));

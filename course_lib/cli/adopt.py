@@ -23,6 +23,7 @@ ADDRESSED = [
 CLONE = r"(\bcd |/opt/|~/|\$home/|\bunzip |\bdist/){}(?=-students\.zip|-book\.zip|[/\s`]|$)"
 PROJECT = "pyproject.toml"  # tells what the files say now, and is therefore written last
 LINE = re.compile(r"[ #]     - file: notebooks/(\w+)")  # of _toc.yml: a chapter, taught or not
+PAGE = re.compile(r"[ #]         - file: book/page/(\w+)")  # and its assignment's page
 
 
 @click.command()
@@ -106,12 +107,14 @@ def contents(root: Path, text: str) -> str:
         return "\n".join(marked)
 
     first, *parts = re.split(r"(?m)^(?=[ #] - caption:)", text)
-    return first + "".join(part(each) if LINE.search(each) else each for each in parts)
+    return first + "".join(
+        part(each) if LINE.search(each) or PAGE.search(each) else each for each in parts
+    )
 
 
 def _listed(root: Path, line: str) -> str:
-    """Return a line of the contents, as a comment if it names a chapter that is not taught."""
-    named = LINE.match(line)
+    """Return a line of the contents, as a comment if it is of a chapter that is not taught."""
+    named = LINE.match(line) or PAGE.match(line)
     return line if not named else ("#" if named[1] in left_out(root) else " ") + line[1:]
 
 

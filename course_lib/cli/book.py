@@ -23,6 +23,7 @@ from course_lib.files import zip_whole
 # own bookkeeping misses changes of extensions and says a warning once only, so that after a failed
 # strict build the same build again would pass.
 SOURCES = "_config.yml _toc.yml pyproject.toml constraints.txt book notebooks course_lib".split()
+SOURCES.append("exercises/release")
 
 
 @click.command()

@@ -21,6 +21,9 @@ CONTENTS = [
     name.removesuffix(".md").removesuffix(".ipynb")
     for name in pages(yaml.safe_load((ROOT / "_toc.yml").read_text()))
 ]
+# The pages of the assignments are made alike: one on which it is done, one which only tells.
+ALIKE = [name for name in CONTENTS if name.startswith("book/page/")]
+CONTENTS = [name for name in CONTENTS if name not in ALIKE or name[10:12] in ("01", "04")]
 PAGES = [*CONTENTS, "search", "genindex"]
 CHAPTERS = [f"notebooks/{path.stem}" for path in chapters(ROOT)]
 

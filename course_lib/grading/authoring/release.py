@@ -28,12 +28,12 @@ from course_lib.grading.trial import earlier
 
 # What students receive of the course, in globs, beside a README of their own; never
 # exercises/source, specs, mutants, or tests. Of the book not the instructor's pages, which tell the
-# hidden checks.
+# hidden checks, and not the Python for its pages: who has this archive has a Python.
 GIVEN = (
     "LICENSE* NOTICE CITATION.cff Makefile pyproject.toml constraints.txt _config.yml _toc.yml "
     "course_lib/**/* notebooks/**/* book/**/* exercises/release/**/*"
 ).split()
-INSTRUCTORS = ("book/instructor",)
+LEFT_OUT = ("book/instructor", "book/vendoring", "book/_static/vendor/pyodide")
 CHAPTER = re.compile(r"notebooks/\d\d_\w+\.ipynb")
 WORKSHOP = ("test", "check", "format", "constraints", "picture")  # targets of the Makefile
 SECRET = ("exercises/source", "exercises/specs", "exercises/mutants", "tests")
@@ -161,7 +161,7 @@ def _links(chapter: str, left: set[str], original: str) -> str:
 def _kept_back(name: str, left: set[str]) -> bool:
     parts = name.split("/")
     hidden = any(part.startswith(".") or part.removesuffix(".ipynb") in left for part in parts)
-    return hidden or "__pycache__" in name or name.startswith(INSTRUCTORS)
+    return hidden or "__pycache__" in name or name.startswith(LEFT_OUT)
 
 
 def _contents(toc: str, found: Container[str]) -> str:

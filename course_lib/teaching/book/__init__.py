@@ -3,7 +3,8 @@
 All that it shows is read from stored outputs, or from the code, so it can say nothing that a cell
 has not said. A module each: the claims (`ledger`), the library (`reference`), a chapter's slider
 (`slider`), what the reader's own browser keeps (`reader`), the map of the chapters, their budgets,
-the kill matrix. The released assignments are put beside the pages that link to them (`links`).
+the kill matrix. The released assignments are put beside the pages that link to them (`links`), and
+are pages themselves, on which they are done (`assignments`, `packing`).
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from course_lib.teaching.book import links, reference
+from course_lib.teaching.book import assignments, links, packing, reference
 from course_lib.teaching.book.budgets import Budgets
 from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
@@ -23,6 +24,7 @@ from course_lib.teaching.book.slider import StoredSlider
 from course_lib.teaching.book.slim import slim
 
 DIRECTIVES = {
+    "assignments": assignments.Assignments,
     "budgets": Budgets, "chapter-map": ChapterMap, "claims": Claims, "concept-test": ConceptTest,
     "headline": Headline, "kill-matrix": KillMatrix, "ledger": Ledger, "progress": Progress,
     "room": reference.Room, "slider": StoredSlider, "when": When,
@@ -70,10 +72,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for transform in (links.ChapterLinks, links.AssignmentLinks, links.InstructorLinks):
         app.add_transform(transform)
     app.connect("config-inited", tell_original)
+    app.connect("source-read", assignments.fill)
+    app.connect("html-page-context", assignments.bring_scripts)
     app.connect("html-page-context", _spare_mathjax, priority=900)
     app.connect("html-page-context", reference.link_listings)
     app.connect("html-page-context", reference.plain_signatures)
     app.connect("missing-reference", reference.plain_types)
     app.connect("build-finished", links.add_assignments)
     app.connect("build-finished", _slim)
+    app.connect("build-finished", packing.pack, priority=900)  # what is kept is final
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

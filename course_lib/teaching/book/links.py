@@ -17,6 +17,7 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
 from course_lib.chapters import left_out
+from course_lib.teaching.book import assignments
 from course_lib.teaching.book.sources import chapters, is_part, whole_book
 
 RELEASED = "exercises/release/"
@@ -113,6 +114,15 @@ class AssignmentLinks(SphinxTransform):
             address = "../" * self.env.docname.count("/") + file
             new = nodes.reference("", "", *link.children, refuri=address, internal=True)
             link.replace_self(new)
+            self._and_here(new, file.split("/")[2])
+
+    def _and_here(self, link: nodes.reference, name: str) -> None:
+        """Say after a link to an assignment that it can be done in this book, where it can."""
+        if assignments.works(Path(self.env.srcdir), name):
+            place = self.env.app.builder.get_relative_uri(self.env.docname, f"book/page/{name}")
+            words = "do it on a page of this book"
+            here = nodes.reference("", words, refuri=place, internal=True)
+            link.parent += [nodes.Text(" Or "), here, nodes.Text(": nothing needs installing.")]
 
 
 def add_assignments(app: Sphinx, exception: Exception | None) -> None:

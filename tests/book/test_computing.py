@@ -1,0 +1,299 @@
+"""The page that computes: an assignment done in a browser that has the book and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from base64 import b64decode
+from functools import partial
+from gzip import decompress
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from course_lib.grading.authoring.assignment import Assignment, assignments
+from course_lib.grading.marking.mark import report
+from course_lib.grading.trial import worker
+from course_lib.grading.trial.precheck import precheck
+from course_lib.teaching.book import assignments as pages
+from course_lib.teaching.book import packing
+from tests.book.computing import (
+    EXERCISES,
+    ROOT,
+    SEEDED,
+    WORDS,
+    Desk,
+    answers,
+    context,
+    released,
+    unpacked,
+    with_sources,
+)
+
+VENDOR = ROOT / "book" / "_static" / "vendor" / "pyodide"
+NAME = "04_thresholding"
+LOOP = "while True:\n    pass"
+
+
+# --- What is carried
+
+
+def carried(name, parts):
+    scripts = [(VENDOR / f"{name}.{i}.js").read_text() for i in range(parts)]
+    return decompress(b64decode("".join(re.findall(r'= "([\w+/=]+)";', "".join(scripts)))))
+
+
+def test_python_is_carried_unchanged():
+    said = (VENDOR / "contents.js").read_text()
+    contents = json.loads(said[said.index("= {}).contents = ") + 17 :].rstrip(";\n"))
+    found = {name: carried(name, row["parts"]) for name, row in contents.items()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+    assert digests == {name: row["sha256"] for name, row in contents.items()}
+    assert {name: len(data) for name, data in found.items()} == {
+        name: row["bytes"] for name, row in contents.items()
+    }
+    numpy = json.loads(found["pyodide-lock.json"])["packages"]["numpy"]
+    assert digests[numpy["file_name"]] == numpy["sha256"]
+    scripts = {f"{name}.{i}.js" for name, row in contents.items() for i in range(row["parts"])}
+    assert {path.name for path in VENDOR.glob("*.js")} == scripts | {"contents.js"}
+
+
+def test_the_library_in_the_page_is_what_check_needs():
+    files = packing.library(ROOT / "course_lib")
+    assert {"course_lib/grading/marking/check.py", "course_lib/grading/__init__.py"} <= set(files)
+    assert not [name for name in files if "authoring" in name or "jail" in name]
+    assert packing.zipped(files) == packing.zipped(dict(reversed(files.items())))
+
+
+def test_an_assignment_that_imports_what_a_browser_lacks_is_only_told():
+    torch = [n for n in pages.names(ROOT) if "import torch" in str(pages.cells(ROOT, n))]
+    assert torch and [n for n in pages.names(ROOT) if not pages.works(ROOT, n)] == torch
+    assert "page_desk" not in pages.markdown(ROOT, torch[0])
+    assert 'class="work"' not in pages.markdown(ROOT, torch[0])
+    assert "Kernel →" not in pages.markdown(ROOT, NAME)
+    assert pages.imported("import a.b\ndef f():\n    from course_lib.labs.x import y") == {
+        "a",
+        "course_lib.labs",
+    }
+
+
+def test_each_assignment_has_its_page():
+    there = sorted(path.stem for path in (ROOT / "book" / "page").glob("*.md"))
+    assert there == assignments(EXERCISES, untaught=True)
+
+
+# --- From a folder, with every outside request refused
+
+
+@pytest.fixture(scope="module")
+def assignment():
+    return Assignment(EXERCISES, NAME)
+
+
+@pytest.fixture(scope="module")
+def right(assignment):
+    return answers(assignment, {})
+
+
+@pytest.fixture(scope="module")
+def folder(site, tmp_path_factory):
+    return unpacked(site, tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="module")
+def opened(browser, folder):
+    """One page for all tests: a Python that begins takes its time."""
+    asked = []
+    made = context(browser, asked)
+    page = made.new_page()
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url))
+    desk = Desk(page, f"{folder.as_uri()}/", NAME)
+    desk.loaded = list(loaded)
+    yield desk
+    made.close()
+    assert not asked and not desk.faults
+
+
+@pytest.fixture
+def desk(opened, right):
+    opened.write(right)
+    return opened
+
+
+def told(tmp_path, sources):
+    """What `course check` says of a notebook with these answers: a report for each task."""
+    path = tmp_path / f"assignment_{NAME}.ipynb"
+    path.write_text(json.dumps(with_sources(released(NAME), sources)))
+    return {row.name: report(row) for row in precheck(path, EXERCISES / "release").results}
+
+
+@pytest.mark.slow
+def test_nothing_of_python_is_loaded_before_it_is_asked_for(opened):
+    assert not [url for url in opened.loaded if "pyodide" in url or "library" in url]
+    assert not [url for url in opened.loaded if f"page/{NAME}.js" in url]
+
+
+@pytest.mark.slow
+def test_right_answers_pass_as_in_jupyterlab(desk, right, tmp_path):
+    desk.write({"explain": WORDS})
+    assert desk.check_all() == "All 4 tasks pass their visible checks."
+    for task, said in told(tmp_path, right).items():
+        assert desk.shown(task).startswith(f"{said}\nThese visible checks are ")
+
+
+@pytest.mark.slow
+def test_known_slips_are_named_as_in_jupyterlab(desk, assignment, right, tmp_path):
+    wrong = {}
+    for task in assignment.tasks[:3]:
+        mutant = assignment.mutants(task.name)[0]
+        wrong |= {task.name: answers(assignment, {task.name: mutant})[task.name]}
+    reports = told(tmp_path, right | wrong)
+    desk.write(wrong)
+    for task in wrong:
+        assert "This looks like a known slip" in reports[task]
+        assert desk.check(task).startswith(reports[task])
+
+
+@pytest.mark.slow
+def test_a_draft_survives_a_reload(opened, right):
+    opened.field("toll").fill("def toll(estimates, truth):\n    return 1")
+    opened.page.get_by_role("textbox", name="Your answer in words").fill(WORDS)
+    opened.page.reload()
+    expect(opened.field("toll")).to_contain_text("return 1")
+    expect(opened.page.get_by_role("textbox", name="Your answer in words")).to_have_value(WORDS)
+    opened.work("toll").get_by_role("button", name="Begin anew").click()
+    expect(opened.field("toll")).to_contain_text("raise NotImplementedError()")
+    opened.said.get_by_role("button", name="Undo").click()
+    expect(opened.field("toll")).to_contain_text("return 1")
+
+
+@pytest.mark.slow
+def test_the_notebook_taken_out_is_the_released_one_and_is_graded_whole(
+    desk, assignment, right, tmp_path
+):
+    desk.write({"explain": WORDS})
+    path = desk.take_out(tmp_path)
+    assert path.name == f"assignment_{NAME}.ipynb"
+    assert json.loads(path.read_text()) == with_sources(released(NAME), right | {"explain": WORDS})
+    outcome, _ = worker.grade(
+        assignment.paper(assignment.materials(SEEDED)), path.read_bytes(), "from the page"
+    )
+    assert outcome.status == "graded"
+    assert sum(task.points for task in outcome.tasks) == sum(t.points for t in assignment.tasks)
+
+
+@pytest.mark.slow
+def test_a_loop_without_end_is_stopped_and_the_page_answers_meanwhile(desk, right):
+    desk.write({"toll": LOOP})
+    desk.work("toll").get_by_role("button", name="Run").click()
+    expect(desk.said).to_have_text("toll is running ...")
+    assert desk.page.evaluate("1 + 1") == 2
+    desk.button("Stop").click()
+    desk.wait()
+    assert desk.shown("toll") == "It was stopped.\n"
+    desk.write({"toll": "1 + 1"})
+    assert desk.run("toll") == "2\n"  # by a new Python
+    desk.write({"toll": LOOP})
+    desk.page.evaluate("swPage.desk.runner.limit = 2000")
+    assert desk.run("toll").startswith("It was still running after 2 seconds, and was stopped.")
+    desk.page.evaluate("swPage.desk.runner.limit = 60000")
+    desk.write(right)
+    assert "4 of 4" not in desk.check("iht") and "[--]" not in desk.shown("iht")
+
+
+@pytest.mark.slow
+def test_of_a_foreign_notebook_only_the_sources_are_read(desk, tmp_path):
+    book = with_sources(released(NAME), {"toll": "print('<b id=bad>bold</b>')"})
+    bad = "<img id=bad src=x onerror='document.title = 1'>"
+    for cell in book["cells"]:
+        cell["outputs"] = [{"output_type": "display_data", "data": {"text/html": bad}}]
+        if cell["cell_type"] == "markdown":
+            cell["source"] = [bad]
+    path = tmp_path / "other.ipynb"
+    path.write_text(json.dumps(book))
+    title = desk.page.title()
+    desk.page.locator(".desk input[type=file]").set_input_files(path)
+    expect(desk.said).to_contain_text("5 of 5 answers are read from other.ipynb.")
+    assert desk.run("toll") == "<b id=bad>bold</b>\n"
+    assert desk.page.locator("#bad").count() == 0 and desk.page.title() == title
+    desk.page.locator(".desk input[type=file]").set_input_files(
+        {"name": "no.ipynb", "mimeType": "text/plain", "buffer": b"[]"}
+    )
+    expect(desk.said).to_contain_text("no.ipynb is not read: it is no notebook.")
+
+
+@pytest.mark.slow
+def test_code_in_the_page_reaches_nobody(desk):
+    desk.write({"toll": "import js\n[hasattr(js, n) for n in ('XMLHttpRequest', 'Worker')]"})
+    assert "True" not in desk.run("toll")
+    desk.write({"toll": "import js\nawait_me = js.fetch('http://example.com/')\nprint('sent')"})
+    desk.run("toll")
+    desk.write({"toll": "from pyodide.http import open_url\nopen_url('http://example.com/')"})
+    assert "Error" in desk.run("toll")
+
+
+@pytest.mark.slow
+def test_a_field_can_be_left_by_keyboard(desk):
+    field = desk.field("toll")
+    field.focus()
+    desk.page.keyboard.press("Tab")
+    expect(field).to_be_focused()
+    desk.page.keyboard.press("Escape")
+    desk.page.keyboard.press("Tab")
+    expect(desk.work("toll").get_by_role("button", name="Check")).to_be_focused()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_that_has_said_something_is_open_to_everybody(desk, scheme):
+    desk.write({"toll": "def toll(estimates, truth):\n    return 'no'  # number"})
+    desk.check("toll")
+    desk.page.evaluate("theme => { document.documentElement.dataset.theme = theme }", scheme)
+    desk.page.add_style_tag(content="* { transition: none !important }")
+    options = {"preload": False, "resultTypes": ["violations"]}
+    found = Axe().run(desk.page, options=options).response
+    assert not found["violations"], [
+        (rule["id"], node["html"][:200]) for rule in found["violations"] for node in rule["nodes"]
+    ]
+    for width in (320, 390, 1280):
+        desk.page.set_viewport_size({"width": width, "height": 844})
+        over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert desk.page.evaluate(over) <= 0
+
+
+# --- From a server that is there once
+
+
+@pytest.mark.slow
+def test_the_server_is_needed_once(browser, site, right):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    start, asked = f"http://127.0.0.1:{server.server_port}/", []
+    made = context(browser, asked, start)
+    try:
+        desk = Desk(made.new_page(), start, NAME)
+        desk.write(right)
+        desk.check("toll")
+        desk.page.evaluate("navigator.serviceWorker.ready.then(() => 0)")
+        desk.page.wait_for_function("navigator.serviceWorker.controller !== null")
+        server.shutdown()
+        server.server_close()
+        other = Desk(made.new_page(), start, "06_chance")
+        other.write(answers(Assignment(EXERCISES, "06_chance"), {}))
+        assert other.check_all().startswith("All 5 tasks pass their visible checks.")
+        other.page.goto(f"{start}notebooks/{NAME}.html")
+        assert other.page.locator("article h1").is_visible()
+        assert not asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        made.close()

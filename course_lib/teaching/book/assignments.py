@@ -65,8 +65,10 @@ def works(root: Path, name: str) -> bool:
 
     In a student's archive the page's Python is not.
     """
+    if not all((root / file).is_file() for file in (PYTHON, f"book/page/{name}.md")):
+        return False
     code = (cell["source"] for cell in cells(root, name) if cell["cell_type"] == "code")
-    return (root / PYTHON).is_file() and set().union(*map(imported, code)) <= THERE
+    return set().union(*map(imported, code)) <= THERE
 
 
 def markdown(root: Path, name: str) -> str:
@@ -102,8 +104,8 @@ def _said_here(text: str, name: str) -> str:
 
 
 def _to_root(text: str) -> str:
-    """Return text whose links lead where they did from the release, and whose tables have heads."""
-    return text.replace("](../../../", "](../../").replace("| | you write |", "| task | you write |")
+    """Return text with links seen from the page, and with a head above each column."""
+    return text.replace("](../../../", "](../../").replace("| | you", "| task | you")
 
 
 def fill(app: Sphinx, page: str, source: list[str]) -> None:

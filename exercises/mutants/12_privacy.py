@@ -286,7 +286,7 @@ one_for_all = slip(
 )
 refusals_cost = slip(
     "answered",
-    "after a refusal nothing is answered any more, as if the refusal had cost something",
+    "after a refusal it refuses all else of that person, as if the refusal had cost something",
     swap=("if cost <= total:", "if True:"),
     loses=["refusals"],
 )

@@ -366,7 +366,7 @@ one_size = slip(
     "decoys",
     "it gives the same sensors for every factor",
     swaps=[("1.1 * length", "4.0"), ("length * np.eye(d)", "3 * np.eye(d)")],
-    loses=["any"],
+    loses=["more", "any"],
 )
 two_unknowns_only = slip(
     "decoys",

@@ -134,7 +134,7 @@ KEEP_LARGEST = Task(
         ),
         Check(
             "tensor",
-            "the answer is a torch tensor of dtype bool",
+            "is right, and a torch tensor of dtype bool",
             0.5,
             positive,
             visible=True,
@@ -203,7 +203,7 @@ SQUARED_ERROR = Task(
         Check("dropped", "adds the squares of the dropped entries", 2, some_dropped, visible=True),
         Check(
             "float",
-            "the answer is a Python float, for whole numbers too",
+            "is right, and a Python float, for whole numbers too",
             0.5,
             real_and_whole,
             visible=True,
@@ -296,7 +296,7 @@ NONNEGATIVE_KEEP = Task(
         ),
         Check(
             "tensor",
-            "the answer is a torch tensor with the dtype of the weights",
+            "is right, and a torch tensor with the dtype of the weights",
             0.5,
             positive_kinds,
             visible=True,
@@ -504,13 +504,13 @@ KEEP_WEIGHTED = Task(
         ),
         Check(
             "tensor",
-            "the answer is a torch tensor of dtype bool",
+            "is right, and a torch tensor of dtype bool",
             0.5,
             mild,
             visible=True,
             types=True,
         ),
-        Check("many", "the same for matrices and for long vectors", 0.5, stretched_tensors),
+        Check("many", "drops the cheapest of matrices and of long vectors", 0.5, stretched_tensors),
         Check("even", "with all a equal it is the sculptor's rule again", 0.5, even_stretch),
         Check("ends", "k = 0 keeps nothing, k = all keeps everything", 0.5, mild_ends),
         Check(

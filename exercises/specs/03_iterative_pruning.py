@@ -87,6 +87,9 @@ def between(rng):
     return found
 
 
+TWO = [0.8, 0.52], [0.99, 0.68]  # densities for which one round is enough, and two
+
+
 ROUNDS_NEEDED = Task(
     "rounds_needed",
     [
@@ -99,9 +102,9 @@ ROUNDS_NEEDED = Task(
         ),
         Check(
             "one",
-            "one round is enough where it is enough",
+            "takes one round where one is enough, and two where it is not",
             1,
-            lambda rng: [(0.95, 0.2), (0.5, 0.9), (float(rng.uniform(0.8, 0.99)), 0.3)],
+            lambda rng: [(0.95, 0.2), (0.5, 0.9), *((d, 0.3) for d in rng.uniform(*TWO).tolist())],
         ),
     ],
 )

@@ -65,29 +65,26 @@ def rest(rng):
     ]
 
 
-def shape_of_ticket(rewind, history, mask, rewind_step):
-    """Tell the shape of a ticket's weights."""
-    return list(np.shape(rewind(history, mask, rewind_step)["0.weight"]))
-
-
-def train_ticket(rewind, history, mask, rewind_step):
-    """Train a ticket, in place; tell the shape of its weights."""
+def look_at_ticket(rewind, history, mask, rewind_step, train):
+    """Tell a ticket's shape, and whether its weights are the history's; perhaps train it then."""
+    known = {w for network in history.values() for w in network["0.weight"].ravel().tolist()}
     ticket = rewind(history, mask, rewind_step)
-    for values in ticket.values():
+    weights = np.array(ticket["0.weight"])
+    for values in ticket.values() if train else ():
         if isinstance(values, np.ndarray):
             values += 1000
-    return list(np.shape(ticket["0.weight"]))
+    return [*weights.shape, set() < set(weights.ravel().tolist()) - {0.0} <= known]
 
 
-def calls_of(use):
-    """Calls in which a helper uses the ticket."""
+def tickets(*, train):
+    """Calls in which a helper looks at the ticket."""
 
     def cases(rng):
         found = []
-        for shapes, rewind_step in ((SMALL, 0), (LARGE, 40), (LARGE, 0)):
+        for shapes, step in ((SMALL, 0), (LARGE, 40), (LARGE, 0)):
             told = history(rng, [0, 40, 90], shapes)
             mask = {"0.weight": some(rng, shapes["0.weight"])}
-            found.append(call(helper(use), name("rewind"), told, mask, rewind_step))
+            found.append(call(helper(look_at_ticket), name("rewind"), told, mask, step, train))
         return found
 
     return cases
@@ -118,16 +115,16 @@ REWIND = Task(
         Check("rest", "what the mask does not name is rewound too, and kept whole", 1, rest),
         Check(
             "unchanged",
-            "is right, and leaves the history as it was",
+            "its weights are some of the history, and the history stays as it was",
             0.5,
-            calls_of(shape_of_ticket),
+            tickets(train=False),
             unchanged=True,
         ),
         Check(
             "own",
-            "its shape is right, and training it, in place, leaves the history as it was",
+            "its weights are some of the history, and training them in place leaves that as it was",
             0.5,
-            calls_of(train_ticket),
+            tickets(train=True),
             unchanged=True,
         ),
     ],
@@ -229,7 +226,7 @@ FIND_TICKET = Task(
         ),
         Check(
             "unchanged",
-            "is right, and leaves its inputs as they were",
+            "its mask and values are as long as the weights, and its inputs stay as they were",
             0.5,
             only_called(searches(6, 4, 0.5, 1, 2)),
             unchanged=True,
@@ -419,7 +416,7 @@ REINITIALISED = Task(
         ),
         Check(
             "fresh",
-            "no value of the ticket's is left, at its place or at another",
+            "kept weights are not 0 and no value of the ticket's, at its place or at another",
             1,
             controls([5, 6], [6, 4], [5, 6, 4], from_zero=True),
             visible=True,
@@ -445,9 +442,10 @@ REINITIALISED = Task(
             0.5,
             two_controls,
             property=strangers,
+            anew=True,
         ),
         Check(
-            "unchanged", "is right, and leaves its inputs as they were", 0.5, only_drawn,
+            "unchanged", "its shape is right, and its inputs stay as they were", 0.5, only_drawn,
             unchanged=True,
         ),
     ],
@@ -622,10 +620,11 @@ SHUFFLED = Task(
             0.5,
             two_masks,
             property=no_twins,
+            anew=True,
         ),
         Check(
-            "unchanged", "is right, and leaves its inputs as they were", 0.5, only_shuffled,
-            unchanged=True,
+            "unchanged", "its layers are the ticket's, and its inputs stay as they were", 0.5,
+            only_shuffled, unchanged=True,
         ),
     ],
 )  # fmt: skip

@@ -59,7 +59,7 @@ THRESHOLD_ODDS = Task(
         ),
         Check(
             "edges",
-            "no true weight, or a threshold of 0",
+            "knows the odds without a true weight, and those at a threshold of 0",
             1,
             lambda rng: [
                 *thresholds((2, 0), (3, 0))(rng),
@@ -91,7 +91,7 @@ BEST_THRESHOLD = Task(
         Check("spread", "grows with the spread", 1, games(5, 40, (0.2, 5.0, 40.0))),
         Check(
             "rare",
-            "a few true weights of very many, or nearly all of them",
+            "finds it for a few true weights of very many, and for nearly all",
             1,
             lambda rng: [
                 (int(rng.integers(10_000, 1_000_000)), int(rng.integers(1, 20)), 1.0),
@@ -130,7 +130,7 @@ ESTIMATE = Task(
     [
         Check(
             "share",
-            "counts the deals that found all true ones",
+            "counts the deals that found all true ones, where values are positive",
             1.5,
             estimates(0, (4, 3, 2, 1), (5, 4, 2, 3), (8, 6, 3, 2)),
             visible=True,
@@ -156,7 +156,7 @@ ESTIMATE = Task(
         ),
         Check(
             "extremes",
-            "all deals won, or none",
+            "is right where all deals are won, or none",
             0.5,
             lambda rng: [deals(n, 5, 2, wins)(rng) for n, wins in [(4, 0), (3, 3), (6, 6), (5, 0)]],
         ),
@@ -201,7 +201,7 @@ LOG10_ODDS = Task(
     [
         Check(
             "exact",
-            "just the true ones are kept",
+            "knows the odds where just the true ones are kept",
             1,
             lambda rng: [
                 (N, s, s) for N, s in [(4, 2), (7, 3), (9, int(rng.integers(2, 8))), (20, 5)]
@@ -210,7 +210,7 @@ LOG10_ODDS = Task(
         ),
         Check(
             "more",
-            "more are kept than needed",
+            "knows the odds where more are kept than needed",
             1,
             lambda rng: (
                 [(N, 2, int(rng.integers(3, N))) for N in rng.integers(6, 20, 3).tolist()]
@@ -219,7 +219,7 @@ LOG10_ODDS = Task(
         ),
         Check(
             "large",
-            "odds that no computer's number can hold",
+            "knows odds that no computer's number can hold",
             1.5,
             lambda rng: [
                 (2 * N, N, N + extra)
@@ -230,7 +230,7 @@ LOG10_ODDS = Task(
         ),
         Check(
             "edges",
-            "no true weight, or all weights kept",
+            "knows the odds without a true weight, and with all weights kept",
             0.5,
             lambda rng: [(5, 0, 2), (6, 3, 6), (1, 1, 1), (8, 1, int(rng.integers(2, 7)))],
         ),

@@ -81,8 +81,8 @@ def memories(sizes, leaks):
 MEMORISER_ACCURACY = Task(
     "memoriser_accuracy",
     [
-        Check("two", "two classes, nothing leaked", 1.5, memories([2], [0.0]), visible=True),
-        Check("many", "any number of classes", 1, memories([3, 4, 5], [0.0])),
+        Check("two", "knows two classes, no leak", 1.5, memories([2], [0.0]), visible=True),
+        Check("many", "knows any number of classes", 1, memories([3, 4, 5], [0.0])),
         Check(
             "leak",
             "what leaked is right by heart, the rest as before",
@@ -187,7 +187,7 @@ HONEST_SPLIT = Task(
             visible=True,
         ),
         Check("copies", "keeps copies together", 1, splits(side_by_side)),
-        Check("scattered", "also where they stand apart", 1.5, splits(scattered)),
+        Check("scattered", "keeps copies together where they stand apart", 1.5, splits(scattered)),
     ],
 )
 
@@ -220,12 +220,12 @@ AVERAGE_ACCURACY = Task(
     [
         Check(
             "one",
-            "one target, one point shown",
+            "is right for one target, one point shown",
             1.5,
             worlds([(3, 1), (4, 1), (5, 1), (6, 1)], listed=1),
             visible=True,
         ),
-        Check("worlds", "all targets, and lists of targets", 2, all_and_few),
+        Check("worlds", "averages over all targets, and over lists of targets", 2, all_and_few),
         Check(
             "order",
             "reads the shown classes in the order of seen",

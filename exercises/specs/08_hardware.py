@@ -125,14 +125,14 @@ MOST_KEPT = Task(
     [
         Check(
             "float32",
-            "counts values, columns and pointers of 32 bits each",
+            "counts bits where values, columns and pointers have 32 each and some are left over",
             2,
             with_bits(32, 32, False),
             visible=True,
         ),
         Check(
             "other",
-            "counts other widths, which may differ from each other",
+            "counts values and columns of other widths, which may differ from each other",
             2,
             lambda rng: [*with_bits(16, 32, False)(rng), *with_bits(64, 16, False)(rng)],
         ),

@@ -244,7 +244,7 @@ def pairs(shapes, *, flipped=False):
 def extremes(rng):
     """Final weights that are a multiple of the initial ones, or orthogonal to them."""
     found = []
-    for size in (2, 4):
+    for size in (2, 4, 6, 8):
         initial = rng.integers(1, 6, size).astype(float)
         turned = initial[::-1] * np.resize([1.0, -1.0], size)
         found += [(initial, 3 * initial), (initial, 2 * turned)]
@@ -254,8 +254,8 @@ def extremes(rng):
 LEFTOVER = Task(
     "leftover",
     [
-        Check("extremes", "all of it, and nothing of it", 1, extremes, visible=True),
-        Check("part", "a part of it", 1.5, pairs([(2,), (4,), (7,)]), visible=True),
+        Check("extremes", "knows all of it from nothing of it", 1, extremes, visible=True),
+        Check("part", "measures a part of it", 1.5, pairs([(2,), (4,), (7,)]), visible=True),
         Check(
             "flipped",
             "counts a start whose sign was turned",

@@ -233,7 +233,7 @@ INTERVAL_LAYER = Task(
         Check("relu", "sends both ends through the ReLU", 1, layers(closes=True)),
         Check(
             "unchanged",
-            "is right, and leaves its inputs as they were",
+            "its two ends have the right shape, and its inputs stay as they were",
             0.5,
             only_called(layers()),
             unchanged=True,

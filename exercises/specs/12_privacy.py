@@ -232,11 +232,12 @@ ACCOUNT = Task(
     "account",
     [
         Check("sum", "adds up what was spent", 1, ledgers(0), visible=True),
-        Check("more", "counts the answers that the rest can pay for", 1, ledgers(1), visible=True),
+        Check("more", "counts the answers that are paid for where something stays over", 1,
+              ledgers(1), visible=True),
         Check("exact", "lets the total be spent to the last bit", 0.5, ledgers(1, exact=True)),
-        Check("last", "knows when nothing more can be paid for", 0.5, nothing_left),
+        Check("last", "knows whether one more answer can be paid for", 0.5, nothing_left),
     ],
-)
+)  # fmt: skip
 
 
 def one_person(rng):
@@ -283,7 +284,7 @@ def several_people(rng):
 ANSWERED = Task(
     "answered",
     [
-        Check("one", "answers until the budget would be overspent", 1.5, one_person, visible=True),
+        Check("one", "answers until too little is left", 1.5, one_person, visible=True),
         Check(
             "people", "gives every person a budget of their own", 1, several_people, visible=True
         ),
@@ -293,7 +294,7 @@ ANSWERED = Task(
         ),
         Check(
             "empty",
-            "answers nothing where nobody asks",
+            "returns an empty list where nobody asks, and only there",
             0.5,
             lambda rng: [(1.0, []), (0.5, [("ann", 0.25), ("ann", 0.5)])],
         ),

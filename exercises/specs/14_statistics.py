@@ -348,7 +348,7 @@ DECOYS = Task(
             "more",
             "fools it where there are more",
             1.5,
-            fool([3, 4, 5], 1.5, 3),
+            lambda rng: [*fool([3], 1.5, 3)(rng), *fool([4, 5], 50, 300)(rng)],
             visible=True,
             property=not_fooled,
         ),

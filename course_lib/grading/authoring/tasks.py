@@ -107,6 +107,7 @@ class Check:
         numpy arrays), to a sentence that says what is wrong, or "". It stands alone (it may use
         `np`), and its source is released if the check is visible. Answers with NaN or infinity
         never reach it: they fail.
+    anew: must the last case, asked alone in a new process, give what it gave after the others?
 
     Examples:
         >>> def cases(rng):
@@ -126,6 +127,7 @@ class Check:
     atol: float = 1e-7
     seconds: float = 2.0
     property: Callable[[list[Any], Any], str] | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -333,6 +335,8 @@ def lost_by_hand(task: Task, reference: Function, version: Function) -> tuple[st
 def _rules(check: Check) -> Rules:
     row = cast(Rules, {key: value for key, value in vars(check).items() if key != "cases"})
     row["property"] = _source(check.property) if check.property else None
+    if not check.anew:
+        del row["anew"]
     return row
 
 
@@ -361,8 +365,8 @@ def prove(
     """Return what is wrong with a task, for many draws of its inputs; nothing if it is sound.
 
     The reference and the alternatives lose nothing, each mutant loses just what it must and is
-    named (it alone), what knows nothing, or just the visible checks of another draw, earns next to
-    nothing. It needs no jail, and takes seconds.
+    named (it alone), what knows nothing (of each check in another way, too), or just the visible
+    checks of another draw, earns next to nothing. It needs no jail, and takes seconds.
     """
     wrong: list[str] = []
     right = Variant(task.name, "reference", reference)
@@ -371,6 +375,9 @@ def prove(
         lazy.passing(task.name, check, {"remembers": memory})
     for seed in seeds:
         drawn = material(task, reference, mutants, seed)
+        if (points := lazy.by_turns(drawn)) > task.points * NOTHING:
+            kinds = "".join(f"\n  {c['id']}: {c['lazy'][:3]}" for c in drawn["checks"])
+            wrong.append(f"{task.name}, lazy in turns, seed {seed}: earns {points:g}{kinds}")
         functions = lazy.bank(reference, lazy.words(drawn["checks"]))
         some = {key: functions[key] for check in drawn["checks"] for key in check["lazy"]}
         for key, function in {**some, "remembers the visible checks": memory.recall}.items():

@@ -26,6 +26,7 @@ from course_lib.grading.marking.values import (
 from course_lib.grading.verdict import BESIDE, UNWRITTEN, CheckResult, Fault, TaskResult
 
 REMEMBERS = "called first it is right: it remembers something between calls"
+ANEW = "the latter is what the same call returned before, in another process"
 TOO_MUCH = "it takes too long, or too much memory, to look at such an answer"
 
 Answers = tuple[list[str], str | None]  # a JSON line each; the reason if some are missing
@@ -126,15 +127,20 @@ def read(check: Rules, answers: Answers) -> Read:
 def again(check: Rules, found: Read) -> list[Node]:
     """Return the cases that show whether a wrong answer is due to the calls before it.
 
-    They are for two new beginnings: the wrong one alone, and with all that came before it.
+    They are for two new beginnings: the wrong one alone, and with all that came before it. Of a
+    check that is asked anew it is the last one, twice alone, if all are right.
     """
     i = found.worst
+    if check.get("anew") and i is None:
+        return check["cases"][-1:]
     return [] if i is None or not 0 < i < found.answered else check["cases"][: i + 1]
 
 
 def remembering(check: Rules, found: Read, alone: Answers, after: Answers) -> Read:
     """Return what is known of a check after these cases were answered too."""
-    i = found.worst or 0
+    if found.worst is None:
+        return _anew(check, found, [outcome(each[0][0]) for each in (alone, after) if each[0]])
+    i = found.worst
     case, want = check["cases"][i], outcome(json.dumps(check["want"][i]))
     whole = len(alone[0]) == 1 and len(after[0]) == i + 1
     first, then = (
@@ -142,6 +148,14 @@ def remembering(check: Rules, found: Read, alone: Answers, after: Answers) -> Re
         for lines in (alone[0], after[0])
     )
     return found._replace(odd=whole and first and not then)
+
+
+def _anew(check: Rules, found: Read, told: list[Reply]) -> Read:
+    """Return what is known of a check with all right, once its last case was asked anew."""
+    if not told or any(agree(found.got[-1], each, check) for each in told):
+        return found
+    wrong = replace(fault(check["cases"][-1], found.got[-1], told[0], check, ""), wrong=ANEW)
+    return found._replace(worst=len(found.got) - 1, fault=wrong)
 
 
 def mark(material: Material, ask: Ask) -> TaskResult:
@@ -183,10 +197,12 @@ def marked(material: Material, found: Iterable[Read]) -> TaskResult:
 
 
 def paid(rows: list[CheckResult], checks: list[Rules]) -> list[CheckResult]:
-    """Return the rows, without points if one function that knows nothing has all that is right."""
+    """Return the rows, without points if each of those that are right is so of something lazy too.
+
+    It need not be the same for all: who tells the checks apart could answer each in another way.
+    """
     good = [(row, check) for row, check in zip(rows, checks, strict=True) if row.points]
-    lazy = [set(check.get("lazy", ())) for _, check in good]
-    if not good or len(good) == sum(row.total > 0 for row in rows) or not set.intersection(*lazy):
+    if len(good) == sum(row.total > 0 for row in rows) or not all(c.get("lazy") for _, c in good):
         return rows
     unpaid = {row.id: Fault(show(check["cases"][0]), wrong=BESIDE) for row, check in good}
     return [

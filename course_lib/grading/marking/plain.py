@@ -29,6 +29,7 @@ import signal
 import sys
 import threading
 import time
+from array import array as row
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +65,7 @@ def encode(x: Any, depth: int = 0) -> Node:
         node["value"] = str(x)
     elif issubclass(kind, (numbers.Real, decimal.Decimal)) and not issubclass(kind, np.generic):
         node["value"] = int(x) if issubclass(kind, numbers.Integral) else float(x)
-    elif issubclass(kind, (list, tuple)) and depth < 6:
+    elif issubclass(kind, (list, tuple, row)) and depth < 6:
         node["items"] = [encode(v, depth + 1) for v in x]
     elif issubclass(kind, dict) and depth < 6:
         node["pairs"] = [encode(v, depth + 1) for pair in x.items() for v in pair]

@@ -22,7 +22,11 @@ DTYPES = frozenset(
     "bool bfloat16 complex64 complex128 float16 float32 float64 int8 int16 int32 int64 "
     "uint8 uint16 uint32 uint64 float128 complex256".split()
 )
-SHORT = {"torch.Tensor": "tensor", "numpy.ndarray": "array"}
+MADE = {"torch.Tensor": "torch.tensor", "numpy.ndarray": "np.array"}  # how a person makes one
+PLAIN = {
+    "torch.Tensor": ("float32", "int64", "bool"),
+    "numpy.ndarray": ("float64", "int64", "bool"),
+}
 LONGEST = 500  # characters; numpy would give every string of a list as much room as the longest
 PACKED = 2000  # characters of inputs that are put into a message
 SHOWN = 300  # numbers of a value that are shown at most, whatever its shape
@@ -33,6 +37,7 @@ ABSENT = ...  # an object that is not plain data; equal to nothing
 class Rules(TypedDict):
     """A check as data: cases, expected answers, those of known mistakes, how to compare.
 
+    anew: is it asked once more in a new process, and must answer the same there?
     lazy: which functions that know nothing pass it.
     """
 
@@ -49,6 +54,7 @@ class Rules(TypedDict):
     rtol: float
     atol: float
     property: Node | None
+    anew: NotRequired[bool]
     lazy: NotRequired[list[str]]
 
 
@@ -211,6 +217,8 @@ def agree(want: Reply, got: Reply, check: Rules) -> bool:
 def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
     """Return a case, a node or a value as a person would write it, shortened.
 
+    What is not shortened can be pasted where `np` is NumPy.
+
     room: numbers that it may show. Of each axis, and of each list, some at both ends or at the
     beginning are shown, the fewer the more axes there are.
     """
@@ -227,17 +235,23 @@ def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
     if data is ABSENT:
         return f"an object of type {kind}"
     if isinstance(data, np.ndarray):
+        made, stored = MADE.get(kind, kind.replace("numpy.", "np.")), ""
+        if kind in MADE and (form not in PLAIN[kind] or not data.size):
+            stored = f", {'dtype=torch' if kind == 'torch.Tensor' else 'np'}.{form}"
         edge = next((e for e in (3, 2) if (2 * e) ** data.ndim <= room), 1)
         if 2**data.ndim > room:
-            return clean(f"{SHORT.get(kind, kind)}(... of shape {data.shape}, {form})")
+            return clean(f"{made}(... of shape {data.shape}{stored})")
         with np.printoptions(edgeitems=edge, threshold=min(20, room), precision=precision):
             text = np.array2string(data, separator=", ")
-        return clean(f"{SHORT.get(kind, kind)}({' '.join(text.split())}, {form})", 600)
+        return clean(f"{made}({' '.join(text.split())}{stored})", 600)
     if isinstance(data, list):
         some = data[: min(12, room)]
-        inside = ", ".join(show(v, precision, room // max(len(some), 1)) for v in some)
+        parts = [show(v, precision, room // max(len(some), 1)) for v in some]
+        if form == "pairs":
+            parts = [": ".join(pair) for pair in zip(parts[::2], parts[1::2], strict=False)]
+        inside = ", ".join(parts) + "," * (kind == "tuple" and len(data) == 1)
         inside += ", ..." * (len(data) > len(some))
-        around = {"tuple": f"({inside})", "list": f"[{inside}]"}
+        around = {"tuple": f"({inside})", "list": f"[{inside}]", "dict": f"{{{inside}}}"}
         return clean(around.get(kind, f"{kind}({inside})"), 600)
     return clean(repr(data))
 

@@ -62,7 +62,7 @@ def test_what_is_lazy_counts_only_beside_what_is_not():
     assert points(silence) == {"active": 2, "idle": 1, "refuses": 1, "unchanged": 0.5}
     assert points(lambda w, active: w) == {}
     assert points(only_idle) == {}
-    assert points(idle_and_refuses) == {"idle": 1, "refuses": 1}  # no one function has both
+    assert points(idle_and_refuses) == {}  # though no one function has both
     assert points(lambda w, active: w / 10) == {"active": 2, "unchanged": 0.5}
 
 
@@ -84,6 +84,29 @@ def test_a_check_that_is_worth_nothing_lets_nothing_count():
     result = marked(remembers, task)
     passed = {row.id for row in result.checks if not row.lost}
     assert passed == {"hand", "idle"} and result.points == 0
+
+
+def verdicts(*changes):
+    return lambda rng: [(change + float(rng.uniform(0, 0.4)),) for change in changes]
+
+
+def verdict(change):
+    return "better" if change > 0 else "worse"
+
+
+def test_another_lazy_answer_for_each_check_earns_nothing_either():
+    """By the order of the calls, or by what is given, checks can be told apart."""
+    words = Task(
+        "verdict",
+        [
+            Check("better", "says better", 2, verdicts(1, 2)),
+            Check("worse", "says worse", 2, verdicts(-1, -2)),
+        ],
+    )
+    (wrong,) = prove(words, verdict, [], [], [0])
+    assert "lazy in turns, seed 0: earns 4" in wrong and "returns 'worse'" in wrong
+    mixed = Check("both", "says both", 1, verdicts(1, -1))
+    assert prove(Task("verdict", [*words.checks, mixed]), verdict, [], [], [0]) == []
 
 
 def test_the_bank_has_forty_functions_and_those_that_are_asked_for():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from array import array
 from types import ModuleType
 
 import numpy as np
@@ -181,6 +182,31 @@ def test_types_can_count():
         assert not same(through(np.array([1.0])), through(got), EXACT)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"0.weight": np.eye(2, dtype="f4"), 3: [1, (2.5,)], "none": None, "some": {"a": True}},
+        {},
+        {"empty": np.zeros((0,)), "row": np.array([True, False]), "one": np.float64(0.5)},
+        [torch.tensor([1.5, 2]), torch.tensor([1, 2], dtype=torch.int8), torch.zeros(0)],
+    ],
+)
+def test_what_is_shown_whole_can_be_pasted(value):
+    pasted = eval(show(encode(value)), {"np": np, "torch": torch})
+    assert encode(pasted) == encode(value)
+
+
+def test_a_long_dict_is_shown_shortened():
+    assert show(encode(dict.fromkeys(range(9), 0))).endswith("4: 0, 5: 0, ...}")
+
+
+def test_a_packed_array_of_python_is_as_good_as_a_list():
+    check = {**EXACT, "types": False}
+    assert same(through([1.5, 2.0]), through(array("d", [1.5, 2])), check)
+    assert not same(through([1.5, 2.5]), through(array("d", [1.5, 2])), check)
+    assert show(through(array("d", [1.5, 2]))) == "array.array(1.5, 2.0)"
+
+
 # --- tasks made for a test: f is judged against its reference
 
 
@@ -235,7 +261,7 @@ def test_the_smallest_failing_input_is_shown():
     sizes = Task("f", [Check("a", "sums", 1, lambda rng: [(np.ones(n),) for n in (9, 4, 1, 6)])])
     made = material(sizes, lambda w: w.sum(), [], 0)
     result = run(made, lambda w: w.sum() if len(w) == 1 else 0.0)
-    assert faulty(result).startswith("f(array([1., 1., 1., 1.], float64))")
+    assert faulty(result).startswith("f(np.array([1., 1., 1., 1.]))")
 
 
 def test_close_numbers_are_shown_with_the_digits_that_differ():
@@ -358,6 +384,69 @@ def test_proof_finds_a_check_that_nonsense_passes():
 def test_inputs_are_drawn_again_for_other_seeds_and_the_same_for_the_same():
     one, two, again = (material(task(), plus, [], seed) for seed in (1, 2, 1))
     assert one == again and one["checks"][0]["cases"] != two["checks"][0]["cases"]
+
+
+# --- checks whose last case is asked once more, in a new process
+
+
+def by_seed(inputs, answer):
+    return "" if len(answer) == 2 and answer[0] != answer[1] else "the seed changes nothing"
+
+
+def pairs(rng):
+    return [call(helper(two_of), name("f"), int(s), int(s) + 1) for s in rng.integers(0, 99, 2)]
+
+
+def two_of(f, seed, other):
+    return [f(seed), f(other)]
+
+
+SEEDED = Task("f", [Check("a", "the seed decides", 1, pairs, property=by_seed, anew=True)])
+
+
+def kept_by_seed(known, draw):
+    return lambda seed: known.setdefault(seed, draw())
+
+
+def from_the_seed():
+    return lambda seed: float(np.random.default_rng(seed).random())
+
+
+def remembered():
+    return kept_by_seed({}, np.random.default_rng().random)
+
+
+def remembered_from_one_stream():
+    """Every process begins with the same numbers, as copies of a notebook's process do."""
+    return kept_by_seed({}, np.random.default_rng(5).random)
+
+
+@pytest.mark.parametrize(
+    ("begin", "points"),
+    [(from_the_seed, 1), (remembered, 0), (remembered_from_one_stream, 0)],
+)
+def test_random_numbers_kept_by_seed_are_no_numbers_from_a_seed(begin, points):
+    made = material(SEEDED, from_the_seed(), [], 0)
+
+    def ask(cases, _):
+        names = {"f": begin()}  # each request goes to a new process
+        return [json.dumps(answer(c, names)) for c in cases], None
+
+    result = mark(made, ask)
+    assert result.points == points
+    said = faulty(result) if result.checks[0].fault else ""
+    assert ("what the same call returned before, in another process" in said) == (points == 0)
+
+
+def test_what_did_not_come_a_second_time_costs_nothing():
+    made, asked = material(SEEDED, from_the_seed(), [], 0), []
+
+    def ask(cases, _):
+        asked.append(len(cases))
+        names = {"f": from_the_seed()}
+        return ([json.dumps(answer(c, names)) for c in cases] if len(asked) == 1 else []), "ended"
+
+    assert mark(made, ask).points == 1 and asked == [2, 1, 1]
 
 
 # --- check(), as students call it

@@ -6,12 +6,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
 
+from course_lib.grading import Check, Task, call, helper, name
 from course_lib.grading.authoring.assignment import Assignment
+from course_lib.grading.authoring.tasks import material
 from course_lib.grading.errors import Refusal
 from course_lib.grading.jail.kernel import ENDED, Kernel
 from course_lib.grading.jail.limits import Limits
@@ -226,6 +230,37 @@ def test_nothing_is_asked_again_before_all_has_been_answered(paper, monkeypatch)
     asked.clear()
     assert grade(paper)[1] == [5, 2]
     assert asked == right  # and what is asked until then tells nothing of what was right
+
+
+def two_of(keep, seed):
+    return [keep(seed), keep(seed + 1)]
+
+
+def differ(inputs, answer):
+    return "the seed changes nothing" if answer[0] == answer[1] else ""
+
+
+@slow
+@pytest.mark.parametrize(
+    ("draw", "points"),
+    [
+        ("np.random.default_rng(seed).random()", 1),
+        ("known.setdefault(seed, np.random.default_rng().random())", 0),
+        ("known.setdefault(seed, np.random.rand())", 0),  # a copy of a process draws the same
+    ],
+)
+def test_the_same_seed_is_asked_for_in_two_processes(draw, points, paper):
+    def cases(rng):
+        return [call(helper(two_of), name("keep"), int(seed)) for seed in rng.integers(0, 99, 2)]
+
+    def right(seed):
+        return np.random.default_rng(seed).random()
+
+    check = Check("seed", "the seed decides", 1, cases, property=differ, anew=True)
+    asked = {"keep": material(Task("keep", [check]), right, [], 0)}
+    made = replace(paper, materials=paper.materials | asked)
+    _, (found, _), said = grade(made, f"known = {{}}\ndef keep(seed):\n    return float({draw})")
+    assert found == points and ("in another process" in said) == (points == 0), said
 
 
 def test_marking_asks_again_last(paper):

@@ -13,7 +13,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,7 +29,7 @@ from course_lib.grading.jail.clock import Clock
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.limits import MB, Limits
 from course_lib.grading.jail.stub import library
-from course_lib.grading.jail.walls import Jail, user
+from course_lib.grading.jail.walls import PYTHON, Jail, user
 
 Message = dict[str, Any]  # what Jupyter sends
 PARTS = ("header", "parent_header", "metadata", "content")  # of a message
@@ -146,7 +145,7 @@ class Kernel:
         """Start the kernel that listens where `file` says."""
         lib = self.folder / "lib"
         library(lib, self.needs)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
+        command = [PYTHON, "-m", "ipykernel_launcher", "-f", file]
         quiet: Message = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         if self.jailed:
             jail = Jail(self.limits, [lib, Path(file)], self.data, lib, self.uid)

@@ -79,6 +79,22 @@ except OSError as error:
     assert "solutions" in inside(code, read=[course, environment])  # if it is asked for, it is seen
 
 
+def test_python_may_be_called_by_a_path_with_dots(tmp_path):
+    code = """
+import sys
+from course_lib.grading.jail.kernel import Kernel
+from course_lib.grading.jail.limits import Limits
+assert ".." in sys.executable
+with Kernel(Limits()) as live:
+    print(live.execute("1", 60)["status"])
+"""
+    here = os.path.relpath(sys.executable, tmp_path)
+    done = subprocess.run(
+        [here, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "ok", done.stderr
+
+
 def test_no_variable_of_the_grader_comes_in(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "x")
     assert "SECRET_TOKEN" not in inside("import os; print(dict(os.environ))")

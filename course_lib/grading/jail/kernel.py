@@ -29,7 +29,7 @@ from course_lib.grading.jail.clock import Clock
 from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.limits import MB, Limits
 from course_lib.grading.jail.stub import library
-from course_lib.grading.jail.walls import PYTHON, Jail, user
+from course_lib.grading.jail.walls import Jail, executable, user
 
 Message = dict[str, Any]  # what Jupyter sends
 PARTS = ("header", "parent_header", "metadata", "content")  # of a message
@@ -145,7 +145,7 @@ class Kernel:
         """Start the kernel that listens where `file` says."""
         lib = self.folder / "lib"
         library(lib, self.needs)
-        command = [PYTHON, "-m", "ipykernel_launcher", "-f", file]
+        command = [executable(), "-m", "ipykernel_launcher", "-f", file]
         quiet: Message = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         if self.jailed:
             jail = Jail(self.limits, [lib, Path(file)], self.data, lib, self.uid)

@@ -24,7 +24,6 @@ from course_lib.grading.errors import Refusal
 from course_lib.grading.jail.limits import FRESH, HOME, MB, Limits, inside_of
 from course_lib.grading.jail.seccomp import MACHINES, filter_of
 
-PYTHON = os.path.abspath(sys.executable)  # however it was called: a jail lacks folders beside it
 COURSE = OWN if (OWN / "pyproject.toml").is_file() else OWN / "course_lib"
 UMASK = 0o022  # in every jail, whatever the grader's
 # As root, each jail gets a user id of its own: limits on processes bind, and jails cannot meet.
@@ -97,6 +96,11 @@ def python() -> list[Path]:
     return list(dict.fromkeys(places))
 
 
+def executable() -> str:
+    """Return the path of this Python without dots: a jail has no folders beside it."""
+    return os.path.abspath(sys.executable)
+
+
 @dataclass
 class Jail:
     """The walls of one jail: what is seen inside, and as whom the command runs.
@@ -129,7 +133,7 @@ class Jail:
             rules.write(rules_here())
             rules.seek(0)
             number = rules.fileno()
-            first = ["--seccomp", str(number), "--as-pid-1", "--", PYTHON, "-ISc", INIT]
+            first = ["--seccomp", str(number), "--as-pid-1", "--", executable(), "-ISc", INIT]
             args = [*self._walls(), *first, *self._drop(), *command]
             if door is not None:
                 args, kwargs = inside_of(args), {**kwargs, "stdin": door}
@@ -270,7 +274,7 @@ def ready() -> None:
             f"Run: chmod -R go+rX {' '.join(shlex.quote(str(path)) for path in shut)}"
         )
     pipe = subprocess.PIPE
-    trial = Jail(Limits()).start([PYTHON, "-c", ""], stderr=pipe, stdin=subprocess.DEVNULL)
+    trial = Jail(Limits()).start([executable(), "-c", ""], stderr=pipe, stdin=subprocess.DEVNULL)
     why = trial.communicate()[1].strip()
     if trial.returncode:
         raise Refusal(

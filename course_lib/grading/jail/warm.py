@@ -23,7 +23,7 @@ from course_lib.grading.jail.folders import folder, remove
 from course_lib.grading.jail.kernel import Kernel, KernelLost, Process
 from course_lib.grading.jail.limits import FILES, FRESH, HOME, MB, Limits
 from course_lib.grading.jail.stub import library
-from course_lib.grading.jail.walls import PYTHON, Jail, python, rules_here
+from course_lib.grading.jail.walls import Jail, executable, python, rules_here
 
 # What every kernel imports, some of it late.
 ALWAYS = (
@@ -156,7 +156,7 @@ class Warm:
         source = Path(forkserver.__file__).read_text(encoding="utf-8")
         quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
         with theirs:
-            command = [PYTHON, "-c", source, *modules]
+            command = [executable(), "-c", source, *modules]
             self.server = jail.start_forkserver(command, stdin=theirs, **quiet)
         self.control.settimeout(IMPORT_SECONDS)
         if (said := self.control.recv(1000).decode()) != "ready":

@@ -4,7 +4,7 @@ Each message completes "This looks like a known slip: ..." and is read by a stud
 are those of the mutant in every case.
 """
 
-import torch
+import numpy as np
 
 from course_lib.grading import alternative, mutant, slip
 
@@ -14,15 +14,13 @@ EVERY = ["largest", "ties", "tensor", "shapes", "order", "zeros", "ends", "refus
 
 
 @alternative("keep_largest")
-def keep_largest_numpy(weights, k):
-    import numpy as np
-
-    if k < 0 or k > weights.numel():
+def keep_largest_by_lexsort(weights, k):
+    if k < 0 or k > weights.size:
         raise ValueError("k out of range")
-    order = np.argsort(-np.abs(weights.numpy().ravel()), kind="stable")
-    mask = np.zeros(weights.numel(), dtype=bool)
+    order = np.lexsort((np.arange(weights.size), -np.abs(weights.ravel())))
+    mask = np.zeros(weights.size, dtype=bool)
     mask[order[:k]] = True
-    return torch.from_numpy(mask.reshape(weights.shape))
+    return mask.reshape(weights.shape)
 
 
 @alternative("keep_largest")
@@ -37,26 +35,26 @@ def keep_largest_by_hand(weights, k):
             if not chosen[i] and (best is None or abs(value) > abs(values[best])):
                 best = i
         chosen[best] = True
-    return torch.tensor(chosen).view(weights.shape)
+    return np.array(chosen).reshape(weights.shape)
 
 
 @alternative("keep_largest")
 def keep_largest_by_threshold(weights, k):
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(k)
-    size = weights.abs().flatten()
+    size = np.abs(weights).flatten()
     if k == 0:
-        return torch.zeros_like(weights, dtype=torch.bool)
-    smallest = size.sort(descending=True).values[k - 1]
+        return np.zeros_like(weights, dtype=bool)
+    smallest = np.sort(size)[::-1][k - 1]
     larger, equal = size > smallest, size == smallest
-    mask = larger | (equal & (equal.cumsum(0) <= k - larger.sum()))
+    mask = larger | (equal & (equal.cumsum() <= k - larger.sum()))
     return mask.reshape(weights.shape)
 
 
 signed = slip(
     "keep_largest",
     "it compares signed values, not magnitudes",
-    swap=("weights.abs()", "weights"),
+    swap=("np.abs(weights)", "weights"),
     loses=["largest"],
 )
 
@@ -65,12 +63,12 @@ signed = slip(
     "keep_largest", "it keeps every entry that ties with the k-th", loses=["ties", "order", "zeros"]
 )
 def keeps_ties(weights, k):
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(k)
     if k == 0:
-        return torch.zeros(weights.shape, dtype=torch.bool)
-    size = weights.abs()
-    return size >= size.flatten().sort(descending=True).values[k - 1]
+        return np.zeros(weights.shape, dtype=bool)
+    size = np.abs(weights)
+    return size >= np.sort(size, axis=None)[::-1][k - 1]
 
 
 @mutant(
@@ -79,10 +77,10 @@ def keeps_ties(weights, k):
     loses=["ties", "order", "zeros", "ends"],
 )
 def threshold_of_nothing(weights, k):
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(k)
-    size = weights.abs()
-    return size >= size.flatten().sort(descending=True).values[k - 1]
+    size = np.abs(weights)
+    return size >= np.sort(size, axis=None)[::-1][k - 1]
 
 
 @mutant(
@@ -91,18 +89,18 @@ def threshold_of_nothing(weights, k):
     loses=EVERY,
 )
 def one_too_few(weights, k):
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(k)
-    size = weights.abs()
-    return size > size.flatten().sort(descending=True).values[k - 1]
+    size = np.abs(weights)
+    return size > np.sort(size, axis=None)[::-1][k - 1]
 
 
 later = slip(
     "keep_largest",
     "among entries that tie it keeps the later ones",
     swaps=[
-        ("descending=True, stable=True", "stable=True"),
-        ("order[:k]", "order[weights.numel() - k :]"),
+        ("-np.abs(weights)", "np.abs(weights)"),
+        ("order[:k]", "order[weights.size - k :]"),
     ],
     loses=["ties", "order", "zeros"],
 )
@@ -110,15 +108,15 @@ share = slip(
     "keep_largest",
     "it takes k for the share of entries to keep; k is their number",
     swaps=[
-        ("not 0 <= k <= weights.numel()", "False"),
-        ("order[:k]", "order[: round(k * weights.numel())]"),
+        ("not 0 <= k <= weights.size", "False"),
+        ("order[:k]", "order[: round(k * weights.size)]"),
     ],
     loses=[check for check in EVERY if check != "ends"],
 )
 inverted = slip(
     "keep_largest",
     "its True marks the entries to drop, not those to keep",
-    swaps=[("torch.zeros", "torch.ones"), ("mask[order[:k]] = True", "mask[order[:k]] = False")],
+    swaps=[("np.zeros", "np.ones"), ("mask[order[:k]] = True", "mask[order[:k]] = False")],
     loses=EVERY,
 )
 pruned_weights = slip(
@@ -140,11 +138,12 @@ not_zero = slip(
 
 @mutant("keep_largest", "it keeps k entries in every row, not k in all", loses=["shapes", "order"])
 def row_by_row(weights, k):
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(k)
-    order = weights.abs().sort(dim=-1, descending=True, stable=True).indices
-    mask = torch.zeros(weights.shape, dtype=torch.bool)
-    return mask.scatter(-1, order[..., :k], True)
+    order = np.argsort(-np.abs(weights), axis=-1, kind="stable")
+    mask = np.zeros(weights.shape, dtype=bool)
+    np.put_along_axis(mask, order[..., :k], True, -1)
+    return mask
 
 
 flat = slip(
@@ -153,17 +152,17 @@ flat = slip(
     swap=("mask.reshape(weights.shape)", "mask"),
     loses=["shapes", "order"],
 )
-by_view = slip(
+as_in_memory = slip(
     "keep_largest",
-    "it needs a tensor whose rows lie one after the other in memory, as view does; "
-    "flatten works for every tensor, a transposed one too",
-    swap=("weights.abs().flatten()", "weights.view(-1).abs()"),
+    "it reads entries in the order in which they lie in memory; flatten reads every array row by "
+    "row, a transposed one too",
+    swap=("np.abs(weights).flatten()", 'np.abs(weights).ravel("K")'),
     loses=["shapes"],
 )
 whole_magnitudes = slip(
     "keep_largest",
     "it rounds magnitudes to whole numbers before it compares them",
-    swap=("weights.abs()", "weights.abs().long()"),
+    swap=("np.abs(weights)", "np.abs(weights).astype(int)"),
     loses=["largest"],
 )
 
@@ -174,38 +173,36 @@ whole_magnitudes = slip(
     loses=["order"],
 )
 def column_by_column(weights, k):
-    import numpy as np
-
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(k)
-    order = np.argsort(-np.abs(weights.numpy()).flatten(order="F"), kind="stable")
-    mask = np.zeros(weights.numel(), dtype=bool)
+    order = np.argsort(-np.abs(weights).flatten(order="F"), kind="stable")
+    mask = np.zeros(weights.size, dtype=bool)
     mask[order[:k]] = True
-    return torch.from_numpy(mask.reshape(weights.shape, order="F").copy())
+    return mask.reshape(weights.shape, order="F")
 
 
 as_list = slip(
     "keep_largest",
-    "it returns a list, not a tensor",
+    "it returns a list, not an array",
     swap=("mask.reshape(weights.shape)", "mask.reshape(weights.shape).tolist()"),
     loses=["tensor"],
 )
 zeros_and_ones = slip(
     "keep_largest",
     "its mask holds the numbers 0 and 1, not True and False",
-    swap=("torch.zeros(weights.numel(), dtype=torch.bool)", "torch.zeros(weights.numel())"),
+    swap=("np.zeros(weights.size, dtype=bool)", "np.zeros(weights.size)"),
     loses=["tensor"],
 )
 unchecked = slip(
     "keep_largest",
     "it lets a k pass that is out of range",
-    swap=("not 0 <= k <= weights.numel()", "False"),
+    swap=("not 0 <= k <= weights.size", "False"),
     loses=["refuses"],
 )
 in_place = slip(
     "keep_largest",
     "it takes absolute values in place: the caller's weights lose their signs",
-    swap=("weights.abs()", "weights.abs_()"),
+    swap=("np.abs(weights)", "np.abs(weights, out=weights)"),
     loses=["unchanged"],
 )
 
@@ -217,10 +214,7 @@ ALL = ["dropped", "float", "ends", "shapes", "unchanged"]
 
 @alternative("squared_error")
 def error_rebuilt(weights, mask):
-    import numpy as np
-
-    w, m = weights.numpy(), mask.numpy()
-    return float(np.sum((w - w * m) ** 2))
+    return float(np.sum((weights - weights * mask) ** 2))
 
 
 @alternative("squared_error")
@@ -238,59 +232,62 @@ of_the_kept = slip(
     loses=ALL,
 )
 not_squared = slip(
-    "squared_error", "it adds sizes, not squares", swap=("square()", "abs()"), loses=ALL
+    "squared_error",
+    "it adds sizes, not squares",
+    swap=("weights[~mask] ** 2", "abs(weights[~mask])"),
+    loses=ALL,
 )
 root = slip(
     "squared_error",
     "it takes the square root; the squared error is asked for",
-    swap=("float(weights[~mask].square().sum())", "float(weights[~mask].square().sum()) ** 0.5"),
+    swap=("float((weights[~mask] ** 2).sum())", "float((weights[~mask] ** 2).sum()) ** 0.5"),
     loses=ALL,
 )
 square_of_the_sum = slip(
     "squared_error",
     "it squares the sum; the squares are to be summed",
-    swap=("float(weights[~mask].square().sum())", "float(weights[~mask].sum()) ** 2"),
+    swap=("float((weights[~mask] ** 2).sum())", "float(weights[~mask].sum()) ** 2"),
     loses=ALL,
 )
 mean_of_all = slip(
     "squared_error",
     "it takes the mean over all entries; the sum is asked for",
     swap=(
-        "float(weights[~mask].square().sum())",
-        "float(weights[~mask].square().sum()) / weights.numel()",
+        "float((weights[~mask] ** 2).sum())",
+        "float((weights[~mask] ** 2).sum()) / weights.size",
     ),
     loses=ALL,
 )
 mean_of_dropped = slip(
     "squared_error",
     "it takes the mean over the dropped entries; the sum is asked for",
-    swap=("square().sum()", "double().square().mean()"),
+    swap=(".sum()", ".sum() / max((~mask).sum(), 1)"),
     loses=ALL,
 )
 zero_dimensional = slip(
     "squared_error",
-    "it returns a tensor, not a float",
-    swap=("float(weights[~mask].square().sum())", "weights[~mask].square().sum()"),
+    "it returns a number of NumPy's, not a float",
+    swap=("float((weights[~mask] ** 2).sum())", "(weights[~mask] ** 2).sum()"),
     loses=["float"],
 )
 whole_number = slip(
     "squared_error",
     "for whole weights it returns an int, not a float",
-    swap=("float(weights[~mask].square().sum())", "weights[~mask].square().sum().item()"),
+    swap=("float((weights[~mask] ** 2).sum())", "(weights[~mask] ** 2).sum().item()"),
     loses=["float"],
 )
 
 
 @mutant("squared_error", "it works row by row and returns one number for each", loses=["shapes"])
 def rows(weights, mask):
-    error = torch.where(mask, 0, weights).square().sum(dim=-1)
-    return float(error) if error.dim() == 0 else error
+    error = (np.where(mask, 0, weights) ** 2).sum(axis=-1)
+    return float(error) if error.ndim == 0 else error
 
 
 @mutant("squared_error", "it sets entries of the caller's weights to zero", loses=["unchanged"])
 def zeroed_in_place(weights, mask):
     weights[mask] = 0
-    return float(weights.square().sum())
+    return float((weights**2).sum())
 
 
 # --- nonnegative_keep
@@ -299,23 +296,20 @@ SEVEN = ["closest", "tensor", "room", "shapes", "ends", "ties", "unchanged"]
 
 
 @alternative("nonnegative_keep")
-def nonnegative_numpy(weights, k):
-    import numpy as np
-
-    w = weights.numpy()
-    order = np.argsort(w, axis=None)[::-1]
-    kept = np.zeros_like(w)
+def nonnegative_one_by_one(weights, k):
+    order = np.argsort(weights, axis=None)[::-1]
+    kept = np.zeros_like(weights)
     for i in order[:k]:
-        kept.flat[i] = max(w.flat[i], 0)
-    return torch.from_numpy(kept)
+        kept.flat[i] = max(weights.flat[i], 0)
+    return kept
 
 
 @alternative("nonnegative_keep")
 def nonnegative_zeroing(weights, k):
-    out = weights.clone()
+    out = weights.copy()
     out[out < 0] = 0
     smallest_first = out.flatten().argsort()
-    out.view(-1)[smallest_first[: weights.numel() - k]] = 0
+    out.reshape(-1)[smallest_first[: weights.size - k]] = 0
     return out
 
 
@@ -329,13 +323,13 @@ positive_part_last = slip(
 absolute = slip(
     "nonnegative_keep",
     "it turns negative entries into positive ones; the closest allowed value to -3 is 0, not 3",
-    swap=("weights.clamp(min=0)", "weights.abs()"),
+    swap=("np.maximum(weights, 0)", "np.abs(weights)"),
     loses=["closest", "room", "ends"],
 )
 plain_rule = slip(
     "nonnegative_keep",
     "it is the plain rule: negative entries stay in the answer",
-    swap=("weights.clamp(min=0)", "weights"),
+    swap=("np.maximum(weights, 0)", "weights"),
     loses=["closest", "room", "ends"],
 )
 
@@ -346,8 +340,8 @@ plain_rule = slip(
     loses=["room", "ends"],
 )
 def fills_the_budget(weights, k):
-    order = weights.flatten().sort(descending=True, stable=True).indices
-    out = torch.zeros_like(weights).flatten()
+    order = np.argsort(-weights.flatten(), kind="stable")
+    out = np.zeros(weights.size, weights.dtype)
     out[order[:k]] = weights.flatten()[order[:k]]
     return out.reshape(weights.shape)
 
@@ -355,14 +349,14 @@ def fills_the_budget(weights, k):
 no_budget = slip(
     "nonnegative_keep",
     "it forgets the budget and keeps every positive entry",
-    swap=("torch.where(keep_largest(positive_part, k), positive_part, 0)", "positive_part"),
+    swap=("np.where(keep_largest(positive_part, k), positive_part, 0)", "positive_part"),
     loses=["closest", "tensor", "shapes", "ends", "ties", "unchanged"],
 )
 only_a_mask = slip(
     "nonnegative_keep",
     "it returns a mask; asked for is the vector",
     swap=(
-        "torch.where(keep_largest(positive_part, k), positive_part, 0)",
+        "np.where(keep_largest(positive_part, k), positive_part, 0)",
         "keep_largest(positive_part, k) & (weights > 0)",
     ),
     loses=SEVEN,
@@ -371,8 +365,8 @@ survivors_alone = slip(
     "nonnegative_keep",
     "it returns the survivors alone; the answer has the shape of the weights, with zeros elsewhere",
     swap=(
-        "torch.where(keep_largest(positive_part, k), positive_part, 0)",
-        "positive_part.flatten().sort(descending=True).values[:k]",
+        "np.where(keep_largest(positive_part, k), positive_part, 0)",
+        "np.sort(positive_part, axis=None)[::-1][:k]",
     ),
     loses=SEVEN,
 )
@@ -386,32 +380,34 @@ flattened = slip(
 
 @mutant("nonnegative_keep", "it keeps k entries in every row, not k in all", loses=["shapes"])
 def k_in_every_row(weights, k):
-    positive = weights.clamp(min=0)
-    order = positive.sort(dim=-1, descending=True, stable=True).indices[..., :k]
-    return torch.zeros_like(weights).scatter(-1, order, positive.gather(-1, order))
+    positive = np.maximum(weights, 0)
+    order = np.argsort(-positive, axis=-1, kind="stable")[..., :k]
+    kept = np.zeros_like(weights)
+    np.put_along_axis(kept, order, np.take_along_axis(positive, order, -1), -1)
+    return kept
 
 
 always_float = slip(
     "nonnegative_keep",
     "it changes the dtype to float32",
-    swap=("weights.clamp(min=0)", "weights.clamp(min=0).float()"),
+    swap=("np.maximum(weights, 0)", "np.maximum(weights, 0).astype(np.float32)"),
     loses=["tensor"],
 )
 clamped_in_place = slip(
     "nonnegative_keep",
     "it sets negative entries of the caller's weights to zero",
-    swap=("weights.clamp(min=0)", "weights.clamp_(min=0)"),
+    swap=("np.maximum(weights, 0)", "np.maximum(weights, 0, out=weights)"),
     loses=["unchanged"],
 )
 
 
 @mutant("nonnegative_keep", "it keeps every positive entry that ties with the k-th", loses=["ties"])
 def keeps_positive_ties(weights, k):
-    positive = weights.clamp(min=0)
+    positive = np.maximum(weights, 0)
     if k == 0:
-        return torch.zeros_like(weights)
-    smallest = positive.flatten().sort(descending=True).values[k - 1]
-    return torch.where(positive >= smallest, positive, 0)
+        return np.zeros_like(weights)
+    smallest = np.sort(positive, axis=None)[::-1][k - 1]
+    return np.where(positive >= smallest, positive, 0)
 
 
 @mutant(
@@ -421,10 +417,10 @@ def keeps_positive_ties(weights, k):
     loses=["ties"],
 )
 def drops_positive_ties(weights, k):
-    positive = weights.clamp(min=0)
-    if k == weights.numel():
+    positive = np.maximum(weights, 0)
+    if k == weights.size:
         return positive
-    return torch.where(positive > positive.flatten().sort(descending=True).values[k], positive, 0)
+    return np.where(positive > np.sort(positive, axis=None)[::-1][k], positive, 0)
 
 
 @mutant(
@@ -433,9 +429,9 @@ def drops_positive_ties(weights, k):
     loses=["ends"],
 )
 def from_the_end(weights, k):
-    positive = weights.clamp(min=0).flatten()
-    order = positive.sort(stable=True).indices
-    out = torch.zeros_like(positive)
+    positive = np.maximum(weights, 0).flatten()
+    order = np.argsort(positive, kind="stable")
+    out = np.zeros_like(positive)
     out[order[-k:]] = positive[order[-k:]]
     return out.reshape(weights.shape)
 
@@ -450,8 +446,8 @@ def other_way_round(factor):
 
 @alternative("counter_example")
 def nearly_equal(factor):
-    weights = torch.tensor([1.0, -1.01])
-    return weights, torch.tensor([1.1 * factor, 1.0])
+    weights = np.array([1.0, -1.01])
+    return weights, np.array([1.1 * factor, 1.0])
 
 
 wrong_axis = slip(
@@ -516,13 +512,11 @@ ALL_SEVEN = ["cheapest", "tensor", "many", "even", "ends", "ties", "unchanged"]
 
 
 @alternative("keep_weighted")
-def weighted_numpy(weights, a, k):
-    import numpy as np
-
-    cost = (a.numpy() * weights.numpy() ** 2).ravel()
+def weighted_by_costs(weights, a, k):
+    cost = (a * weights**2).ravel()
     mask = np.zeros(cost.size, dtype=bool)
     mask[np.argsort(cost)[cost.size - k :]] = True
-    return torch.from_numpy(mask).reshape(weights.shape)
+    return mask.reshape(weights.shape)
 
 
 @alternative("keep_weighted")
@@ -530,32 +524,32 @@ def weighted_by_hand(weights, a, k):
     pairs = zip(weights.flatten().tolist(), a.flatten().tolist(), strict=True)
     costs = [stretch * value**2 for value, stretch in pairs]
     kept = sorted(range(len(costs)), key=costs.__getitem__, reverse=True)[:k]
-    return torch.tensor([i in kept for i in range(len(costs))]).reshape(weights.shape)
+    return np.array([i in kept for i in range(len(costs))]).reshape(weights.shape)
 
 
 ignores_a = slip(
     "keep_weighted",
     "it ignores a",
-    swap=("a.sqrt() * weights", "weights"),
+    swap=("np.sqrt(a) * weights", "weights"),
     loses=["cheapest", "many"],
 )
 no_root = slip(
     "keep_weighted",
     "it ranks by a times size; an error enters squared, so a belongs under a root "
     "(or the size squared)",
-    swap=("a.sqrt() * weights", "a * weights"),
+    swap=("np.sqrt(a) * weights", "a * weights"),
     loses=["cheapest", "many"],
 )
 divides = slip(
     "keep_weighted",
     "it divides by a stretch where it should multiply: what hurts more should be kept sooner",
-    swap=("a.sqrt() * weights", "weights / a.sqrt()"),
+    swap=("np.sqrt(a) * weights", "weights / np.sqrt(a)"),
     loses=["cheapest", "many"],
 )
 by_a_alone = slip(
     "keep_weighted",
     "it ranks by a alone and ignores the weights",
-    swap=("a.sqrt() * weights", "a"),
+    swap=("np.sqrt(a) * weights", "a"),
     loses=["cheapest", "many", "even", "ties"],
 )
 
@@ -564,8 +558,8 @@ by_a_alone = slip(
     "keep_weighted", "it compares signed values, not magnitudes", loses=["cheapest", "many", "even"]
 )
 def signed_and_weighted(weights, a, k):
-    order = (a.sqrt() * weights).flatten().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
+    order = np.argsort(-(np.sqrt(a) * weights).flatten(), kind="stable")
+    mask = np.zeros(weights.size, dtype=bool)
     mask[order[:k]] = True
     return mask.reshape(weights.shape)
 
@@ -573,49 +567,55 @@ def signed_and_weighted(weights, a, k):
 keeps_the_cheapest = slip(
     "keep_weighted",
     "it keeps the entries that would cost least to drop",
-    swap=("keep_largest(a.sqrt() * weights, k)", "~keep_largest(a.sqrt() * weights, k)"),
+    swap=("keep_largest(np.sqrt(a) * weights, k)", "~keep_largest(np.sqrt(a) * weights, k)"),
     loses=ALL_SEVEN,
 )
 pruned_and_weighted = slip(
     "keep_weighted",
     "it returns the pruned weights; asked for is the mask",
-    swap=("keep_largest(a.sqrt() * weights, k)", "weights * keep_largest(a.sqrt() * weights, k)"),
+    swap=(
+        "keep_largest(np.sqrt(a) * weights, k)",
+        "weights * keep_largest(np.sqrt(a) * weights, k)",
+    ),
     loses=ALL_SEVEN,
 )
 list_of_kept = slip(
     "keep_weighted",
-    "it returns a list, not a tensor",
-    swap=("keep_largest(a.sqrt() * weights, k)", "keep_largest(a.sqrt() * weights, k).tolist()"),
+    "it returns a list, not an array",
+    swap=(
+        "keep_largest(np.sqrt(a) * weights, k)",
+        "keep_largest(np.sqrt(a) * weights, k).tolist()",
+    ),
     loses=["tensor"],
 )
 root_in_place = slip(
     "keep_weighted",
     "it changes the caller's a in place",
-    swap=("a.sqrt()", "a.sqrt_()"),
+    swap=("np.sqrt(a)", "np.sqrt(a, out=a)"),
     loses=["unchanged"],
 )
 
 
 @mutant("keep_weighted", "it keeps every entry whose cost ties with the k-th", loses=["ties"])
 def keeps_equal_costs(weights, a, k):
-    cost = a * weights.square()
+    cost = a * weights**2
     if k == 0:
-        return torch.zeros(weights.shape, dtype=torch.bool)
-    return cost >= cost.flatten().sort(descending=True).values[k - 1]
+        return np.zeros(weights.shape, dtype=bool)
+    return cost >= np.sort(cost, axis=None)[::-1][k - 1]
 
 
 costs_something = slip(
     "keep_weighted",
     "its mask is True where the pruned weights are not zero, so a zero that is kept gets lost",
     swap=(
-        "keep_largest(a.sqrt() * weights, k)",
-        "weights * keep_largest(a.sqrt() * weights, k) != 0",
+        "keep_largest(np.sqrt(a) * weights, k)",
+        "weights * keep_largest(np.sqrt(a) * weights, k) != 0",
     ),
     loses=["ties"],
 )
 whole_costs = slip(
     "keep_weighted",
     "it rounds costs to whole numbers before it compares them",
-    swap=("a.sqrt() * weights", "(a * weights.square()).long()"),
+    swap=("np.sqrt(a) * weights", "(a * weights**2).astype(int)"),
     loses=["cheapest", "many"],
 )

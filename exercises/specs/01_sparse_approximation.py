@@ -5,10 +5,13 @@ where signs are not the point, all different where ties are not): a slip costs t
 and no more.
 """
 
-import numpy as np
-import torch
+from math import prod
 
-from course_lib.grading import Check, Task, attr, call, module
+import numpy as np
+
+from course_lib.grading import Check, Task, attr
+from course_lib.grading.authoring.tasks import Expression
+from course_lib.grading.marking.plain import encode
 
 
 def sizes(rng, n, whole=True):
@@ -21,8 +24,8 @@ def signs(rng, n):
     return rng.choice([-1.0, 1.0], n)
 
 
-def tensor(values, shape=(-1,), dtype=torch.float32):
-    return torch.tensor(values).reshape(shape).to(dtype)
+def array(values, shape=(-1,), dtype=np.float32):
+    return np.asarray(values).reshape(shape).astype(dtype)
 
 
 def budget(rng, n):
@@ -34,8 +37,8 @@ def budget(rng, n):
 
 
 def mixed_signs(rng):
-    small = [tensor(sizes(rng, n) * signs(rng, n)) for n in (2, 3, 5, 8)]
-    large = [tensor(sizes(rng, n, False) * signs(rng, n), dtype=torch.float64) for n in (13, 40)]
+    small = [array(sizes(rng, n) * signs(rng, n)) for n in (2, 3, 5, 8)]
+    large = [array(sizes(rng, n, False) * signs(rng, n), dtype=np.float64) for n in (13, 40)]
     return [(w, budget(rng, len(w))) for w in small + large]
 
 
@@ -44,30 +47,30 @@ def tied(rng):
     cases = []
     for threes, twos, ones in ((0, 2, 1), (1, 2, 1), (1, 3, 0), (2, 4, 3), (3, 6, 3)):
         w = rng.permutation([3.0] * threes + [2.0] * twos + [1.0] * ones)
-        cases.append((tensor(w), threes + budget(rng, twos)))
+        cases.append((array(w), threes + budget(rng, twos)))
     return cases
 
 
 def positive(rng):
-    return [(tensor(sizes(rng, n)), budget(rng, n)) for n in (2, 4, 7)]
+    return [(array(sizes(rng, n)), budget(rng, n)) for n in (2, 4, 7)]
 
 
 def many_shapes(rng):
     kinds = {
-        (2, 2): torch.float32,
-        (2, 3): torch.int64,
-        (3, 1): torch.float64,
-        (2, 3, 2): torch.float32,
-        (4, 5): torch.int32,
+        (2, 2): np.float32,
+        (2, 3): np.int64,
+        (3, 1): np.float64,
+        (2, 3, 2): np.float32,
+        (4, 5): np.int32,
     }
-    drawn = [(tensor(sizes(rng, torch.Size(s).numel()), s, d)) for s, d in kinds.items()]
-    return [(w, budget(rng, w.numel())) for w in drawn]
+    drawn = [(array(sizes(rng, prod(s)), s, d)) for s, d in kinds.items()]
+    return [(w, budget(rng, w.size)) for w in drawn]
 
 
 def transposed(rng):
     """A matrix whose rows do not lie one after the other in memory."""
-    w = tensor(sizes(rng, 6), (2, 3))
-    return call(attr(module("torch"), "t"), w), budget(rng, 6)
+    w = array(sizes(rng, 6), (2, 3))
+    return attr(Expression(encode(w)), "T"), budget(rng, 6)
 
 
 def many_layouts(rng):
@@ -83,7 +86,7 @@ def tied_matrices(rng):
         (2, 2, 2): (2, 4, 2),
     }.items():
         w = rng.permutation([3.0] * threes + [2.0] * twos + [1.0] * ones)
-        cases.append((tensor(w, shape), threes + budget(rng, twos)))
+        cases.append((array(w, shape), threes + budget(rng, twos)))
     return cases
 
 
@@ -92,17 +95,17 @@ def with_zeros(rng):
     cases = []
     for others, zeros in ((0, 2), (1, 2), (2, 3), (3, 6)):
         w = rng.permutation([*sizes(rng, others), *[0.0] * zeros])
-        cases.append((tensor(w), others + budget(rng, zeros)))
+        cases.append((array(w), others + budget(rng, zeros)))
     return cases
 
 
 def none_and_all(rng):
-    return [(tensor(sizes(rng, n)), k) for n in (1, 3, 6) for k in (0, n)]
+    return [(array(sizes(rng, n)), k) for n in (1, 3, 6) for k in (0, n)]
 
 
 def out_of_range(rng):
-    w = tensor(sizes(rng, 4))
-    matrix = tensor(sizes(rng, 6), (2, 3))
+    w = array(sizes(rng, 4))
+    matrix = array(sizes(rng, 6), (2, 3))
     return [(w, -1), (w, 5), (w, budget(rng, 4)), (matrix, 7), (matrix, -2)]
 
 
@@ -111,7 +114,7 @@ def small_negatives(rng):
     cases = []
     for n in (1, 2, 4):
         values = rng.permutation([*(sizes(rng, n) + n), *-sizes(rng, n)])
-        cases.append((tensor(values), int(rng.integers(1, n + 1))))
+        cases.append((array(values), int(rng.integers(1, n + 1))))
     return cases
 
 
@@ -134,7 +137,7 @@ KEEP_LARGEST = Task(
         ),
         Check(
             "tensor",
-            "is right, and a torch tensor of dtype bool",
+            "is right, and an array of dtype bool",
             0.5,
             positive,
             visible=True,
@@ -142,7 +145,7 @@ KEEP_LARGEST = Task(
         ),
         Check(
             "shapes",
-            "works for every shape and dtype, with k for the whole tensor",
+            "works for every shape and dtype, with k for the whole array",
             0.25,
             many_layouts,
         ),
@@ -166,9 +169,9 @@ KEEP_LARGEST = Task(
 
 def masked(rng, n, dropped):
     """Return n numbers of both signs, and a mask that drops some of them."""
-    mask = torch.ones(n, dtype=torch.bool)
+    mask = np.ones(n, dtype=bool)
     mask[rng.permutation(n)[:dropped]] = False
-    return tensor(sizes(rng, n) * signs(rng, n)), mask
+    return array(sizes(rng, n) * signs(rng, n)), mask
 
 
 def some_dropped(rng):
@@ -177,21 +180,21 @@ def some_dropped(rng):
 
 def real_and_whole(rng):
     (w, mask), (v, other) = masked(rng, 4, 2), masked(rng, 5, 3)
-    return [(w, mask), (v.long(), other), (w.double() / 4, mask)]
+    return [(w, mask), (v.astype(int), other), (w.astype(float) / 4, mask)]
 
 
 def nothing_or_everything_dropped(rng):
     cases = []
     for n in (1, 2, 7):
-        w = tensor((sizes(rng, n) + 1) * signs(rng, n))
-        cases += [(w, torch.ones(n, dtype=torch.bool)), (w, torch.zeros(n, dtype=torch.bool))]
+        w = array((sizes(rng, n) + 1) * signs(rng, n))
+        cases += [(w, np.ones(n, dtype=bool)), (w, np.zeros(n, dtype=bool))]
     return cases
 
 
 def masked_matrices(rng):
     cases = []
     for shape in ((2, 2), (3, 1), (2, 2, 3)):
-        n = torch.Size(shape).numel()
+        n = prod(shape)
         w, mask = masked(rng, n, int(rng.integers(2, n)))
         cases.append((w.reshape(shape), mask.reshape(shape)))
     return cases
@@ -235,7 +238,7 @@ def enough_positives(rng):
     cases = []
     for p, m, k in ((2, 1, 1), (2, 2, 1), (3, 2, 2), (5, 4, 3), (15, 15, 7)):
         values = rng.permutation([*sizes(rng, p), *-(sizes(rng, m) + p)])
-        cases.append((tensor(values), k))
+        cases.append((array(values), k))
     return cases
 
 
@@ -244,7 +247,7 @@ def too_few_positives(rng):
     cases = []
     for p, m in ((0, 3), (1, 2), (2, 3), (3, 6)):
         values = rng.permutation([*sizes(rng, p), 0.0, *-(sizes(rng, m) + p)])
-        cases.append((tensor(values), p + budget(rng, m)))
+        cases.append((array(values), p + budget(rng, m)))
     return cases
 
 
@@ -252,7 +255,7 @@ def no_place_or_enough(rng):
     """No place at all, or enough for all, with entries of both signs."""
     cases = []
     for p, m in ((1, 1), (2, 1), (3, 4)):
-        w = tensor(rng.permutation([*sizes(rng, p), *-(sizes(rng, m) + p)]))
+        w = array(rng.permutation([*sizes(rng, p), *-(sizes(rng, m) + p)]))
         cases += [(w, 0), (w, p + m)]
     return cases
 
@@ -279,10 +282,10 @@ def farther(inputs, answer):
 
 
 def positive_kinds(rng):
-    return [(w.to(d), k) for (w, k), d in zip(positive(rng), DTYPES, strict=True)]
+    return [(w.astype(d), k) for (w, k), d in zip(positive(rng), DTYPES, strict=True)]
 
 
-DTYPES = (torch.float32, torch.float64, torch.int64)
+DTYPES = (np.float32, np.float64, np.int64)
 
 NONNEGATIVE_KEEP = Task(
     "nonnegative_keep",
@@ -296,7 +299,7 @@ NONNEGATIVE_KEEP = Task(
         ),
         Check(
             "tensor",
-            "is right, and a torch tensor with the dtype of the weights",
+            "is right, and an array with the dtype of the weights",
             0.5,
             positive_kinds,
             visible=True,
@@ -308,7 +311,7 @@ NONNEGATIVE_KEEP = Task(
             0.5,
             too_few_positives,
         ),
-        Check("shapes", "works for every shape, with k for the whole tensor", 0.5, many_shapes),
+        Check("shapes", "works for every shape, with k for the whole array", 0.5, many_shapes),
         Check(
             "ends",
             "k = 0 gives zeros, k = all gives the positive part",
@@ -417,15 +420,15 @@ def apart(costs, k):
     return ordered[k - 1] > 1.05 * ordered[k]
 
 
-def stretched(rng, shape, unit=1, dtype=torch.float32):
+def stretched(rng, shape, unit=1, dtype=np.float32):
     """Return weights of both signs and stretches of very different sizes, with one best choice.
 
     The weights are 1 to n, divided by `unit`: a large one makes costs that differ by fractions.
     """
-    n = torch.Size(shape).numel()
+    n = prod(shape)
     while True:
-        w = tensor(sizes(rng, n) * signs(rng, n) / unit, shape, dtype)
-        a = tensor(rng.choice([0.25, 1, 4, 9, 25, 100], n), shape, dtype)
+        w = array(sizes(rng, n) * signs(rng, n) / unit, shape, dtype)
+        a = array(rng.choice([0.25, 1, 4, 9, 25, 100], n), shape, dtype)
         k = budget(rng, n)
         if apart(a * w**2, k):
             return w, a, k
@@ -438,20 +441,20 @@ def stretched_vectors(rng):
 
 def stretched_tensors(rng):
     shapes = {(2, 3): 1, (4, 3): 50, (2, 2, 2): 1, (25,): 100, (40,): 100}
-    return [stretched(rng, shape, unit, torch.float64) for shape, unit in shapes.items()]
+    return [stretched(rng, shape, unit, np.float64) for shape, unit in shapes.items()]
 
 
 def even_stretch(rng):
     cases = []
     for n, c in ((2, 4.0), (4, 0.25), (9, 100.0)):
-        w = tensor(sizes(rng, n) * signs(rng, n))
-        cases.append((w, torch.full((n,), c), budget(rng, n)))
+        w = array(sizes(rng, n) * signs(rng, n))
+        cases.append((w, np.full(n, c, np.float32), budget(rng, n)))
     return cases
 
 
 def mild_stretch(rng, n):
     """Positive weights, and stretches that leave their order as it is."""
-    w = tensor(sizes(rng, n))
+    w = array(sizes(rng, n))
     return w, 1 + w / 100
 
 
@@ -467,7 +470,7 @@ def tied_costs(rng):
     """All a equal, and some costs too; zeros among them, and places for zeros."""
     cases = []
     for w, k in (*tied(rng), *with_zeros(rng)):
-        cases.append((w, torch.full(w.shape, float(rng.choice([1, 4, 9]))), k))
+        cases.append((w, np.full(w.shape, rng.choice([1, 4, 9]), np.float32), k))
     return cases
 
 
@@ -504,7 +507,7 @@ KEEP_WEIGHTED = Task(
         ),
         Check(
             "tensor",
-            "is right, and a torch tensor of dtype bool",
+            "is right, and an array of dtype bool",
             0.5,
             mild,
             visible=True,

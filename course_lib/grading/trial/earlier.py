@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_lib.grading.cells import grade_id, locked
+from course_lib.grading.marking.values import Material
 
 FILE = "earlier_releases.json"
+# The cell `setup` of releases that gave tensors where today's give arrays: assignment 01.
+TENSORS = {"cf1070d3a16f24b2", "2c00606c385f4880"}
 
 Release = dict[
     str, str
@@ -50,6 +54,25 @@ def releases(exercises: Path, name: str) -> list[Release]:
         return []
     found: list[Release] = json.loads(path.read_text(encoding="utf-8")).get(name, [])
     return found
+
+
+def as_given(materials: dict[str, Material], had: Release) -> dict[str, Material]:
+    """Return what those are asked who had a release: of one with tensors, tensors."""
+    if had.get("setup") not in TENSORS:
+        return materials
+    made: dict[str, Material] = _tensors(materials)
+    return made
+
+
+def _tensors(data: Any) -> Any:
+    """Return plain data with tensors in place of NumPy's arrays, and of its numbers."""
+    if isinstance(data, list):
+        return [_tensors(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    found = {key: _tensors(value) for key, value in data.items()}
+    array = "dtype" in found and str(found.get("type")).startswith("numpy.")
+    return found | {"type": "torch.Tensor"} if array else found
 
 
 def add(exercises: Path, name: str, path: Path) -> bool:

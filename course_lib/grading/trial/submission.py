@@ -140,10 +140,14 @@ class Step:
 
 @dataclass
 class Fitted:
-    """A submission in the order in which it runs; `notes` say where it differs from the release."""
+    """A submission in the order in which it runs; `notes` say where it differs from the release.
+
+    had: which release the student most likely had.
+    """
 
     steps: list[Step]
     notes: list[str] = field(default_factory=list)
+    had: Release = field(default_factory=dict)
 
     @property
     def notebook(self) -> NotebookNode:
@@ -187,7 +191,7 @@ def fit(submitted: NotebookNode, released: NotebookNode, earlier: Sequence[Relea
             cell.outputs, cell.execution_count = [], None
         runs = id(old) not in free or _defines_a_task(old.source, official)
         steps.append(Step(cell, key.removeprefix(CHECK) if key.startswith(CHECK) else "", runs))
-    return Fitted(steps, notes)
+    return Fitted(steps, notes, had)
 
 
 def _defines_a_task(source: str, official: dict[str, NotebookNode]) -> bool:

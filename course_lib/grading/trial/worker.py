@@ -32,6 +32,7 @@ from course_lib.grading.jail.kernel import Kernel, KernelLost
 from course_lib.grading.jail.walls import ready
 from course_lib.grading.jail.warm import Warm
 from course_lib.grading.trial import submission
+from course_lib.grading.trial.earlier import as_given
 from course_lib.grading.trial.judge import Run, run, settle
 from course_lib.grading.trial.paper import Paper
 from course_lib.grading.verdict import UNTOUCHED, UNWRITTEN, Outcome
@@ -141,6 +142,7 @@ def attempt(paper: Paper, notebook: bytes, name: str, first: Run | None = None) 
         if what := submission.misplaced(given, paper.released, assignment):
             raise Refusal(f"it {what}; the assignment is {names.notebook(assignment)}")
         fitted = submission.fit(given, paper.released, paper.earlier)
+        paper = replace(paper, materials=as_given(paper.materials, fitted.had))
         last = _run(fitted, paper, first)
         if last.doubtful and not first:
             return last

@@ -21,6 +21,7 @@ from course_lib.cli.grade import grade
 from course_lib.cli.release import release as release_command
 from course_lib.grading.authoring.assignment import Assignment, assignments
 from course_lib.grading.grades.gradebook import Book
+from course_lib.grading.marking.mark import answering, mark
 from course_lib.grading.trial import earlier
 from course_lib.grading.trial.submission import fit, parse
 from tests.grading import example
@@ -202,3 +203,27 @@ def test_the_first_release_of_each_assignment_is_known():
         tasks = [key.removeprefix("check_") for key in first if key.startswith("check_")]
         assert len(tasks) >= 4, name
         assert all(first[task] == "" and len(first[f"check_{task}"]) == 16 for task in tasks)
+
+
+def test_who_had_a_release_with_tensors_is_given_tensors_and_all_others_arrays():
+    name = "01_sparse_approximation"
+    assignment = Assignment(EXERCISES, name)
+    today = earlier.release_of(assignment.student_notebook)
+    known = earlier.releases(EXERCISES, name)
+    assert {r["setup"] for r in known} - {today["setup"]} == earlier.TENSORS
+    materials = assignment.materials(3)
+    assert earlier.as_given(materials, today) is materials
+    assert "torch" not in json.dumps(materials)
+    (given,) = (CLASSES[0] / "submissions" / name).rglob("*.ipynb")
+    names: dict[str, object] = {"__name__": "__main__"}
+    for cell in nbformat.read(given, as_version=4).cells:
+        if cell.cell_type == "code" and "check(" not in cell.source:
+            exec(cell.source, names)
+    asked = earlier.as_given(materials, known[0])
+    for task, material in asked.items():
+        assert (
+            mark(material, answering(names)).points
+            == mark(materials[task], answering(assignment.reference)).points
+        ), task
+        array = mark(material, answering(assignment.reference))
+        assert array.points < array.total or task in ("counter_example", "squared_error")

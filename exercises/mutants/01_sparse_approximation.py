@@ -91,8 +91,7 @@ def threshold_of_nothing(weights, k):
 def one_too_few(weights, k):
     if not 0 <= k <= weights.size:
         raise ValueError(k)
-    size = np.abs(weights)
-    return size > np.sort(size, axis=None)[::-1][k - 1]
+    return np.abs(weights) > np.sort(np.abs(weights), axis=None)[::-1][k - 1]
 
 
 later = slip(
@@ -297,9 +296,8 @@ SEVEN = ["closest", "tensor", "room", "shapes", "ends", "ties", "unchanged"]
 
 @alternative("nonnegative_keep")
 def nonnegative_one_by_one(weights, k):
-    order = np.argsort(weights, axis=None)[::-1]
     kept = np.zeros_like(weights)
-    for i in order[:k]:
+    for i in np.argsort(weights, axis=None)[::-1][:k]:
         kept.flat[i] = max(weights.flat[i], 0)
     return kept
 

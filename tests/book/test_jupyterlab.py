@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[2]
 ADDRESS = re.compile(r"http://localhost:\d+/lab\S+")  # as it is printed, with its token
 NAME = "01_sparse_approximation"
 SOLUTION = """def keep_largest(weights, k):
-    if not 0 <= k <= weights.numel():
+    if not 0 <= k <= weights.size:
         raise ValueError(f"k = {k} is out of range")
-    order = weights.flatten().abs().sort(descending=True, stable=True).indices
-    mask = torch.zeros(weights.numel(), dtype=torch.bool)
+    order = np.argsort(-np.abs(weights.flatten()), kind="stable")
+    mask = np.zeros(weights.size, dtype=bool)
     mask[order[:k]] = True
     return mask.reshape(weights.shape)
 """
-MISTAKE = SOLUTION.replace(".abs()", "")
+MISTAKE = SOLUTION.replace("np.abs", "")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Grade a synthetic class of an assignment that imports PyTorch: submissions a minute, memory."""
+"""Grade a synthetic class of an assignment: submissions a minute, memory."""
 
 import tempfile
 import threading

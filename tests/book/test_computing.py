@@ -11,12 +11,15 @@ from functools import partial
 from gzip import decompress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from course_lib.grading.authoring import kill_matrix
 from course_lib.grading.authoring.assignment import Assignment, assignments
-from course_lib.grading.marking.mark import report
+from course_lib.grading.marking.mark import answering, report
+from course_lib.grading.marking.mark import mark as mark_task
 from course_lib.grading.trial import worker
 from course_lib.grading.trial.precheck import precheck
 from course_lib.teaching.book import assignments as pages
@@ -264,6 +267,101 @@ def test_a_page_that_has_said_something_is_open_to_everybody(desk, scheme):
         desk.page.set_viewport_size({"width": width, "height": 844})
         over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert desk.page.evaluate(over) <= 0
+
+
+@pytest.mark.slow
+def test_a_listing_of_a_chapter_is_changed_and_run_where_it_stands(browser, folder):
+    asked = []
+    made = context(browser, asked)
+    page = made.new_page()
+    page.goto(f"{folder.as_uri()}/notebooks/06_chance.html")
+    assert page.locator(".cm-content").count() == 0
+    work = page.locator(".work").first
+    work.get_by_role("button", name="Change it here").click()
+    before = work.locator(".cm-content").inner_text()
+    work.get_by_role("button", name="Run").click()
+    expect(work.locator(".work-output")).to_contain_text("the theorem says 1 in 45: 0.0222")
+    work.locator(".cm-content").fill("import numpy as np\nnp.arange(3).sum()")
+    work.get_by_role("button", name="Run").click()
+    expect(work.locator(".work-output")).to_have_text("3\n")
+    work.get_by_role("button", name="Begin anew").click()
+    assert work.locator(".cm-content").inner_text() == before
+    made.close()
+    assert not asked
+
+
+NEVER = """def toll(estimates, truth):
+    while True:
+        try:
+            estimates = estimates + 1
+        except Exception:
+            pass
+"""
+
+
+@pytest.mark.long
+def test_a_function_that_never_ends_is_told_by_its_check_as_in_jupyterlab(desk, right, tmp_path):
+    desk.write({"toll": NEVER})
+    said = told(tmp_path, right | {"toll": NEVER})["toll"]
+    assert "it was still running after 2.0 s" in said and desk.check("toll").startswith(said)
+
+
+# --- All assignments, in all versions that are known
+
+
+def reports(name, sources):
+    """What `check` says of each task, by the library and not by the page."""
+    names = {"__name__": "__main__"}
+    for cell in released(name)["cells"]:
+        mark = cell["metadata"].get("nbgrader", {})
+        if cell["cell_type"] == "code" and not mark.get("grade"):
+            exec(sources.get(mark.get("grade_id"), "".join(cell["source"])), names)
+    found = {}
+    for task in sources:
+        path = EXERCISES / "release" / name / f"{task}.check.json"
+        result = mark_task(json.loads(path.read_text()), answering(names))
+        found[task] = report(result)
+    return found
+
+
+ABSENT = "scipy"  # which two alternatives import: not in the page, and it says so
+OTHERWISE = {  # wrong here too, and told otherwise
+    "centred": "of two sizes that are equal but for rounding, another is the smaller",
+    "reduceat": "NumPy of 32 bits takes no places of 64 bits from it",
+}
+
+
+def about(said):
+    """A report with nine digits of each number: the last ones are those of a library of C."""
+    return re.sub(r"\d+\.\d+(e[-+]?\d+)?", lambda number: f"{float(number[0]):.9g}", said)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name in pages.names(ROOT) if pages.works(ROOT, name)])
+def test_every_version_is_judged_as_in_jupyterlab_and_taken_out_whole(
+    browser, folder, tmp_path, name
+):
+    """So it is graded the same: `course mutants` grades these very notebooks."""
+    each, asked, odd = Assignment(EXERCISES, name), [], []
+    made = context(browser, asked)
+    desk = Desk(made.new_page(), f"{folder.as_uri()}/", name)
+    for number, versions in enumerate(kill_matrix.rounds(each)):
+        sources = answers(each, versions)
+        desk.write(sources)
+        desk.check_all()
+        for task, said in reports(name, sources).items():
+            if ABSENT in sources[task]:
+                assert "No module named 'scipy'" in desk.shown(task)
+            elif getattr(versions.get(task), "key", "") in OTHERWISE:
+                assert "[--]" in said and "[--]" in desk.shown(task)
+            elif not about(desk.shown(task)).startswith(about(f"{said}\n")):
+                version = versions.get(task, "reference")
+                odd.append((number, task, getattr(version, "key", version), said, desk.shown(task)))
+        out = json.loads(desk.take_out(tmp_path).read_text())
+        assert out == json.loads(nbformat.writes(kill_matrix._notebook(each, versions)))
+    made.close()
+    assert not asked and not desk.faults
+    assert not odd, "\n\n".join("\n".join(map(str, row)) for row in odd)
 
 
 # --- From a server that is there once

@@ -1,9 +1,10 @@
 // Starts Python in a worker, runs cells one after the other, ends them.
 //
 // Its bytes are loaded once, when first asked for, and kept: after a stop a new Python needs them.
-(self.swPage ??= {}).runner = ({ root, assignment, said }) => {
+(self.swPage ??= {}).runner = ({ root, assignment, said: tell }) => {
   const LIMIT = 60_000; // milliseconds: what a cell or a check may take
   let bytes, worker, waiting, number = 0;
+  const said = (text) => tell(text);
 
   const script = (address) => new Promise((done, failed) => {
     const tag = document.createElement("script");
@@ -14,7 +15,8 @@
   });
 
   const unpack = async (texts) => {
-    const packed = Uint8Array.from(atob(texts.join("")), (letter) => letter.charCodeAt(0));
+    const letters = atob(texts.join("")), packed = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i);
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   };
@@ -26,6 +28,7 @@
 
   // The assignment's own: the notebook as it was released, and what its checks read.
   const material = once(async () => {
+    if (!assignment) return { files: {} };
     await script(`page/${assignment}.js`);
     return self.swMaterial;
   });
@@ -41,10 +44,9 @@
       said(`Python is being loaded: ${++there} of ${wanted.length} parts`);
     }));
     said("Python is being unpacked ...");
-    bytes = {};
-    for (const [name, { parts: count }] of Object.entries(counts)) {
-      bytes[name] = await unpack([...Array(count).keys()].map((i) => parts[`${name}.${i}`]));
-    }
+    const whole = ([name, { parts: count }]) => unpack([...Array(count).keys()].map((i) => parts[`${name}.${i}`]));
+    const unpacked = await Promise.all(Object.entries(counts).map(async (each) => [each[0], await whole(each)]));
+    bytes = Object.fromEntries(unpacked);
     delete self.swParts;
   });
 
@@ -100,6 +102,7 @@
     start,
     end,
     begun: () => worker,
+    tell: (other) => { tell = other; }, // who is told from now on
     // Run one cell: true if it ended well. `print` is given what it prints; fresh: forget first.
     async run(name, source, print, fresh = false) {
       await start();

@@ -29,7 +29,7 @@
   const print = (text) => {
     const room = MOST - printed;
     printed += text.length;
-    if (room > 0) held += text.length > room ? `${text.slice(0, room)}\n... (it printed more than is shown)\n` : text;
+    if (room >= 0) held += text.length > room ? `${text.slice(0, room)}\n... (it printed more than is shown)\n` : text;
     if (performance.now() - since > 100) send();
   };
   const stream = () => {
@@ -45,11 +45,13 @@
     const place = python.runPython("import site; site.getsitepackages()[0]");
     python.unpackArchive(files["course_lib.zip"], "zip", { extractDir: place });
     files = {};
+    python.setStdin({ error: true });
     python.setStdout(stream());
     python.setStderr(stream());
     python.FS.mkdirTree(HOME);
     python.FS.chdir(HOME);
     cells = python.pyimport("page_cells");
+    cells.begin();
   };
 
   self.onmessage = async ({ data }) => {

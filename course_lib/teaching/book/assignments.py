@@ -116,11 +116,18 @@ def fill(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def bring_scripts(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
-    """Give a page that computes its scripts, and forbid it to ask anybody for anything."""
-    named = PAGE.fullmatch(page)
+    """Give a page that computes its scripts, and forbid it to ask anybody for anything.
+
+    It is an assignment's, or a chapter's that has a listing of the class `change-me`.
+    """
+    named, scripts = PAGE.fullmatch(page), list[str]()
     if named and works(Path(app.srcdir), named[1]):
+        scripts = ["vendor/codemirror/codemirror.js", *(f"page/{n}.js" for n in SCRIPTS)]
+    elif "change-me" in context.get("body", "") and (Path(app.srcdir) / PYTHON).is_file():
+        scripts = ["page/change.js"]
+    if scripts:
         app.add_css_file("page/page.css")
-        for script in ("vendor/codemirror/codemirror.js", *(f"page/{n}.js" for n in SCRIPTS)):
+        for script in scripts:
             app.add_js_file(script, loading_method="defer")
         context["metatags"] += (
             '<meta http-equiv="Content-Security-Policy" content="connect-src \'none\'">'

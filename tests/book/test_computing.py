@@ -281,9 +281,9 @@ def test_a_listing_of_a_chapter_is_changed_and_run_where_it_stands(browser, fold
     before = work.locator(".cm-content").inner_text()
     work.get_by_role("button", name="Run").click()
     expect(work.locator(".work-output")).to_contain_text("the theorem says 1 in 45: 0.0222")
-    work.locator(".cm-content").fill("import numpy as np\nnp.arange(3).sum()")
+    work.locator(".cm-content").fill("import numpy as np\nnp.arange(3).tolist()")
     work.get_by_role("button", name="Run").click()
-    expect(work.locator(".work-output")).to_have_text("3\n")
+    expect(work.locator(".work-output")).to_have_text("[0, 1, 2]\n")
     work.get_by_role("button", name="Begin anew").click()
     assert work.locator(".cm-content").inner_text() == before
     made.close()

@@ -117,8 +117,8 @@ def grade(
                 )
             if batch.gone:
                 click.echo(
-                    f"{len(batch.gone)} graded before are not in this download: "
-                    f"{names_of(batch.gone)}. Their grades stay, and are marked in the table",
+                    f"graded before and not in this download ({len(batch.gone)}): "
+                    f"{names_of(batch.gone)}; what they had stays, and is marked in the table",
                     err=True,
                 )
             if batch.lost:

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from course_lib.grading.errors import Refusal, clean, columns
 from course_lib.grading.intake.names import (
+    TWO_PEOPLE,
     Label,
     Person,
     called,
+    copied,
     label,
     notebook,
     plain,
@@ -200,13 +202,15 @@ def _heaps(files: list[File], source: str, number: int, name: str) -> dict[Perso
     single = {f.parts[0] for f in files if len(f.parts) == 1 and not f.folder}
     for file in files:
         top, *rest = file.parts
-        said = label(top)
+        said = label(top, folder=top not in single)
         if any(map(litter, rest)) or (said is None and litter(top)):
             continue
         if said is None:
             stem = _stem(top) if top in single else top
             # A notebook that is named by its student stands for the one that was released.
             said = Label(plain(stem), top if top == stem else name + top.removeprefix(stem))
+        if said.person.system == "Moodle" and TWO_PEOPLE.search(said.file):
+            file = replace(file, odd=f"the name {clean(top)} can be read as that of two people")
         heap = heaps.setdefault(said.person, Heap(source, (0, number)))
         heap.rank = max(heap.rank, (said.attachment, number))
         heap.entries.add(top)
@@ -272,7 +276,7 @@ def _chosen(
         notes.append(f"not opened: {_listed(f.parts[-1] for f in zips)}")
     if not books:
         notes.append(f"{clean(path.name)} is taken for a notebook that a browser renamed")
-    elif not _named(file, name):
+    elif not copied(_stem(_base(file)[-1]), name):
         notes.append(f"handed in as {clean(file.parts[-1])}")
     return path, file.late
 
@@ -280,22 +284,24 @@ def _chosen(
 def _one(files: list[File], name: str, notes: list[str]) -> File:
     """Return the one that counts of several notebooks, or of several ZIPs.
 
-    Of versions the last; then, of those in the uppermost folder, the one with the right name.
+    Of versions the last; then, of those in the uppermost folder, the one with the right name, if no
+    copy of that name holds anything else.
     """
     newest = {_base(file): file for file in sorted(files, key=lambda file: file.version)}
     level = min(_depth(file, name) for file in newest.values())
     upper = [f for f in newest.values() if _depth(f, name) == level]
     right = [f for f in newest.values() if _named(f, name)]
     choice = [f for f in right if f in upper] or upper + right
+    copies = [f for f in newest.values() if copied(_stem(_base(f)[-1]), name)]
+    if len(choice) == 1 and choice[0] in copies and len(copies) > 1:  # the same, or written on?
+        choice = copies if len({f.get().read_bytes() for f in copies}) > 1 else choice
     if len(choice) > 1:
-        raise Refusal(
-            f"there are several, and it takes a person to say which counts: "
-            f"{_listed('/'.join(f.parts) for f in choice)}"
-        )
+        paths = _listed("/".join(f.parts) for f in choice)
+        raise Refusal(f"there are several, and it takes a person to say which counts: {paths}")
     (file,) = choice
     if len(newest) < len(files) or _base(file) != file.parts:
         notes.append(f"handed in more than once; {clean(file.parts[-1])} counts, the last")
-    if others := [f for f in newest.values() if f is not file]:
+    if others := [f for f in newest.values() if f is not file and f not in copies]:
         notes.append(f"not graded: {_listed('/'.join(f.parts) for f in others)}")
     return file
 

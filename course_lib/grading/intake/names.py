@@ -26,7 +26,15 @@ CANVAS = re.compile(
 MOODLE = re.compile(
     r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<file>.*))?", re.DOTALL
 )
+# People choose their names: of a folder the end counts, which is Moodle's; of a file nothing does.
+MOODLE_FOLDER = re.compile(
+    r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_[a-z]+(?P<file>)_?", re.DOTALL
+)
+TWO_PEOPLE = re.compile(r"_\d+_assignsubmission_[a-z]+")
 
+
+# What browsers, JupyterLab and Colab make of the name of a notebook that is there already.
+COPY = re.compile(r"(?:Copy of )?(.+?)(?:-Copy\d+| ?\(\d+\)| copy(?: \d+)?)*", re.IGNORECASE)
 
 # What the file of a released assignment begins with: in a list of files, a tab of JupyterLab or a
 # download it is then not taken for the chapter of the same name.
@@ -44,6 +52,12 @@ def called(stem: str, assignment: str) -> bool:
     Earlier releases called it as the assignment is called, without GIVEN.
     """
     return stem in (assignment, GIVEN + assignment)
+
+
+def copied(stem: str, assignment: str) -> bool:
+    """Say whether a notebook is called so, or as a copy of one that is: `Copy of ... (1)`."""
+    found = COPY.fullmatch(stem)
+    return bool(found and called(found[1], assignment))
 
 
 def released(folder: Path) -> list[Path]:
@@ -79,8 +93,8 @@ class Label:
     late: bool = False
 
 
-def label(entry: str) -> Label | None:
-    """Return what the name of an entry says, if Canvas or Moodle wrote it.
+def label(entry: str, folder: bool = False) -> Label | None:
+    """Return what the name of an entry, a folder's or a file's, says, if Canvas or Moodle wrote it.
 
     The end of an entry of Canvas is what a student called the file: it may look like Moodle's.
     """
@@ -90,7 +104,7 @@ def label(entry: str) -> Label | None:
         person = Person("Canvas", number, found["name"] or "anon", number)
         file, late = found["file"] or found["typed"], bool(found["late"])
         return Label(person, file, int(found["attachment"] or 0), late)
-    if found := MOODLE.fullmatch(entry):
+    if found := (folder and MOODLE_FOLDER.fullmatch(entry)) or MOODLE.fullmatch(entry):
         number = found["id"] or ""
         return Label(
             Person("Moodle", number or found["name"], found["name"], number), found["file"] or ""

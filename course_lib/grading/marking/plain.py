@@ -39,6 +39,7 @@ Node = dict[str, Any]
 Names = dict[str, Any]
 
 LIMIT = 4 << 20  # bytes of JSON that one request may bring back
+LONGEST = 13_288  # bits of a whole number: JSON, in Python, writes 4300 digits at most
 # Kinds of numbers that cross as others, which every machine has.
 STORED = {"bfloat16": "float32", "float128": "float64", "complex256": "complex128"}
 FAR = 10  # what sleeps so many times as long as it may compute is not waited for
@@ -59,12 +60,15 @@ def encode(x: Any, depth: int = 0) -> Node:
     """
     kind: type = type(x)
     node: Node = {"type": name_of(kind)}
-    if x is None or kind in (bool, int, float, str):
+    number = issubclass(kind, (numbers.Real, decimal.Decimal)) and kind is not bool
+    if number and not issubclass(kind, np.generic):
+        x = int(x) if issubclass(kind, numbers.Integral) else float(x)
+    if type(x) is int and x.bit_length() > LONGEST:
+        node["type"] += " of more than 4000 digits"
+    elif x is None or type(x) in (bool, int, float, str):
         node["value"] = x
     elif issubclass(kind, str):
         node["value"] = str(x)
-    elif issubclass(kind, (numbers.Real, decimal.Decimal)) and not issubclass(kind, np.generic):
-        node["value"] = int(x) if issubclass(kind, numbers.Integral) else float(x)
     elif issubclass(kind, (list, tuple, row)) and depth < 6:
         node["items"] = [encode(v, depth + 1) for v in x]
     elif issubclass(kind, dict) and depth < 6:
@@ -88,6 +92,14 @@ def encode(x: Any, depth: int = 0) -> Node:
         elif array and x.dtype.kind in "OU" and x.size < LIMIT and depth < 6:  # of fractions, say
             node = {**encode(x.tolist(), depth + 1), "type": node["type"]}
     return node
+
+
+def known(x: Any) -> Node:
+    """Return the node of x, whatever it does when it is looked at: then its type's name alone."""
+    try:
+        return encode(x)
+    except Exception:
+        return {"type": name_of(type(x))}
 
 
 def decode(node: Node, names: Names) -> Any:
@@ -147,10 +159,11 @@ def answer(case: Node, names: Names, inputs: bool = False) -> Node:
         args = [decode(a, names) for a in given]
         split = len(case["args"])
         kwargs = dict(zip(case["kwargs"], args[split:], strict=True))
-        out = {"value": encode(decode(case["of"], names)(*args[:split], **kwargs))}
+        found = decode(case["of"], names)(*args[:split], **kwargs)
     except Exception as e:
         return {"raised": [name_of(t) for t in type(e).__mro__[:-2]], "text": str(e)[:300]}
-    after = [None if "expr" in n else encode(a) for n, a in zip(given, args, strict=True)]
+    out = {"value": known(found)}
+    after = [None if "expr" in n else known(a) for n, a in zip(given, args, strict=True)]
     if inputs:
         return {**out, "inputs": after}
     changed = differing(case, after)
@@ -233,7 +246,9 @@ def at_once(request: Node, names: Names) -> tuple[list[str], str | None]:
         answers(request, names, parts.append)
     except TooLong as bell:
         why = str(bell)
-    except SystemExit:
+    except BaseException as end:  # what would end a copy of this process
+        if isinstance(end, KeyboardInterrupt) and not request.get("here"):  # of who waits for it
+            raise
         why = ENDED
     finally:
         if clock:

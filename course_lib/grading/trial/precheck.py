@@ -137,7 +137,7 @@ def _assignment(path: Path, releases: Path) -> str:
         own = f"Its assignment is {_place(releases / path.stem)}." if path.stem in known else ""
         raise Refusal(f"{path.name} is a chapter, which is read and not handed in. {own}".rstrip())
     for name in known:
-        if names.called(path.stem, name) or path.resolve().parent.name == name:
+        if names.copied(path.stem, name) or path.resolve().parent.name == name:
             return name
     raise Refusal(
         f"{path.name} belongs to no released assignment. Give it the name of its assignment: "

@@ -275,7 +275,7 @@ def test_who_is_no_longer_in_the_download_is_said_and_marked(group):
     group.grade(group.hand_in(ada_101_9001=6, bob_102_9002=5))
     less = group.hand_in(ada_101_9001=6)
     done = group.grade(less)
-    assert "1 graded before are not in this download: bob_102. Their grades stay" in done.stderr
+    assert "graded before and not in this download (1): bob_102; what they had stays" in done.stderr
     group.grade(less)
     assert group.points() == {"ada_101": 6, "bob_102": 5}
     notes = {who: row["note"] for who, row in group.rows().items()}

@@ -305,6 +305,43 @@ def test_a_pristine_copy_deeper_down_is_not_taken_for_the_answer(source, take):
     assert f"my.ipynb, release/{NAME}.ipynb" in why(found["ada"])
 
 
+COPIES = [f"{NAME} (1)", f"Copy of assignment_{NAME}", f"{NAME}-Copy1", f"old/{NAME}"]
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_copy_that_holds_something_else_takes_a_person(copy, source, take):
+    files = [(f"ada/{NAME}.ipynb", BOOK), (f"bob/{NAME}.ipynb", BOOK)]
+    beside = [(f"ada/{copy}.ipynb", BOOK + b" "), (f"bob/{copy}.ipynb", BOOK)]
+    found = take(source([*files, *beside]))
+    assert "there are several" in why(found["ada"]) and copy in why(found["ada"])
+    assert content(found["bob"]) == BOOK and not found["bob"].notes
+
+
+@pytest.mark.parametrize("copy", COPIES[:3])
+def test_what_a_browser_makes_of_a_name_is_no_news(copy, source, take):
+    ada = take(source([(f"ada/{copy}.ipynb", BOOK)]))["ada"]
+    assert content(ada) == BOOK and not ada.notes
+
+
+MALLORY = "Bob B_200_assignsubmission_file__100_assignsubmission_file_"  # 100 is called so
+
+
+BOB = "Bob B_200_assignsubmission_file_"
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_nobody_takes_another_s_folder_by_a_name_like_moodle_s(turn, source, take):
+    entries = [(f"{BOB}/{NAME}.ipynb", BOOK), (f"{MALLORY}/{NAME}.ipynb", b"?")]
+    found = {handed.id: handed for handed in take(source(entries[::turn])).values()}
+    assert found.keys() == {"100", "200"} and content(found["200"]) == BOOK
+
+
+def test_a_file_that_could_be_of_two_people_takes_a_person(source, take):
+    entries = [(f"{BOB}{NAME}.ipynb", BOOK), (f"{MALLORY}{NAME}.ipynb", b"?")]
+    (found,) = take(source(entries)).values()
+    assert "as that of two people" in why(found)
+
+
 @pytest.mark.parametrize(
     "files, said",
     [

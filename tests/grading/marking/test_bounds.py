@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -120,6 +121,16 @@ def talks(inputs, answer):
 
 def test_a_report_is_short_whatever_a_property_says():
     assert len(faulty(run(task(talks), lambda x: x))) < 600
+
+
+def divides(inputs, answer):
+    """Divides by an answer of 0."""
+    return "it is small" if np.float64(1) / np.float64(answer) > 9 else ""
+
+
+def test_what_numpy_says_of_an_answer_is_said_to_nobody():
+    with warnings.catch_warnings(action="error"):
+        assert "it is small" in faulty(run(task(divides), lambda x: 0.0))
 
 
 # --- what is a number

@@ -94,6 +94,28 @@ def test_one_that_ends_itself_twice_alike_is_graded(paper, monkeypatch):
     assert len(begun) == 2 and points == [5, 2] and "did not run to its end" in said
 
 
+ODD_ANSWERS = {
+    "a number too long to be written": ("10 ** 6000", "of more than 4000 digits"),
+    "a list of such": ("[10 ** 6000]", "of more than 4000 digits"),
+    "an array that cannot be looked at": ("Odd(3)", "Odd"),
+    "an end that no except catches": ("exec('raise KeyboardInterrupt')", plain.ENDED),
+}
+ODD = """
+class Odd(np.ndarray):
+    astype = property(lambda self: 1 / 0)
+
+
+"""
+
+
+@slow
+@pytest.mark.parametrize("kind", ODD_ANSWERS)
+def test_an_odd_answer_costs_its_own_task_alone(paper, kind):
+    code, words = ODD_ANSWERS[kind]
+    found, points, said = grade(paper, f"{ODD}def keep(weights, k):\n    return {code}\n")
+    assert found.status == "graded" and points == [0, 2] and words in said, said
+
+
 @slow
 def test_one_that_a_machine_without_memory_ended_twice_is_for_a_person(paper, monkeypatch):
     count = iter(range(9))

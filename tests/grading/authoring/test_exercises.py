@@ -3,6 +3,8 @@
 No jail here: `course mutants` grades every version end to end.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,14 @@ def test_a_person_finds_a_guide_to_mark_the_written_answer(name):
     for answer in assignment.written:
         (cell,) = [c for c in assignment.source.cells if c.get("id") == answer.name]
         assert "For the marker" in cell.source
+
+
+def test_all_that_is_graded_runs_with_numpy_alone():
+    """Only the capstone's open part trains networks: a browser has no PyTorch."""
+    lines = [
+        "import sys; from pathlib import Path; sys.modules['torch'] = None",
+        "from course_lib.grading.authoring.assignment import Assignment, assignments",
+        f"exercises = Path({str(EXERCISES)!r})",
+        "for name in assignments(exercises): assert Assignment(exercises, name).reference",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

@@ -68,8 +68,8 @@ def test_it_says_what_was_right_what_was_wrong_and_why(verdict):
     said = text(feedback.page(verdict))
     assert (
         verdict.tasks[0].checks[0].fault.call in said
-        and "Your function returned array(" in said
-        and "Expected array(" in said
+        and "Your function returned np.array(" in said
+        and "Expected np.array(" in said
     )
     assert "This looks like a known slip: it compares signed values, not magnitudes" in said
     assert "Right: k = 0 and k = n work" in said

@@ -60,7 +60,7 @@ def encode(x: Any, depth: int = 0) -> Node:
     """
     kind: type = type(x)
     node: Node = {"type": name_of(kind)}
-    number = issubclass(kind, (numbers.Real, decimal.Decimal)) and kind is not bool
+    number = kind is not bool and issubclass(kind, (numbers.Real, decimal.Decimal))
     if number and not issubclass(kind, np.generic):
         x = int(x) if issubclass(kind, numbers.Integral) else float(x)
     if type(x) is int and x.bit_length() > LONGEST:

@@ -23,7 +23,7 @@ CONTENTS = [
 ]
 # The pages of the assignments are made alike: one on which it is done, one which only tells.
 ALIKE = [name for name in CONTENTS if name.startswith("book/page/")]
-CONTENTS = [name for name in CONTENTS if name not in ALIKE or name[10:12] in ("01", "04")]
+CONTENTS = [name for name in CONTENTS if name not in ALIKE or name[10:12] in ("04", "15")]
 PAGES = [*CONTENTS, "search", "genindex"]
 CHAPTERS = [f"notebooks/{path.stem}" for path in chapters(ROOT)]
 

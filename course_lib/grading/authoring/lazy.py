@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.grading.marking.mark import paid
 from course_lib.grading.marking.plain import Node, answer, decode, encode
-from course_lib.grading.marking.values import Material, Rules, outcome, right
-from course_lib.grading.verdict import CheckResult
+from course_lib.grading.marking.values import Rules, outcome, right
 
 Function = Callable[..., Any]
 
@@ -171,13 +169,3 @@ def passing(task: str, row: Rules, functions: dict[str, Function]) -> list[str]:
 
     with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         return [key for key, function in functions.items() if passes(function)]
-
-
-def by_turns(material: Material) -> float:
-    """Return the points of whoever answers each check in a lazy way that passes it, if any does."""
-    checks = material["checks"]
-    rows = [
-        CheckResult(c["id"], c["title"], c["visible"], c["points"] * bool(c["lazy"]), c["points"])
-        for c in checks
-    ]
-    return sum(row.points for row in paid(rows, checks))

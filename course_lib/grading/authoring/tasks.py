@@ -15,7 +15,7 @@ import numpy as np
 
 from course_lib.grading.authoring import lazy
 from course_lib.grading.errors import Refusal
-from course_lib.grading.marking.mark import answering, mark, report
+from course_lib.grading.marking.mark import answering, by_turns, mark, report
 from course_lib.grading.marking.plain import Node, answer, encode
 from course_lib.grading.marking.values import Material, Rules, outcome, right
 
@@ -375,7 +375,7 @@ def prove(
         lazy.passing(task.name, check, {"remembers": memory})
     for seed in seeds:
         drawn = material(task, reference, mutants, seed)
-        if (points := lazy.by_turns(drawn)) > task.points * NOTHING:
+        if (points := by_turns(drawn)) > task.points * NOTHING:
             kinds = "".join(f"\n  {c['id']}: {c['lazy'][:3]}" for c in drawn["checks"])
             wrong.append(f"{task.name}, lazy in turns, seed {seed}: earns {points:g}{kinds}")
         functions = lazy.bank(reference, lazy.words(drawn["checks"]))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_lib.grading.cells import grade_id, locked
-from course_lib.grading.marking.values import Material
+from course_lib.grading.marking.plain import Node
 
 FILE = "earlier_releases.json"
 # The cell `setup` of releases that gave tensors where today's give arrays: assignment 01.
@@ -56,23 +55,18 @@ def releases(exercises: Path, name: str) -> list[Release]:
     return found
 
 
-def as_given(materials: dict[str, Material], had: Release) -> dict[str, Material]:
+def as_given(materials: Node, had: Release) -> Node:
     """Return what those are asked who had a release: of one with tensors, tensors."""
     if had.get("setup") not in TENSORS:
         return materials
-    made: dict[str, Material] = _tensors(materials)
+    made: Node = json.loads(json.dumps(materials), object_hook=_tensor)
     return made
 
 
-def _tensors(data: Any) -> Any:
-    """Return plain data with tensors in place of NumPy's arrays, and of its numbers."""
-    if isinstance(data, list):
-        return [_tensors(each) for each in data]
-    if not isinstance(data, dict):
-        return data
-    found = {key: _tensors(value) for key, value in data.items()}
-    array = "dtype" in found and str(found.get("type")).startswith("numpy.")
-    return found | {"type": "torch.Tensor"} if array else found
+def _tensor(node: Node) -> Node:
+    """Return a tensor in place of NumPy's array, or number."""
+    array = "dtype" in node and str(node.get("type")).startswith("numpy.")
+    return node | {"type": "torch.Tensor"} if array else node
 
 
 def add(exercises: Path, name: str, path: Path) -> bool:

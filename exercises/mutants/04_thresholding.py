@@ -324,7 +324,7 @@ sizes_only = slip(
     "toll",
     "it compares sizes, so a wrong sign looks right",
     swap=("((truth - estimates) * np.sign(truth))", "(np.abs(truth) - np.abs(estimates))"),
-    loses=["larger"],
+    loses=["signs", "larger"],
 )
 places_of_the_estimate = slip(
     "toll",
@@ -348,5 +348,5 @@ size_of_the_mean = slip(
         "((truth - estimates) * np.sign(truth))[:, places]",
         "(np.abs(truth) - np.abs(np.mean(estimates, axis=0)))[places]",
     ),
-    loses=["larger"],
+    loses=["signs", "larger"],
 )

@@ -68,7 +68,7 @@ positive_only = slip(
     "to_csr",
     "it keeps positive entries only",
     swaps=[("np.nonzero(W)", "np.nonzero(W > 0)"), ("(W != 0)", "(W > 0)")],
-    loses=["signs"],
+    loses=["values", "signs"],
 )
 by_columns = slip(
     "to_csr",
@@ -128,7 +128,7 @@ one_pointer_short = slip(
     "most_kept",
     "it counts one pointer for each row, but there is one more",
     swap=("32 * (rows + 1)", "32 * rows"),
-    loses=["other", "smaller"],
+    loses=ALL,
 )
 equal_for_smaller = slip(
     "most_kept", "it takes equal for smaller", swap=("(room - 1)", "room"), loses=["smaller"]
@@ -137,7 +137,7 @@ index_as_wide_as_value = slip(
     "most_kept",
     "it gives each column as many bits as a value",
     swap=("value_bits + index_bits", "2 * value_bits"),
-    loses=["other"],
+    loses=["float32", "other"],
 )
 density = slip(
     "most_kept",

@@ -31,17 +31,17 @@ def signs_of(rng, count, signs):
     return rng.permutation(np.resize(signs, count))
 
 
-def given_after_writing_into_the_answer(soft_threshold, v, tau):
-    """Tell what became of v when the answer was written into."""
-    new = soft_threshold(v, tau)
+def array_returned_by(soft_threshold, v, tau):
+    """Say in words which array comes back: who writes into the answer must not write into v."""
+    before, new = v.copy(), soft_threshold(v, tau)
     if isinstance(new, np.ndarray):
         new[...] = 99
-    return v
+    return "a new array" if (v == before).all() else "the very array that it was given"
 
 
 def written_into(cases):
     """The same inputs, of which nothing may change when the answer is written into."""
-    use = helper(given_after_writing_into_the_answer)
+    use = helper(array_returned_by)
     return lambda rng: [call(use, name("soft_threshold"), *case) for case in cases(rng)]
 
 
@@ -216,7 +216,7 @@ IHT = Task(
 
 
 def readings(rows, *, signs=(1,), zeros=False):
-    """Estimates that fall short; with `zeros`, they find what is not there, and miss what is."""
+    """Estimates that fall short, some of the wrong sign; `zeros` finds what is not there."""
 
     def cases(rng):
         found = []
@@ -227,6 +227,8 @@ def readings(rows, *, signs=(1,), zeros=False):
             order = rng.permutation(size)
             read = np.where(truth == 0, 0.5 + short, truth - np.sign(truth) * short)
             read[0, -1] *= not zeros
+            if -1 in signs:
+                read[:, 0], read[0, 1] = -read[:, 0], -read[0, 1]
             found.append((read[:, order], truth[order]))
         return found
 

@@ -49,7 +49,7 @@ RANDOMISED_RESPONSE = Task(
     [
         Check(
             "first",
-            "tells the truth below p and the opposite above",
+            "tells the truth well below p and the opposite well above",
             1.5,
             tosses([(4,), (6,), (9,)]),
             visible=True,

@@ -165,6 +165,32 @@ def test_who_sees_only_green_is_told_what_else_is_graded(right, tmp_path, monkey
     assert (HIDDEN in capsys.readouterr().out) == right
 
 
+@pytest.mark.parametrize(
+    ("name", "task", "asked", "key"),
+    [
+        ("08_hardware", "most_kept", "float32", "one_pointer_short"),
+        ("08_hardware", "to_csr", "values", "positive_only"),
+        ("04_thresholding", "toll", "signs", "sizes_only"),
+        ("04_thresholding", "toll", "signs", "size_of_the_mean"),
+    ],
+)
+def test_what_a_title_speaks_of_is_shown_by_its_inputs(name, task, asked, key):
+    assignment = Assignment(EXERCISES, name)
+    (wrong,) = [v for v in assignment.mutants(task) if v.key == key]
+    for seed in range(3):
+        result = mark(assignment.materials(seed)[task], answering({task: wrong.function}))
+        assert asked in {row.id for row in result.checks if row.lost}, seed
+
+
+def test_who_hands_back_what_was_given_reads_so():
+    assignment = Assignment(EXERCISES, "04_thresholding")
+    (wrong,) = [v for v in assignment.mutants("soft_threshold") if v.key == "handed_back"]
+    made = assignment.materials(0)["soft_threshold"]
+    said = report(mark(made, answering({"soft_threshold": wrong.function})))
+    assert "it returned 'the very array that it was given'\n" in said
+    assert "expected    'a new array'\n" in said
+
+
 def test_the_last_cell_names_the_file_that_is_handed_in():
     for name in assignments(EXERCISES):
         text = "\n".join(c.source for c in Assignment(EXERCISES, name).source.cells)

@@ -26,6 +26,7 @@ def check(notebook: Path) -> None:
     Exit code 1 if something is to be mended.
     """
     from course_lib.grading.errors import Refusal
+    from course_lib.grading.marking.check import released
     from course_lib.grading.marking.mark import report
     from course_lib.grading.trial.precheck import meant, precheck
 
@@ -40,7 +41,8 @@ def check(notebook: Path) -> None:
         for problem in found.problems:
             click.echo(f"  - {problem}")
     for result in found.results:
-        click.echo(report(result))
+        file = releases / found.assignment / f"{result.name}.check.json"
+        click.echo(report(result, released(file)))
     click.echo(f"\n{total(found)}\n{verdict(found, notebook.name)}")
     if not found.good:
         raise SystemExit(1)

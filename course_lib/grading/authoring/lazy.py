@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from course_lib.grading.marking.plain import Node, answer, decode, encode
-from course_lib.grading.marking.values import Rules, outcome, right
+from course_lib.grading.marking.values import Material, Rules, outcome, right
 
 Function = Callable[..., Any]
 
@@ -44,6 +44,7 @@ OF_ONE: tuple[Function, ...] = (
 )  # fmt: skip
 OF_TWO: tuple[Function, ...] = (np.add, np.subtract, np.multiply, np.divide, np.matmul)
 PLACES = 5  # arguments that are looked at
+LUCK = "random numbers of the right shape"  # others each time
 
 
 class Memory:
@@ -127,7 +128,7 @@ def bank(reference: Function, known: Iterable[Any]) -> dict[str, Function]:
         )
     found["zeros of the right shape"] = alike(np.zeros_like)
     found["ones of the right shape"] = alike(np.ones_like)
-    found["random numbers of the right shape"] = alike(drawn(None))
+    found[LUCK] = alike(drawn(None))
     found["the same random numbers of the right shape"] = alike(drawn(0))
     found["some random numbers, by the seed"] = by_seed
     return found
@@ -169,3 +170,15 @@ def passing(task: str, row: Rules, functions: dict[str, Function]) -> list[str]:
 
     with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         return [key for key, function in functions.items() if passes(function)]
+
+
+def conceal(made: Material) -> None:
+    """Take out of what is released how to be lazy, but not that one can; and one of many answers.
+
+    Where one is right by luck alone another release would tell something else: that is left out.
+    """
+    for row in made["checks"]:
+        if set(row.pop("lazy")) - {LUCK}:
+            row["beside"] = True
+        if row["property"]:
+            row["want"] = [{"value": encode(None)} if "value" in w else w for w in row["want"]]

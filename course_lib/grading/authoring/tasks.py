@@ -304,17 +304,16 @@ def material(
                 f"{task.name}, check {check.id!r}: in {DRAWS} draws there were no inputs for which "
                 f"the mutants {', '.join(odd)} lose as they declare. Change the cases, or `loses`."
             )
-        if visible_only and check.property:  # many answers are right: none is given away
-            row["want"] = [{"value": encode(None)} if "value" in w else w for w in row["want"]]
         row["twins"] = {m.message: twins[m.key] for m in told}
         rows.append(row)
     functions = lazy.bank(reference, lazy.words(rows))
-    for row in () if visible_only else rows:
+    for row in rows:
         row["lazy"] = lazy.passing(task.name, row, functions)
     made = Material(name=task.name, needs=list(needs), checks=json.loads(json.dumps(rows)))
     if visible_only:
         made["worth"] = task.points
         made["hidden"] = [check.title for check in task.checks if not check.visible]
+        lazy.conceal(made)
     return made
 
 

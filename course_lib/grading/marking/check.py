@@ -51,7 +51,7 @@ class NotChecked(FileNotFoundError):
         return [f"Nothing was checked: {self}"]
 
 
-def _visible(path: Path) -> Material:
+def released(path: Path) -> Material:
     """Return what a task's check file holds.
 
     Raises:
@@ -91,7 +91,7 @@ def check(name: str, folder: str | Path = ".", inputs: str = "") -> list[Any] | 
     """
     if inputs:
         return _inputs(inputs, Path(folder) / f"{name}.check.json")
-    material = _visible(Path(folder) / f"{name}.check.json")
+    material = released(Path(folder) / f"{name}.check.json")
     names = vars(sys.modules["__main__"])
     if name not in names:
         print(f"{name} is not defined: run the cell above first.")
@@ -101,7 +101,7 @@ def check(name: str, folder: str | Path = ".", inputs: str = "") -> list[Any] | 
     except KeyboardInterrupt:
         print(f"{name} was still running when you stopped it.")
         return None
-    print(report(result))
+    print(report(result, material))
     if any(row.fault and row.fault.raised.startswith("NameError") for row in result.checks):
         print("  Is a cell not run yet? The imports are in the first cells of the notebook.")
     if used := borrowed(name, names, material["needs"]):
@@ -124,7 +124,7 @@ def _inputs(where: str, path: Path) -> list[Any]:
     try:
         key, slash, number = where.partition("/")
         if slash:
-            (rules,) = [check for check in _visible(path)["checks"] if check["id"] == key]
+            (rules,) = [check for check in released(path)["checks"] if check["id"] == key]
             nodes = given(rules["cases"][int(number)])
         else:
             nodes = unpacked(where)

@@ -27,6 +27,10 @@ from course_lib.grading.verdict import BESIDE, UNWRITTEN, CheckResult, Fault, Ta
 
 REMEMBERS = "called first it is right: it remembers something between calls"
 ANEW = "the latter is what the same call returned before, in another process"
+LITTLE = (
+    "The checks passed so far are also passed by answers that know little: "
+    "their points count beside others that the grader tries as well."
+)
 TOO_MUCH = "it takes too long, or too much memory, to look at such an answer"
 
 Answers = tuple[list[str], str | None]  # a JSON line each; the reason if some are missing
@@ -225,8 +229,18 @@ def answering(names: Names) -> Ask:
     return lambda cases, seconds: at_once({"cases": cases, "seconds": seconds}, names)
 
 
-def report(result: TaskResult) -> str:
-    """Return the result of a task as a text for the student."""
+def little(result: TaskResult, released: Material) -> bool:
+    """Say whether grading would pay nothing for what the visible checks call right; see `paid`."""
+    rows = zip(result.checks, released["checks"], strict=True)
+    good = [check.get("beside", False) for row, check in rows if row.points]
+    return all(good) and 0 < result.points < (released.get("worth") or 0)
+
+
+def report(result: TaskResult, material: Material | None = None) -> str:
+    """Return the result of a task as a text for the student.
+
+    material: what is released of the task; it may tell that what is right earns nothing alone.
+    """
 
     def lines() -> Iterator[str]:
         short = result.points == result.total and not result.passed
@@ -241,5 +255,7 @@ def report(result: TaskResult) -> str:
             yield from (f"        {line}" for line in said)
         if result.slips:
             yield f"  This looks like a known slip: {', or '.join(result.slips)}."
+        if material and little(result, material):
+            yield f"  {LITTLE}"
 
     return "\n".join(lines())

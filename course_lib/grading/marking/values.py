@@ -39,7 +39,7 @@ class Rules(TypedDict):
     """A check as data: cases, expected answers, those of known mistakes, how to compare.
 
     anew: is it asked once more in a new process, and must answer the same there?
-    lazy: which functions that know nothing pass it.
+    lazy: which functions that know nothing pass it. beside: of a released check, are there any?
     """
 
     id: str
@@ -57,6 +57,7 @@ class Rules(TypedDict):
     property: Node | None
     anew: NotRequired[bool]
     lazy: NotRequired[list[str]]
+    beside: NotRequired[bool]
 
 
 class Material(TypedDict):

@@ -12,7 +12,7 @@ from course_lib.grading.authoring.assignment import Assignment, assignments
 from course_lib.grading.authoring.by_hand import cases, examples
 from course_lib.grading.authoring.tasks import BY_HAND, prove
 from course_lib.grading.marking.check import check
-from course_lib.grading.marking.mark import answering, mark, report
+from course_lib.grading.marking.mark import LITTLE, answering, mark, report
 from course_lib.grading.marking.plain import evaluate
 from course_lib.grading.verdict import passed
 from tests.grading import example
@@ -189,6 +189,44 @@ def test_who_hands_back_what_was_given_reads_so():
     said = report(mark(made, answering({"soft_threshold": wrong.function})))
     assert "it returned 'the very array that it was given'\n" in said
     assert "expected    'a new array'\n" in said
+
+
+def constant(factor):
+    return [3, 2], [1, 2500]
+
+
+def only_two(d, factor):
+    """Fools the rule by what is worked out by hand, whatever d is."""
+    return [[220, 0], [220, 0], [200, 0], [0, 200]]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "passing", "told"),
+    [
+        ("01_sparse_approximation", constant, "counter_example: 2 of 2 points", True),
+        ("14_statistics", only_two, "decoys: 1 of 2.5 points", True),
+        ("14_statistics", "decoys", "decoys: 2.5 of 2.5 points", False),
+        ("01_sparse_approximation", "squared_error", "squared_error: 2.5 of 2.5 points", False),
+        ("08_hardware", "most_kept", "most_kept: 2 of 2 points", False),
+    ],
+)
+def test_what_would_earn_nothing_alone_is_told_beforehand(
+    name, function, passing, told, monkeypatch, capsys
+):
+    task, assignment = passing.split(":")[0], Assignment(EXERCISES, name)
+    tried = assignment.reference[function] if isinstance(function, str) else function
+    monkeypatch.setattr(f"__main__.{task}", tried, raising=False)
+    check(task, assignment.released)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{passing}\n") and (f"\n  {LITTLE}\n" in said) == told
+    graded = mark(assignment.materials(0)[task], answering({task: tried})).points
+    assert (graded == 0) == told
+
+
+def test_what_is_released_says_that_one_can_be_lazy_and_not_how():
+    for path in EXERCISES.glob("release/*/*.check.json"):
+        for row in json.loads(path.read_text())["checks"]:
+            assert "lazy" not in row and row.get("beside", True) is True, path.name
 
 
 def test_the_last_cell_names_the_file_that_is_handed_in():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from course_lib.grading import Check, Task
-from course_lib.grading.authoring.tasks import material
+from course_lib.grading.authoring.tasks import helper, material
 from course_lib.grading.marking import bounded, mark, values
 from course_lib.grading.marking.plain import encode
 from course_lib.grading.marking.values import numbers, outcome, same, show
@@ -67,9 +67,11 @@ def test_an_answer_of_another_shape_is_never_made_into_an_array(got, monkeypatch
 
 
 def task(asked):
-    check = Check("a", "a", 1, lambda rng: [(1.0,), (2.0,)], property=asked, visible=True)
-    # As it is released: what knows nothing is tried by authors, who run what they wrote as it is.
-    return material(Task("f", [check]), lambda x: x, [], 0, visible_only=True)
+    check = Check("a", "a", 1, lambda rng: [(1.0,), (2.0,)], visible=True)
+    made = material(Task("f", [check]), lambda x: x, [], 0, visible_only=True)
+    # Added afterwards: authors try what knows nothing, and run what they wrote as it is.
+    made["checks"][0]["property"] = helper(asked)
+    return made
 
 
 def takes_room(inputs, answer):

@@ -19,6 +19,7 @@ from course_lib.cli.check import check as command
 from course_lib.grading.authoring import release
 from course_lib.grading.authoring.assignment import Assignment
 from course_lib.grading.intake.names import notebook
+from course_lib.grading.marking.mark import LITTLE
 from course_lib.grading.trial import precheck
 from tests.grading import hostile
 from tests.grading.example import GOOD, NAME, Grader, answered, cell
@@ -40,12 +41,24 @@ def checked(book, path):
 def test_a_whole_notebook_passes(course, released, tmp_path):
     done = checked(answered(released), tmp_path / "my homework.ipynb")
     assert done.exit_code == 0, done.output
-    assert "keep: 2 of 2 points" in done.output
+    assert "keep: 2 of 2 points" in done.output and LITTLE not in done.output
     assert done.output.splitlines()[-2:] == [
         "Visible checks: 4 of 4 points. The assignment has 10: grading draws other inputs and has "
         "more checks, and a person gives 3 for what you wrote.",
         "my homework.ipynb is whole and passes the visible checks: ready to hand in.",
     ]
+
+
+def test_checks_that_know_little_are_said_to_count_beside_others(course, released, tmp_path):
+    path = course / "exercises" / "release" / NAME / "keep.check.json"
+    made = json.loads(path.read_text())
+    made["checks"][0]["beside"] = True
+    path.write_text(json.dumps(made))
+    done = checked(answered(released), tmp_path / "ada.ipynb")
+    said = done.output.splitlines()
+    place = said.index(f"  {LITTLE}")
+    assert said[0] == "keep: 2 of 2 points" and said[place + 1] == "split: 2 of 2 points"
+    assert done.output.count(LITTLE) == 1 and said[-1].endswith(": ready to hand in.")
 
 
 def test_the_notebook_as_released_is_told_what_to_do(course):

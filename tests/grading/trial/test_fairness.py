@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 
 import nbformat
@@ -136,6 +137,8 @@ def test_a_right_notebook_beside_one_that_is_out_of_memory_runs_once(paper, monk
 def test_a_jail_that_was_killed_is_no_doing_of_the_notebook_s(paper, monkeypatch):
     with worker._here.kernels(paper)() as live:
         os.kill(live.process.pid, signal.SIGKILL)
+        while live.process.poll() is None:  # until then it may still answer
+            time.sleep(0.01)
         with pytest.raises(judging.KernelLost) as lost:
             live.execute("1", 60)
     assert lost.value.ours

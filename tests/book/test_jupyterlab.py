@@ -85,9 +85,16 @@ def shown(page: Page, text: str) -> Locator:
 
 
 def write(cell: Locator, code: str) -> None:
-    cell.locator(".cm-content").click()
-    cell.page.keyboard.press("Control+a")
-    cell.page.keyboard.insert_text(code)
+    """Put this code in the place of the cell's; JupyterLab moves the focus where cells have run."""
+    editor = cell.locator(".cm-content")
+    for _ in range(50):
+        editor.click()
+        cell.page.keyboard.press("Control+a")
+        cell.page.keyboard.insert_text(code)
+        if editor.inner_text().split() == code.split():
+            return
+        cell.page.wait_for_timeout(200)
+    assert editor.inner_text().split() == code.split()
 
 
 def test_a_student_is_told_the_mistake_and_then_passes(browser: Browser, lab: str) -> None:
@@ -116,12 +123,16 @@ def test_a_student_is_told_the_mistake_and_then_passes(browser: Browser, lab: st
     task = page.locator(".jp-CodeCell").filter(has_text="def keep_largest")
     check = page.locator(".jp-CodeCell").filter(has_text='check("keep_largest")')
     said = check.locator(".jp-OutputArea-output").first
+    last = page.locator(".jp-CodeCell").filter(has_text='check("keep_weighted")')
+    idle = page.get_by_text("Python 3 (ipykernel) | Idle")
     expect(task).to_be_visible()
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    expect(idle).to_be_visible()
 
     write(task, MISTAKE)
     run_all(page)
     expect(said).to_contain_text("it compares signed values, not magnitudes")
+    expect(last).to_contain_text("it is not written yet")
+    expect(idle).to_be_visible()
 
     write(task, SOLUTION)
     run_all(page)

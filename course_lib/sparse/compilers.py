@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -52,12 +52,6 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     return compiled
 
 
-@cache
-def _outside(function: Callable[..., Any]) -> Any:
-    """Return the function as torch.compile leaves it alone; torch takes seconds to load that."""
-    return torch.compiler.disable(function)
-
-
 def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
     """Keep torch.compile out of a function: it runs as it is, between two compiled parts.
 
@@ -65,12 +59,14 @@ def uncompiled(function: Callable[P, T]) -> Callable[P, T]:
     with a TypeError: there is no operator of torch to write down. So are the transforms of
     torch.func, which would call it with something else than tensors.
     """
+    outside: list[Callable[P, T]] = []  # made when it is needed: torch takes seconds to load that
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> T:
         if torch.compiler.is_compiling() and not _is_exporting():
-            outside: Callable[P, T] = _outside(function)
-            return outside(*args, **options)
+            if not outside:
+                outside.append(torch.compiler.disable(function))
+            return outside[0](*args, **options)
         if torch.jit.is_tracing() or _is_exporting():
             raise TypeError(NO_EXPORT)
         if torch._C._are_functorch_transforms_active():

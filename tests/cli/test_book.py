@@ -74,6 +74,7 @@ def test_an_archive_of_the_pages_opens_from_a_folder(tmp_path):
     assert [p.name for p in (tmp_path / "dist").iterdir()] == ["the-book.zip"]
 
 
+@pytest.mark.slow
 def test_a_failed_build_is_never_taken_for_a_book(small_book):
     (small_book / "book").mkdir()
     (small_book / "_toc.yml").write_text("format: jb-book\nroot: book/welcome\n")

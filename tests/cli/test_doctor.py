@@ -55,6 +55,7 @@ def test_a_reader_needs_no_browser_of_ours(machine):
     assert machine("--need", "book").returncode == 0
 
 
+@pytest.mark.slow
 def test_who_grades_is_told_what_is_not_walled(machine):
     told = machine("--need", "grade", **GOOD)
     assert told.returncode == 0, told.stdout
@@ -78,6 +79,7 @@ def test_without_apt_the_exact_command_is_printed(machine):
     assert "apt-get install -y bubblewrap chromium" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
 def test_root_installs_what_is_lacking(machine, tmp_path):
     log = tmp_path / "apt.log"

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from course_lib.cli import main, offline
 from course_lib.cli.bench.rerun import settled_text
 
+pytestmark = pytest.mark.slow
+
 
 def run(*names):
     return CliRunner().invoke(main, ["run", *names])

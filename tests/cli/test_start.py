@@ -109,7 +109,7 @@ SPOILT = {
 
 # In a process of its own: JupyterLab takes hold of what it finds, of output too.
 OPENS = """
-import os
+import os, sys
 from click.testing import CliRunner
 from jupyterlab.labapp import LabApp
 import course_lib.cli.lab as module
@@ -117,55 +117,65 @@ import course_lib.cli.lab as module
 started = []
 LabApp.initialize_server = lambda argv: argv
 module.until_ctrl_c = started.append
-for words in (["--list"], ["--no-browser"]):
-    done = CliRunner().invoke(module.lab, words)
-    assert done.exit_code == 0, (done.output, done.exception)
-assert len(started) == 1
+for number, course in enumerate(sys.argv[1:], 1):
+    os.chdir(course)
+    for words in (["--list"], ["--no-browser"]):
+        done = CliRunner().invoke(module.lab, words)
+        assert done.exit_code == 0, (course, done.output, done.exception)
+    assert len(started) == number, course
 """
 
 
-def lab_opens(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call `course lab` as far as the server, and `course lab --list`."""
-    done = subprocess.run([sys.executable, "-c", OPENS], cwd=course, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_an_odd_notebook_is_listed_as_far_as_it_can_be(tmp_path, monkeypatch, odd):
-    about, cell, due = ODD[odd]
-    assignment(tmp_path)
-    path = tmp_path / "exercises" / "release" / "01_one" / FILE
+def odd(course: Path, what: str) -> None:
+    """Write an assignment with an oddity of this name."""
+    about, cell, _ = ODD[what]
+    assignment(course)
+    path = course / "exercises" / "release" / "01_one" / FILE
     book = json.loads(path.read_text())
     book["metadata"] = about
     book["cells"][2] |= cell
     path.write_text(json.dumps(book))
-    page = start_page(tmp_path, TODAY)
-    assert f"| 1. [A title](exercises/release/01_one/{FILE}) | to begin | {due} |" in page
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "_toc.yml").touch()
-    lab_opens(tmp_path, monkeypatch)
+    (course / "notebooks").mkdir()
+    (course / "_toc.yml").touch()
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
-def test_a_spoilt_notebook_or_chapter_lets_jupyterlab_open(tmp_path, monkeypatch, spoilt):
-    assignment(tmp_path)
-    path = tmp_path / "exercises" / "release" / "01_one" / FILE
+def spoilt(course: Path, what: str) -> None:
+    """Write an assignment that is spoilt in this way, between chapters that are."""
+    assignment(course)
+    path = course / "exercises" / "release" / "01_one" / FILE
     book = json.loads(path.read_text())
-    book["cells"][2] |= SPOILT[spoilt]
+    book["cells"][2] |= SPOILT[what]
     path.write_text(json.dumps(book))
-    (tmp_path / "_toc.yml").touch()
+    (course / "_toc.yml").touch()
     whats = ['{"cells": 3}', "[", '{"cells": [{"source": 4}]}', "null", path.read_text()]
     for number, what in enumerate(whats):
-        chapter = tmp_path / "notebooks" / f"0{number}_odd.ipynb"
+        chapter = course / "notebooks" / f"0{number}_odd.ipynb"
         chapter.parent.mkdir(exist_ok=True)
         chapter.write_text(what)
-    (tmp_path / "notebooks" / "08_bytes.ipynb").write_bytes(b"\xff")
-    (tmp_path / "notebooks" / "09_folder.ipynb").mkdir()
+    (course / "notebooks" / "08_bytes.ipynb").write_bytes(b"\xff")
+    (course / "notebooks" / "09_folder.ipynb").mkdir()
     (path.parent.parent / "02_two" / "assignment_02_two.ipynb").mkdir(parents=True)
-    lab_opens(tmp_path, monkeypatch)
-    page = (tmp_path / "start.md").read_text()
-    assert f"(exercises/release/01_one/{FILE}) | to begin | no date |" in page
-    assert "(cannot be read)](notebooks/00_odd.ipynb)" in page and "09_folder" not in page
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_an_odd_notebook_is_listed_as_far_as_it_can_be(tmp_path, what):
+    odd(tmp_path, what)
+    due = ODD[what][2]
+    page = start_page(tmp_path, TODAY)
+    assert f"| 1. [A title](exercises/release/01_one/{FILE}) | to begin | {due} |" in page
+
+
+def test_jupyterlab_opens_on_what_is_odd_or_spoilt(tmp_path):
+    for make, whats in ((odd, ODD), (spoilt, SPOILT)):
+        for what in whats:
+            make(tmp_path / what, what)
+    command = [sys.executable, "-c", OPENS, *map(str, sorted(tmp_path.iterdir()))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for what in SPOILT:
+        page = (tmp_path / what / "start.md").read_text()
+        assert f"(exercises/release/01_one/{FILE}) | to begin | no date |" in page
+        assert "(cannot be read)](notebooks/00_odd.ipynb)" in page and "09_folder" not in page
 
 
 def test_of_an_old_and_a_new_notebook_the_one_with_more_in_it_counts(tmp_path):

@@ -14,15 +14,15 @@ from click.testing import CliRunner
 from course_lib.cli import main, run
 from course_lib.cli.test import processes
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TESTS = """
 import pytest
 def test_quick(): pass
-@pytest.mark.slow
 def test_slow(): pass
 @pytest.mark.long
 def test_long(): pass
-@pytest.mark.slow
 @pytest.mark.long
 def test_both(): pass
 """

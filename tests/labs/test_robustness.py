@@ -201,6 +201,7 @@ def ball(features, eps, norm, seed):
     return lab.project(eps * torch.cat([corners, noise, 0.2 * noise]).double(), eps, norm)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(seeds, st.integers(1, 4), st.integers(2, 4), st.floats(1e-3, 0.5), st.booleans())
 def test_nothing_succeeds_in_a_certified_ball(seed, features, classes, eps, deep):

@@ -26,6 +26,7 @@ def evidence_cells():
                 yield path.stem, cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", REGISTERED, ids=lambda c: f"{c.chapter}-{c.claim}-{c.make.__name__}"
 )

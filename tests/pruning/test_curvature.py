@@ -47,6 +47,7 @@ def test_gauss_newton_is_not_exact_for_tanh():
     assert not torch.allclose(exact["0.weight"], estimate["0.weight"])
 
 
+@pytest.mark.slow
 def test_hutchinson_comes_near_with_probes():
     model, data = small(), batch()
     exact = curvature.hessian_diagonal(model, data, diagonal="exact")

@@ -138,6 +138,7 @@ print(fingerprint([
 """
 
 
+@pytest.mark.slow
 def test_the_fingerprint_is_the_same_in_every_process(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(IN_ANOTHER_PROCESS)

@@ -245,6 +245,7 @@ def in_process(source, *args, **environment):
     )
 
 
+@pytest.mark.slow
 def test_no_byte_outside_the_buffers_is_touched():
     done = in_process(GUARDED, "all")
     assert done.returncode == 0, done.stderr

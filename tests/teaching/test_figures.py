@@ -198,6 +198,7 @@ def test_a_source_is_shown_letter_by_letter_with_its_file():
         source(len)
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same():
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -18,6 +18,8 @@ from course_lib.teaching import (
     source,
 )
 
+pytestmark = pytest.mark.slow
+
 PAGES = {
     "elsewhere": ('<html lang="en">', "<body>", "light", "#fff"),
     "book by day": ('<html lang="en" data-theme="light">', "<body>", "light", "#fdfcf9"),

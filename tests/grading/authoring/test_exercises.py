@@ -23,14 +23,8 @@ SEEDS = range(3)
 each = pytest.mark.parametrize("name", assignments(EXERCISES))
 
 
-@pytest.mark.parametrize(
-    "name",
-    # The capstone trains networks; that takes the time of all others together.
-    [
-        pytest.param(name, marks=[pytest.mark.slow] * (name == "15_capstone"))
-        for name in assignments(EXERCISES)
-    ],
-)
+@pytest.mark.slow
+@each
 def test_every_mistake_loses_its_points_and_nothing_right_does(name):
     assignment = Assignment(EXERCISES, name)
     for task in assignment.tasks:

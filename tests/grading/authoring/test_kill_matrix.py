@@ -17,6 +17,8 @@ from course_lib.grading.verdict import CheckResult, Fault, Outcome, TaskResult
 from tests.grading import example
 from tests.grading.example import MUTANTS, NAME, SPEC
 
+pytestmark = pytest.mark.slow
+
 slow = pytest.mark.slow
 
 

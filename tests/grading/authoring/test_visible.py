@@ -18,6 +18,8 @@ from course_lib.grading.verdict import passed
 from tests.grading import example
 from tests.grading.example import NAME
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 EXERCISES = ROOT / "exercises"
 PAGE = ROOT / "book" / "instructor" / "kill_matrix.md"

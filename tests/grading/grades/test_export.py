@@ -21,6 +21,8 @@ from course_lib.grading.grades.tally import tallies, tally
 from course_lib.grading.verdict import Hand, read
 from tests.grading.example import NAME
 
+pytestmark = pytest.mark.slow
+
 BOM = b"\xef\xbb\xbf"
 NAMES = [
     "Lovelace, Ada",

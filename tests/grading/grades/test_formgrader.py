@@ -27,6 +27,8 @@ from course_lib.grading.grades.gradebook import Book
 from tests.grading.example import NAME, answered
 from tests.grading.grades.test_export import verdict
 
+pytestmark = pytest.mark.slow
+
 OWNED = "document.title='owned'"
 NASTY = f"<img src=x onerror={OWNED}>"  # a student may be called anything
 ANSWER = f"""Because **it** is $x^2$ so.
@@ -128,7 +130,6 @@ def post(address, path, body=b"{}"):
         return error.code, ""
 
 
-@pytest.mark.slow
 def test_a_person_grades_an_answer_and_it_is_exported(browser, graded, address):
     context = browser.new_context()
     outside, errors = [], []

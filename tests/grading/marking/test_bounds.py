@@ -54,6 +54,7 @@ def test_a_long_vector_is_shown_at_both_ends_and_a_short_one_whole():
     assert show(encode(np.arange(21))) == "np.array([ 0, 1, 2, ..., 18, 19, 20])"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "got",
     [np.zeros((1000, 1, 1000), np.int8), [[0] * 1000] * 1000, [[0, [1] * 5000], [0, 1]], [0] * 9],
@@ -95,6 +96,7 @@ def test_a_property_without_room_fails_the_check_and_no_more():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + (100 << 10)
 
 
+@pytest.mark.slow
 def test_a_property_that_does_not_end_fails_the_check_of_that_answer(monkeypatch):
     monkeypatch.setattr(bounded, "SECONDS", 1)
     made = task(takes_time)

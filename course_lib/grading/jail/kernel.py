@@ -255,10 +255,8 @@ class Kernel:
         if not self.jailed or time.monotonic() - self._checked < every:
             return
         self._checked, first = time.monotonic(), self._first()
-        with contextlib.suppress(psutil.Error):
-            inside = [p.pid for p in psutil.Process(first).children(recursive=True)]
-            if why := guard.excess(first, inside, 2 * self.limits.memory_mb * MB):
-                raise KernelLost(why)
+        if why := guard.excess(first, guard.inside(first), 2 * self.limits.memory_mb * MB):
+            raise KernelLost(why)
         if why := guard.shortage():
             raise KernelLost(why, ours=True)
 

@@ -269,22 +269,29 @@ def no_answer(request: Node) -> str:
     return f"it had not answered after {FAR * request['seconds']:g} s"
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes of this system that a process has started, as far as they live."""
+    below = []
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                below += file.read().split()
+    return [int(child) for child in below]
+
+
 def spent(pid: int) -> tuple[float, bool]:
     """Return what a process of this system and all that it started have had of a processor.
 
     In seconds; and whether one of them has it now, or waits for it.
     """
-    seconds, busy, below = 0.0, False, []
+    seconds, busy = 0.0, False
     with contextlib.suppress(OSError):  # it has ended
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read().rpartition(b")")[2].split()
         seconds = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")
         busy = stat[0] == b"R"
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                below += file.read().split()
-    for child in below:
-        more, also = spent(int(child))
+    for child in children(pid):
+        more, also = spent(child)
         seconds, busy = seconds + more, busy or also
     return seconds, busy
 

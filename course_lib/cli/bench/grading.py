@@ -130,7 +130,7 @@ def watched() -> Iterator[Callable[[], float]]:
     def look() -> None:
         nonlocal most
         me = psutil.Process()
-        while not stop.wait(0.5):
+        while not stop.wait(2):  # a look at them all takes a while
             most = max(most, sum(map(_share, [me, *me.children(recursive=True)])) / (1 << 20))
 
     thread = threading.Thread(target=look, daemon=True)

@@ -17,7 +17,7 @@ FAR = 300.0  # seconds of the wall clock: what takes so long is no answer's faul
 Flaws = list[str | None]
 
 
-def bounded(look: Callable[[], Flaws]) -> Flaws | None:
+def bounded(look: Callable[[], list[Flaws]]) -> list[Flaws] | None:
     """Return what `look` returns; None if it needs more time or memory than there is for it.
 
     Elsewhere than on Linux it is called here: that is a student's own machine, or a browser.
@@ -45,7 +45,7 @@ def bounded(look: Callable[[], Flaws]) -> Flaws | None:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status == -signal.SIGKILL:
         raise OSError("what looks at an answer was ended from outside")
-    found: Flaws | None = None if status else json.loads(said)
+    found: list[Flaws] | None = None if status else json.loads(said)
     return found
 
 

@@ -50,14 +50,23 @@ def inputs(material: Material, check: Rules, number: int) -> str:
     return f'check("{material["name"]}", inputs="{where}")' * (len(where) <= PACKED)
 
 
-def flaws(tried: list[Tried], check: Rules) -> Flaws:
-    """Return what is wrong with each answer, as `flaw` does; a property is asked with limits."""
-    if not check["property"] or not any(got.value for _, _, got in tried):
-        return [flaw(*each, check) for each in tried]
-    found = bounded(lambda: [flaw(*each, check) for each in tried])
-    if found is None and len(tried) > 1:  # which of them was it?
-        return [flaws([each], check)[0] for each in tried]
-    return [TOO_MUCH] if found is None else found
+def flaws(rows: list[tuple[list[Tried], Rules]]) -> list[Flaws]:
+    """Return what is wrong with each answer to each check, as `flaw` does.
+
+    Properties are asked with limits, all together; where these do not suffice, one by one.
+    """
+
+    def look() -> list[Flaws]:
+        return [[flaw(*each, check) for each in tried] for tried, check in rows]
+
+    if not any(check["property"] and any(got.value for *_, got in tried) for tried, check in rows):
+        return look()
+    if (found := bounded(look)) is not None:
+        return found
+    if len(rows) > 1:  # which of them was it?
+        return [flaws([row])[0] for row in rows]
+    ((tried, check),) = rows
+    return [[TOO_MUCH] if len(tried) == 1 else [flaws([([e], check)])[0][0] for e in tried]]
 
 
 def fault(case: Node, want: Reply, got: Reply, check: Rules, wrong: str) -> Fault:
@@ -109,21 +118,31 @@ class Read(NamedTuple):
     odd: bool = False
 
 
-def read(check: Rules, answers: Answers) -> Read:
-    """Compare the answers to a check with what was expected."""
+def read(checks: list[Rules], answers: list[Answers]) -> list[Read]:
+    """Compare the answers to some checks with what was expected."""
+    given = [_given(*each) for each in zip(checks, answers, strict=True)]
+    # Of what was never answered only the first was really tried.
+    tried = [each[: answered + 1] for each, answered in given]
+    said = flaws(list(zip(tried, checks, strict=True)))
+    return [_read(*each) for each in zip(checks, given, said, strict=True)]
+
+
+def _given(check: Rules, answers: Answers) -> tuple[list[Tried], int]:
+    """Return each case with what was expected and what came, and how many were answered."""
     cases, want = check["cases"], [outcome(json.dumps(w)) for w in check["want"]]
     lines, why = answers
     got = [outcome(line) for line in lines[: len(cases)]]
-    answered = len(got)
     silent = Reply(silent=clean(why or "no answer came back"))
-    got += [silent] * (len(cases) - answered)
-    # Of what was never answered only the first was really tried.
-    tried = list(zip(cases, want, got, strict=True))[: answered + 1]
-    said = flaws(tried, check)
+    return list(zip(cases, want, got + [silent] * (len(cases) - len(got)), strict=True)), len(got)
+
+
+def _read(check: Rules, given: tuple[list[Tried], int], said: Flaws) -> Read:
+    tried, answered = given
+    got = [each for *_, each in tried]
     bad = [i for i, wrong in enumerate(said) if wrong is not None]
     if not bad:
         return Read(got, answered, None, "", None)
-    worst = min(bad, key=lambda i: len(json.dumps(cases[i])))
+    worst = min(bad, key=lambda i: len(json.dumps(tried[i][0])))
     doubt = got[-1].silent if bad == [answered] else ""
     return Read(got, answered, worst, doubt, fault(*tried[worst], check, said[worst] or ""))
 
@@ -148,7 +167,7 @@ def remembering(check: Rules, found: Read, alone: Answers, after: Answers) -> Re
     case, want = check["cases"][i], outcome(json.dumps(check["want"][i]))
     whole = len(alone[0]) == 1 and len(after[0]) == i + 1
     first, then = (
-        whole and flaws([(case, want, outcome(lines[-1]))], check) == [None]
+        whole and flaws([([(case, want, outcome(lines[-1]))], check)]) == [[None]]
         for lines in (alone[0], after[0])
     )
     return found._replace(odd=whole and first and not then)
@@ -165,7 +184,7 @@ def _anew(check: Rules, found: Read, told: list[Reply]) -> Read:
 def mark(material: Material, ask: Ask) -> TaskResult:
     """Mark one task: ask for all answers first, then again for what was wrong."""
     checks = material["checks"]
-    found = [read(check, ask(check["cases"], check["seconds"])) for check in checks]
+    found = read(checks, [ask(check["cases"], check["seconds"]) for check in checks])
     for i, check in enumerate(checks):
         if cases := again(check, found[i]):
             twice = [ask(some, check["seconds"]) for some in (cases[-1:], cases)]

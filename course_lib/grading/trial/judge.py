@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -111,7 +112,7 @@ def settle(materials: dict[str, Material], first: Run, second: Run | None = None
         checks = material["checks"]
         one, two = (each.found.get(name, [None] * len(checks)) for each in (first, last))
         found = [
-            _either(name, a, b, anew) or read(check, ([], silence))
+            _either(name, a, b, anew) or read([check], [([], silence)])[0]
             for check, a, b in zip(checks, one, two, strict=True)
         ]
         results[name] = marked(material, found)
@@ -152,7 +153,8 @@ def run(
     Raises:
         KernelLost, OSError: the kernel did not start.
     """
-    done, killed = Run(), _killed()
+    done, killed, whole = Run(), _killed(), False
+    given: dict[str, list[Answers]] = {}
     cells = [step.cell for step in steps if step.cell.cell_type == "code" and step.runs]
     for cell in cells:
         cell.outputs = []
@@ -171,8 +173,7 @@ def run(
                         imports = []
                     material = materials[step.task]
                     if not before or before.stops or before.ours:
-                        answers = _answers(live, material["checks"])
-                        done.found[step.task] = [*map(read, material["checks"], answers)]
+                        given[step.task] = _answers(live, material["checks"])
                     elif not _ask_again(live, material, before.found[step.task], done):
                         break
                 elif step.cell in cells and _run(live, step.cell, min(left, limits.cell_s)):
@@ -181,11 +182,16 @@ def run(
                     done.stops.append(f"{place}it was stopped")
                     done.notes.append(f"a cell was stopped after {limits.cell_s:.0f} s")
             else:
-                _compare_orders(live, materials, done)
+                whole = True
         except KernelLost as error:
             done.lost, done.ours = str(error), str(error) if error.ours else ""
             done.stops.append(f"{place * (done.lost == plain.ENDED)}{error}")
             done.notes.append(f"the notebook did not run to its end: {error}")
+        checks = [check for name in given for check in materials[name]["checks"]]
+        reads = iter(read(checks, [one for answers in given.values() for one in answers]))
+        done.found |= {name: [*islice(reads, len(answers))] for name, answers in given.items()}
+        if whole:
+            _compare_orders(live, materials, done)
     ends = [done.lost, *(one.doubt for row in done.found.values() for one in row if one)]
     if plain.ENDED in ends and _killed() != killed:
         done.ours = "this machine had no memory left, and the system ended processes"
@@ -273,7 +279,7 @@ def _ask_again(live: Kernel, material: Material, known: list[Read | None], done:
         request = _request(check)
         request["here"] = one.doubt in (plain.ENDED, plain.no_answer(request))
         try:
-            row[number] = read(check, _alone(live, request))
+            row[number] = read([check], [_alone(live, request)])[0]
         except KernelLost as error:
             if error.ours or not request["here"]:
                 raise

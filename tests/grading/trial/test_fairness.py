@@ -341,7 +341,7 @@ def reads(paper, *whys, right=()):
     checks = paper.materials["keep"]["checks"]
     want = [[json.dumps(w) for w in check["want"]] for check in checks]
     return [
-        read(c, ([], why) if why else (w, None))
+        read([c], [([], why) if why else (w, None)])[0]
         for c, w, why in zip(checks, want, whys, strict=True)
     ]
 

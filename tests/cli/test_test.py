@@ -20,9 +20,11 @@ ROOT = Path(__file__).parents[2]
 TESTS = """
 import pytest
 def test_quick(): pass
+@pytest.mark.slow
 def test_slow(): pass
 @pytest.mark.long
 def test_long(): pass
+@pytest.mark.slow
 @pytest.mark.long
 def test_both(): pass
 """

@@ -228,6 +228,17 @@ def test_of_a_foreign_notebook_only_the_sources_are_read(desk, tmp_path):
         {"name": "no.ipynb", "mimeType": "text/plain", "buffer": b"[]"}
     )
     expect(desk.said).to_contain_text("no.ipynb is not read: it is no notebook.")
+    path.write_text(json.dumps(released("03_iterative_pruning")))  # its words have the same name
+    desk.page.locator(".desk input[type=file]").set_input_files(path)
+    expect(desk.said).to_contain_text("not read: it is of assignment 03_iterative_pruning.")
+
+
+@pytest.mark.slow
+def test_what_stood_in_a_field_before_is_not_checked(desk, right):
+    desk.write({"toll": right["toll"]})
+    assert "[--]" not in desk.check("toll")
+    desk.write({"toll": right["toll"].replace("def toll", "def tol")})
+    assert "toll is not defined" in desk.check("toll")
 
 
 @pytest.mark.slow

@@ -18,7 +18,12 @@ PATIENCE = 5
 
 
 def run(source: str, name: str) -> bool:
-    """Run a cell's code, print its last value if it has one; say whether it ended well."""
+    """Run a cell's code, print its last value if it has one; say whether it ended well.
+
+    What it defined when it ran before under its own name, a task's function, is forgotten first: a
+    check is never of what stands there no more.
+    """
+    vars(__main__).pop(name, None)
     file = f"<{name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     try:

@@ -14,10 +14,12 @@
   },
 
   // Of a notebook of anybody's the sources of these cells; whatever else is in it is not looked at.
-  sources(text, names) {
+  sources(text, names, assignment) {
     let book;
     try { book = JSON.parse(text); } catch { throw new Error("it is no notebook"); }
     if (!Array.isArray(book?.cells)) throw new Error("it is no notebook");
+    const of = book.metadata?.course?.assignment;
+    if (typeof of === "string" && of !== assignment) throw new Error(`it is of assignment ${of}`);
     const found = {};
     for (const cell of book.cells) {
       const name = this.name(cell);

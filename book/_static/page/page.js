@@ -159,7 +159,7 @@ addEventListener("DOMContentLoaded", () => {
     said(`${file} is saved where your browser puts what it downloads.`);
   };
   const into = async (file) => {
-    const found = swPage.notebook.sources(await file.text(), works.map((work) => work.name));
+    const found = swPage.notebook.sources(await file.text(), works.map((work) => work.name), assignment);
     const pairs = works.filter((work) => work.name in found).map((work) => [work, found[work.name]]);
     replace(pairs, `${pairs.length} of ${works.length} answers are read from ${file.name}.`);
   };

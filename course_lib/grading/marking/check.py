@@ -87,14 +87,14 @@ def check(name: str, folder: str | Path = ".", inputs: str = "") -> list[Any] | 
 
     Examples:
         >>> check("keep_largest", "exercises/release/01_sparse_approximation")  # too early
-        keep_largest is not defined: run the cell above first.
+        keep_largest is not defined: run the code that defines it first, under this very name.
     """
     if inputs:
         return _inputs(inputs, Path(folder) / f"{name}.check.json")
     material = released(Path(folder) / f"{name}.check.json")
     names = vars(sys.modules["__main__"])
     if name not in names:
-        print(f"{name} is not defined: run the cell above first.")
+        print(f"{name} is not defined: run the code that defines it first, under this very name.")
         return None
     try:
         result = mark(material, answering(names))

@@ -480,7 +480,7 @@ def test_check_of_what_is_not_written_says_so_in_two_lines(notebook, capsys):
     assert capsys.readouterr().out.startswith("f: 0 of 1 points\n  it is not written yet")
     del notebook["f"]
     check("f")
-    assert capsys.readouterr().out == "f is not defined: run the cell above first.\n"
+    assert capsys.readouterr().out == "f is not defined: run the code that defines it first, under this very name.\n"
 
 
 def test_check_asks_whether_the_imports_have_run(notebook, capsys):

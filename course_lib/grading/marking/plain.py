@@ -161,13 +161,25 @@ def answer(case: Node, names: Names, inputs: bool = False) -> Node:
         kwargs = dict(zip(case["kwargs"], args[split:], strict=True))
         found = decode(case["of"], names)(*args[:split], **kwargs)
     except Exception as e:
-        return {"raised": [name_of(t) for t in type(e).__mro__[:-2]], "text": str(e)[:300]}
+        text = str(e)[:300]
+        if type(e) is NotImplementedError and not text:  # of whom? a stub has no words of its own
+            text = _elsewhere(e, case["of"].get("name"))
+        return {"raised": [name_of(t) for t in type(e).__mro__[:-2]], "text": text}
     out = {"value": known(found)}
     after = [None if "expr" in n else known(a) for n, a in zip(given, args, strict=True)]
     if inputs:
         return {**out, "inputs": after}
     changed = differing(case, after)
     return {**out, "changed": changed} if changed else out
+
+
+def _elsewhere(error: BaseException, name: str | None) -> str:
+    """Say in which function an error arose, if that is not the one of this name."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = trace.tb_frame.f_code.co_name if trace else name
+    return "" if where == name else f"{where} is not written yet"
 
 
 def differing(case: Node, after: list[Node | None]) -> list[int]:

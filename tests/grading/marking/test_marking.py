@@ -478,9 +478,16 @@ def test_check_of_what_is_not_written_says_so_in_two_lines(notebook, capsys):
     exec("def f(x):\n    raise NotImplementedError", notebook)
     check("f")
     assert capsys.readouterr().out.startswith("f: 0 of 1 points\n  it is not written yet")
+    exec("def g(x):\n    raise NotImplementedError\n\ndef f(x):\n    return g(x)", notebook)
+    check("f")
+    said = capsys.readouterr().out
+    assert "NotImplementedError: g is not written yet" in said and "it is not" not in said
     del notebook["f"]
     check("f")
-    assert capsys.readouterr().out == "f is not defined: run the code that defines it first, under this very name.\n"
+    assert (
+        capsys.readouterr().out
+        == "f is not defined: run the code that defines it first, under this very name.\n"
+    )
 
 
 def test_check_asks_whether_the_imports_have_run(notebook, capsys):

@@ -19,6 +19,7 @@ from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
 from course_lib.teaching.book.ledger import ClaimLink, Claims, Headline, Ledger
 from course_lib.teaching.book.part import Count, When, tell_original
+from course_lib.teaching.book.plumbing import Fold, depart_fold, fold, visit_fold
 from course_lib.teaching.book.reader import ConceptTest, Progress
 from course_lib.teaching.book.slider import StoredSlider
 from course_lib.teaching.book.slim import slim
@@ -69,6 +70,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for name, role in ROLES.items():
         app.add_role(name, role())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.add_node(fold, html=(visit_fold, depart_fold))
+    app.add_post_transform(Fold)
     for transform in (links.ChapterLinks, links.AssignmentLinks, links.InstructorLinks):
         app.add_transform(transform)
     app.connect("config-inited", tell_original)

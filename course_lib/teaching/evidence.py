@@ -47,6 +47,12 @@ class Claim:
     passed: bool = True
     clock: bool = False
     chapter: str = ""
+    place: int = 0
+
+    @property
+    def number(self) -> str:
+        """The chapter's number and the claim's place in it; its id where no chapter stores it."""
+        return f"{int(self.chapter[:2])}.{self.place}" if self.chapter[:2].isdigit() else self.id
 
     @property
     def measured_text(self) -> str:
@@ -57,7 +63,8 @@ class Claim:
         return f"{value}{between} {self.unit}".strip()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        record = {key: value for key, value in asdict(self).items() if key != "chapter"}
+        where = ("chapter", "place")
+        record = {key: value for key, value in asdict(self).items() if key not in where}
         return {"text/html": _card(self), "text/plain": _line(self), MIME: record}
 
 
@@ -191,7 +198,7 @@ def collect(folder: str | Path, *, untaught: bool = False) -> list[Claim]:
 def _stored(path: Path) -> list[Claim]:
     """Return the claims that one notebook stores."""
     try:
-        found = []
+        found: list[Claim] = []
         for number, cell in enumerate(cells(path), 1):
             shown = [out.get("data", {}) for out in cell.get("outputs", [])]
             records = [data[MIME] for data in shown if MIME in data]
@@ -199,7 +206,8 @@ def _stored(path: Path) -> list[Claim]:
                 raise ValueError(f"cell {number} stores no evidence: run `course run {path.stem}`")
             for record in records:
                 ends = record["interval"] and tuple(record["interval"])
-                found.append(Claim(**{**record, "interval": ends}, chapter=path.stem))
+                told = {**record, "interval": ends, "chapter": path.stem}
+                found.append(Claim(**told, place=len(found) + 1))
         return found
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name}: its evidence cannot be read: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from course_lib.teaching.book import assignments, links, packing, reference
+from course_lib.teaching.book import assignments, links, numbers, packing, reference
 from course_lib.teaching.book.budgets import Budgets
 from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
@@ -72,9 +72,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.add_node(fold, html=(visit_fold, depart_fold))
     app.add_post_transform(Fold)
-    for transform in (links.ChapterLinks, links.AssignmentLinks, links.InstructorLinks):
+    app.add_post_transform(numbers.ClaimNumbers)
+    own = (numbers.Titles, links.ChapterLinks, links.AssignmentLinks, links.InstructorLinks)
+    for transform in own:
         app.add_transform(transform)
     app.connect("config-inited", tell_original)
+    app.connect("env-get-updated", numbers.by_chapter, priority=900)  # after Sphinx's own
     app.connect("source-read", assignments.fill)
     app.connect("html-page-context", assignments.bring_scripts)
     app.connect("html-page-context", _spare_mathjax, priority=900)

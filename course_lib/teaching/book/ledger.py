@@ -30,7 +30,7 @@ class Ledger(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return a sentence of summary, and the table."""
-        claims = stored_claims(self.env)
+        claims = sorted(stored_claims(self.env), key=_reading_order)
         group = nodes.tgroup("", cols=len(COLUMNS))
         group += [nodes.colspec("", colwidth=width) for width in COLUMNS.values()]
         group += nodes.thead("", _row(*([nodes.Text(name)] for name in COLUMNS)))
@@ -46,7 +46,7 @@ class Ledger(SphinxDirective):
         """Return one claim: where it stands, what it says, the verdict, what was measured."""
         statement, problems = self.parse_inline(_markdown(claim.statement))
         note, more = self.parse_inline(_markdown(_sentence(claim.note)))
-        link = _link(self.env, claim, claim.id)
+        link = _link(self.env, claim, claim.number)
         verdict = nodes.inline("", claim.verdict, classes=_classes(claim))
         over = f", over {claim.over}" if claim.over else ""
         clock = " (a claim about the clock)" if claim.clock else ""
@@ -82,7 +82,7 @@ class Claims(SphinxDirective):
         if verdict not in VERDICTS:
             raise ExtensionError(f"claims: given {verdict!r}, expected one of {list(VERDICTS)}.")
         claims = stored_claims(self.env)
-        found = [claim for claim in claims if claim.verdict == verdict]
+        found = sorted((c for c in claims if c.verdict == verdict), key=_reading_order)
         said = f"{len(found)} of the {len(claims)} claims of this book."
         items = [self.claim_item(claim) for claim in found]
         listed = nodes.bullet_list("", *items, classes=["claims"])
@@ -93,7 +93,7 @@ class Claims(SphinxDirective):
         statement, problems = self.parse_inline(_markdown(claim.statement))
         measured = f"{_sentence(claim.measured_text)} {_sentence(claim.note)} ".lstrip()
         where = title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
-        link = _link(self.env, claim, f"{claim.id}, {where}")
+        link = _link(self.env, claim, f"Claim {claim.number}, {where}")
         second = nodes.paragraph("", "", nodes.Text(measured), link, classes=["claims-where"])
         return nodes.list_item("", nodes.paragraph("", "", *statement, *problems), second)
 
@@ -114,8 +114,8 @@ class ClaimLink(SphinxRole):
         if not found:
             raise ExtensionError(f"claim {self.text}: no chapter makes it.")
         (claim,) = found
-        link = _link(self.env, claim, f"{claim.id}\N{NO-BREAK SPACE}{VERDICTS[claim.verdict]}")
-        link["reftitle"] = f"{claim.statement} ({claim.verdict})"
+        link = _link(self.env, claim, f"{claim.number}\N{NO-BREAK SPACE}{VERDICTS[claim.verdict]}")
+        link["reftitle"] = f"Claim {claim.number}: {claim.statement} ({claim.verdict})"
         link["classes"] += _classes(claim)
         return [link], []
 
@@ -131,6 +131,10 @@ def _link(env: BuildEnvironment, claim: Claim, text: str) -> nodes.Element:
     if not page:
         return nodes.inline("", text)
     return nodes.reference("", text, refuri=f"{page}#{claim.id}", internal=is_here)
+
+
+def _reading_order(claim: Claim) -> tuple[str, int]:
+    return claim.chapter, claim.place
 
 
 def _classes(claim: Claim) -> list[str]:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from docutils import nodes
+from sphinx.highlighting import PygmentsBridge
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 # What a call of the course's own makes, and what a fold that holds it is called.
@@ -26,12 +27,9 @@ NAMES = {
     "slider": "Code of this slider",
     "clock": "Code of this sentence",
 }
-CLOCK = (
-    "started",
-    "seconds",
-    "torch.set_num_threads",
-)  # how long a page takes is none of its claims
+CLOCK = {"started", "seconds", "torch.set_num_threads"}  # how long a page takes is no claim of it
 SCIENCE = ""
+DRAWN = {"figure", "slider"}
 
 
 class Part(NamedTuple):
@@ -54,8 +52,7 @@ def kind(statement: ast.stmt) -> str:
         if target.partition("(")[0] in CLOCK:
             return "clock"
         if isinstance(value, ast.Call):
-            made = MAKES.get(ast.unparse(value.func), SCIENCE)
-            return made
+            return MAKES.get(ast.unparse(value.func), SCIENCE)
     return SCIENCE
 
 
@@ -67,14 +64,11 @@ def parts(source: str) -> list[Part]:
         ['import', '', 'sentence']
     """
     lines, found, above = source.splitlines(), list[Part](), 0
-    for what, statements in groupby(ast.parse(source).body, kind):
-        end = list(statements)[-1].end_lineno or above
-        text = "\n".join(lines[above:end]).strip("\n")
-        if found and what and found[-1].kind:  # one fold, called after the first that says more
-            before = found.pop()
-            what = before.kind if before.kind != "clock" else what
-            text = before.source + "\n" + "\n".join(lines[above:end])
-        found.append(Part(what, text))
+    for folds, statements in groupby(ast.parse(source).body, lambda one: bool(kind(one))):
+        body = list(statements)
+        end = body[-1].end_lineno or above
+        what = next((kind(one) for one in body if kind(one) != "clock"), "clock")
+        found.append(Part(what if folds else SCIENCE, "\n".join(lines[above:end]).strip("\n")))
         above = end
     return found
 
@@ -100,25 +94,25 @@ class Fold(SphinxPostTransform):
     def fold(self, cell: nodes.container, shown: nodes.container) -> None:
         """Leave open what measures something; put the rest below the cell's outputs."""
         found = parts(shown.astext())
-        kinds = {part.kind for part in found}
+        kinds = set(map(kind, ast.parse(shown.astext()).body))
         cell.remove(shown)
         if "quiz" in kinds:  # it has the answers
             return
-        if cell.attributes.pop("hide_mode", None):  # whole, by its tag
-            last = found[-1].kind or "figure"
-            found = [Part(last, shown.astext())]
+        tagged = cell.attributes.pop("hide_mode", None)
+        if tagged and "sentence" not in kinds:  # a drawing folds whole, with what it computes
+            found = [Part((kinds & DRAWN or {"figure"}).pop(), shown.astext())]
         open_ones = [_block(shown, part.source) for part in found if not part.kind]
         cell.children[:0] = open_ones
         for part in found:
-            if part.kind == "claim":
-                self.into_box(cell, part.source)
+            boxes = [raw for raw in cell.findall(nodes.raw) if "sw-claim" in raw.astext()]
+            if part.kind == "claim" and boxes:
+                self.into_box(boxes[-1], part.source)
             elif part.kind in NAMES:
                 cell += fold("", _block(shown, part.source), name=NAMES[part.kind])
 
-    def into_box(self, cell: nodes.container, source: str) -> None:
+    def into_box(self, box: nodes.raw, source: str) -> None:
         """Put the code of a claim into the claim's box, as its last row."""
-        *_, box = (raw for raw in cell.findall(nodes.raw) if "sw-claim" in raw.astext())
-        code = self.app.builder.highlighter.highlight_block(source, "ipython3")
+        code = PygmentsBridge("html").highlight_block(source, "ipython3")
         row = f"<details><summary>{NAMES['claim']}</summary>{code}</details>"
         head, end, rest = box.astext().rpartition("</div>")
         box.children = [nodes.Text(head + row + end + rest)]

@@ -1,9 +1,11 @@
 """What a cell puts on the page: a block of HTML, a sentence with numbers, a function's source."""
 
+import ast
 import html
 import inspect
 import json
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -80,7 +82,7 @@ def say(sentence: str) -> Markdown:
 
 
 def source(function: Callable[..., Any]) -> Html:
-    """Show the library's own source of a function or class, as it is imported.
+    """Show the library's own source of a function or class, as it is imported, without docstrings.
 
     Raises:
         TypeError, OSError: it has no Python source, as a built-in has none.
@@ -89,8 +91,31 @@ def source(function: Callable[..., Any]) -> Html:
         >>> print(source(say).text.splitlines()[0])
         def say(sentence: str) -> Markdown:
     """
-    code = inspect.getsource(function)
+    code = undocumented(inspect.getsource(function))
     where = function.__module__.replace(".", "/") + ".py"
     body = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip()
     shown = render("source.html", where=where, name=function.__name__, body=body)
     return Html(asset("frame.css") + asset("source.css") + shown, code)
+
+
+def undocumented(code: str) -> str:
+    r"""Return the source of a function or class without its docstrings: its page has them.
+
+    Examples:
+        >>> print(undocumented("def f():\n    'Two.'\n    return 2  # the first prime"))
+        def f():
+            return 2  # the first prime
+    """
+    lines = textwrap.dedent(code).splitlines()
+    gone: set[int] = set()
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and len(node.body) > 1:
+            first, second = node.body[:2]
+            if ast.get_docstring(node, clean=False) is not None:
+                gone |= set(range(first.lineno, _begin(second, lines, first.end_lineno or 0)))
+    return "\n".join(line for number, line in enumerate(lines, 1) if number not in gone)
+
+
+def _begin(statement: ast.stmt, lines: list[str], above: int) -> int:
+    """Return the number of the line in which a statement, or a comment on it, begins."""
+    return next(n for n in range(above + 1, statement.lineno + 1) if lines[n - 1].strip())

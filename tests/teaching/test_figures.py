@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from course_lib.teaching import figure, interval, live, show, slider, source
 from course_lib.teaching.figures import COLOURS, svg
-from course_lib.teaching.page import asset
+from course_lib.teaching.page import asset, undocumented
 
 # What the font can draw; a dollar begins a formula in matplotlib.
 WORDS = st.text(st.sampled_from("abzXYZ019 <>&\"'#;=/äßñΩλ≤∞−“„½²"), max_size=20)
@@ -194,8 +194,26 @@ def test_a_source_is_shown_letter_by_letter_with_its_file():
     assert re.search(r"<figcaption>course_lib/teaching/evidence.py</figcaption>", shown.html)
     words = "".join(Outline(shown.html.partition("<pre")[2]).words)
     assert shown.text.strip() in "<pre" + words
+    assert '"""' not in shown.text and "array = np.asarray(values)" in shown.text
     with pytest.raises(TypeError):
         source(len)
+
+
+@pytest.mark.parametrize(
+    ("code", "left"),
+    [
+        ("def f():\n    'Two.'\n    return 2", "def f():\n    return 2"),
+        ("def f():\n    \"\"\"Two\n\n    of it.\n    \"\"\"\n\n    # why\n    return 2",
+         "def f():\n    # why\n    return 2"),
+        ("def f():\n    'Nothing else.'", "def f():\n    'Nothing else.'"),
+        ("class A:\n    'It.'\n\n    def f(self):\n        'Of it.'\n        return 'no docstring'",
+         "class A:\n    def f(self):\n        return 'no docstring'"),
+        ("  @cache\n  def f(x='Two.'):\n    'Three.'\n    return x",
+         "@cache\ndef f(x='Two.'):\n  return x"),
+    ],
+)  # fmt: skip
+def test_a_listing_has_no_docstrings(code, left):
+    assert undocumented(code) == left
 
 
 @pytest.mark.slow

@@ -72,6 +72,13 @@ def test_each_fold_says_what_it_holds(article: Tag) -> None:
     assert names and "" not in names and not article.select("details.hide")
 
 
+@pytest.mark.slow
+def test_how_long_the_code_took_is_said_before_it_begins(article: Tag) -> None:
+    (end,) = (p.text for p in article.select("p") if p.text.startswith("This chapter"))
+    (box,) = (p.text for p in article.select(".admonition p") if p.text.startswith("Time"))
+    assert end.partition("code took ")[2].rstrip(".") in box
+
+
 @CHAPTERS
 def test_what_a_claim_rests_on_is_open(name: str) -> None:
     """No number that stands in a claim comes from a cell that is folded whole."""

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from course_lib.teaching.book import assignments, links, numbers, packing, reference
-from course_lib.teaching.book.budgets import Budgets
+from course_lib.teaching.book.budgets import Budgets, RunTime
 from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
 from course_lib.teaching.book.ledger import ClaimLink, Claims, Headline, Ledger
@@ -71,8 +71,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_role(name, role())
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.add_node(fold, html=(visit_fold, depart_fold))
-    app.add_post_transform(Fold)
-    app.add_post_transform(numbers.ClaimNumbers)
+    for late in (Fold, numbers.ClaimNumbers, RunTime):
+        app.add_post_transform(late)
     own = (numbers.Titles, links.ChapterLinks, links.AssignmentLinks, links.InstructorLinks)
     for transform in own:
         app.add_transform(transform)

@@ -1,12 +1,20 @@
-"""`{budgets}`: what each chapter costs, from `budgets.json` beside the page."""
+"""`{budgets}`: what each chapter costs, from `budgets.json` beside the page.
+
+And before a chapter begins, how long its code took: what its last cell has said.
+"""
 
 import json
+import re
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 from course_lib.teaching.book.sources import beside, chapters, render
+
+SAID = re.compile(r"\bcode took (\d+ seconds? on the machine that made the page)")
+PROMISED = "The last cell of the page says how long its code took to run."  # as a notebook has it
 
 
 class Budgets(SphinxDirective):
@@ -32,3 +40,20 @@ class Budgets(SphinxDirective):
         ]
         total = sum(cost["seconds"] for *_, cost in rows if cost)
         return [render("budgets.html", rows=rows, total=total, stored=stored)]
+
+
+class RunTime(SphinxPostTransform):
+    """Say in the box at a chapter's beginning what its last cell says."""
+
+    default_priority = 950  # when outputs have become text
+    formats = ("html",)
+
+    def run(self, **_: object) -> None:
+        """Change one page."""
+        said = SAID.search(self.document.astext())
+        for text in [*self.document.findall(nodes.Text)]:
+            if said and PROMISED in text:
+                parent = text.parent
+                parent.replace(
+                    text, nodes.Text(text.replace(PROMISED, f"Its code took {said[1]}."))
+                )

@@ -11,7 +11,7 @@ window.swTouch.crowd ||= (() => {
   const onePerson = (epsilon) => {
     if (!epsilon) return "One answer gives nothing away: the coin is fair, and yes is as likely from anybody.";
     const times = Math.exp(epsilon);
-    return `One answer: a yes is e^\u03b5 = ${times < 1e6 ? text(times, times < 100 ? 1 : 0) : "over a million"} times as likely from someone for whom it is so. Who bets that an answer is true wins ${percent(truth(epsilon))} of the time.`;
+    return `One answer: a yes is ${times < 1e6 ? text(times, times < 100 ? 1 : 0) : "over a million"} times (e to the power \u03b5) as likely from someone for whom it is so. Who bets that an answer is true wins ${percent(truth(epsilon))} of the time.`;
   };
   const sentence = (said, n, q, epsilon) => {
     const coin = `\u03b5 = ${text(epsilon)}: with probability p = ${text(truth(epsilon), 3)} a person says what is so. Of ${count(n)} people ${percent(said)} said yes.`;

@@ -18,7 +18,7 @@ window.swTouch.stretch ||= (() => {
     if (!norm) return `${grows} All logits are 0: there is nothing to certify.`;
     const given = `The logits of x are ${logits.map((each) => text(each)).join(" and ")}, the margin is ${text(margin)}.`;
     if (margin <= 0) return `${grows} ${given} x is not given the first class: there is nothing to certify.`;
-    return `${grows} ${given} Proved: no change shorter than ${text(margin)} / (\u221a2 \u00b7 ${text(norm, 3)}) = ${text(radius, 3)} changes the class. True: the nearest change that does is ${text(truth, 3)} long.`;
+    return `${grows} ${given} Proved: no change shorter than ${text(margin)} / (\u221a2\u00a0\u00b7\u00a0${text(norm, 3)}) = ${text(radius, 3)} changes the class. True: the nearest change that does is ${text(truth, 3)} long.`;
   };
   const start = ({ one, all, tell, given: { W: home, x } }) => {
     const fields = all("[type=range]"), outputs = all("output");

@@ -229,7 +229,7 @@ def test_the_outline_of_a_ball_is_as_far_from_w_as_the_point_it_touches(ask, num
 def test_of_a_tie_the_first_entry_is_kept(ask):
     for w in ([2, 2], [-2, 2]):
         found = ask("ball.nearest", touch.MEASURES[2], w)
-        assert found["tie"] and found["left"] == [w[0], 0]
+        assert found["tie"] and found["kept"] == 0 and found["left"] == [w[0], 0]
         assert "a tie, and the rule keeps the first" in ask("ball.sentence", touch.MEASURES[2], w)
     assert "nothing has to be dropped" in ask("ball.sentence", touch.MEASURES[5], [0, 0])
 

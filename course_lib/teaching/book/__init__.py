@@ -4,7 +4,8 @@ All that it shows is read from stored outputs, or from the code, so it can say n
 has not said. A module each: the claims (`ledger`), the library (`reference`), a chapter's slider
 (`slider`), what the reader's own browser keeps (`reader`), the map of the chapters, their budgets,
 the kill matrix. The released assignments are put beside the pages that link to them (`links`), and
-are pages themselves, on which they are done (`assignments`, `packing`).
+are pages themselves, on which they are done (`assignments`, `packing`). What the search page
+searches is written by `search`.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from course_lib.teaching.book import assignments, links, numbers, packing, reference
+from course_lib.teaching.book import assignments, links, numbers, packing, reference, search
 from course_lib.teaching.book.budgets import Budgets, RunTime
 from course_lib.teaching.book.chapter_map import ChapterMap
 from course_lib.teaching.book.kill_matrix import KillMatrix
@@ -84,6 +85,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", reference.link_listings)
     app.connect("html-page-context", reference.plain_signatures)
     app.connect("missing-reference", reference.plain_types)
+    app.add_search_language(search.Titles)
+    app.connect("source-read", search.depend)
+    app.connect("env-check-consistency", search.add_to_index)
+    app.connect("build-finished", search.write_text)
     app.connect("build-finished", links.add_assignments)
     app.connect("build-finished", _slim)
     app.connect("build-finished", packing.pack, priority=900)  # what is kept is final

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from course_lib.chapters import cells, left_out
+from course_lib.teaching.intervals import claim_line
 from course_lib.teaching.page import asset, render
 
 MIME = "application/vnd.statue-within.evidence+json"
@@ -48,6 +49,7 @@ class Claim:
     clock: bool = False
     chapter: str = ""
     place: int = 0
+    against: float | None = None
 
     @property
     def number(self) -> str:
@@ -81,6 +83,7 @@ def evidence(
     note: str = "",
     form: str = ".3g",
     clock: bool = False,
+    against: float | None = None,
 ) -> Claim:
     """State a claim beside its measurement, and raise if the measurement does not support it.
 
@@ -97,6 +100,8 @@ def evidence(
         form: how the number is printed.
         clock: a claim about the clock, which another machine may not repeat: it reports a failure
             and does not raise.
+        against: the number that the interval is to be compared with, drawn beside it: without it
+            zero, or one for a number of times, where that is near.
 
     Raises:
         ClaimFailed: the check is false.
@@ -123,7 +128,7 @@ def evidence(
         raise ValueError(f"{id}: measured {measured} lies outside its interval {ends}.")
     passed = bool(check() if callable(check) else check)
     told = (unit, over, note, form)
-    claim = Claim(id, statement, verdict, measured, ends, *told, passed, bool(clock))
+    claim = Claim(id, statement, verdict, measured, ends, *told, passed, bool(clock), "", against)
     if not claim.passed and not clock:
         raise ClaimFailed(
             f"{id} no longer stands. It says: {statement} (verdict: {verdict}). "
@@ -224,5 +229,6 @@ def _card(claim: Claim) -> str:
     rows = [("Measured", claim.measured_text), ("Over", claim.over), ("Note", claim.note)]
     if not claim.passed:
         rows.append(("This machine", "not reproduced here: it is a claim about the clock"))
-    card = render("claim.html", claim=claim, sign=VERDICTS[claim.verdict], rows=rows)
+    line = claim_line(claim.measured, claim.interval, claim.against, claim.unit, claim.form)
+    card = render("claim.html", claim=claim, sign=VERDICTS[claim.verdict], rows=rows, line=line)
     return asset("frame.css") + asset("evidence.css") + card

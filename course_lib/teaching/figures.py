@@ -1,4 +1,7 @@
-"""Figures in one style: a single inline SVG whose colours follow the page, light or dark."""
+"""Figures in one style: inline SVG whose colours follow the page, light or dark.
+
+A figure is drawn for the column of the book and once more for that of a phone (`layouts`).
+"""
 
 import base64
 import hashlib
@@ -11,21 +14,11 @@ import matplotlib
 from cycler import cycler
 from matplotlib.figure import Figure
 
+from course_lib.teaching.colours import COLOURS
+from course_lib.teaching.layouts import INCH, NARROW, narrow, readable
+from course_lib.teaching.names import settle
 from course_lib.teaching.page import Html, asset, prose
 
-# Each colour is drawn as it looks on white and then named, so that a style sheet can change it.
-# Colour-blind safe in this order (after Okabe and Ito, 2008), 4.5:1 on white and on the dark page.
-COLOURS = {
-    "1": "#0b62a8",
-    "2": "#bf4a0c",
-    "3": "#0b7a66",
-    "4": "#7a4fc0",
-    "5": "#8a6508",
-    "6": "#b8286a",
-    "ink": "#1f2429",
-    "muted": "#656d76",
-    "grid": "#d8dde3",
-}
 CYCLE = [COLOURS[name] for name in ("1", "2", "3", "4", "5", "6", "ink", "muted")]
 SMOOTH = 32  # pixels; a wider picture is smoothed by the browser, a smaller one shows its pixels
 STYLE: Any = {
@@ -39,15 +32,15 @@ STYLE: Any = {
     "axes.prop_cycle": cycler(color=CYCLE),
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 12,
+    "axes.titlesize": 14 * 72 / INCH,
     "figure.dpi": 72,
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same layout on every machine
-    "font.size": 11,
+    "font.size": 13 * 72 / INCH,  # 13 pixels
     "grid.color": COLOURS["grid"],
     "grid.linewidth": 0.6,
     "image.interpolation": "none",  # pixels as they are
     "legend.frameon": False,
-    "lines.linewidth": 2.0,
+    "lines.linewidth": 1.7,
     "svg.fonttype": "none",  # words stay words
     "svg.hashsalt": "statue",
 }
@@ -59,7 +52,7 @@ def figure(
     """Begin a figure in the course's style.
 
     Args:
-        width: inches at 72 dots an inch; the page shrinks it where there is less room.
+        width: inches; eight are as wide as the column.
         height: inches.
         nrows: rows of axes.
         ncols: columns of axes.
@@ -95,12 +88,30 @@ def show(fig: Figure, *, alt: str, caption: str = "") -> Html:
         'Squares rise from 1 to 9.'
     """
     said = f'<figcaption class="mathjax_process">{prose(caption)}</figcaption>' if caption else ""
-    body = f'<figure class="sw sw-figure">{svg(fig, alt)}{said}</figure>'
+    body = f'<figure class="sw sw-figure">{drawings(fig, alt)}{said}</figure>'
     return Html(asset("frame.css") + body, alt)
 
 
-def svg(fig: Figure, alt: str) -> str:
+def drawings(fig: Figure, alt: str) -> str:
+    """Return a figure as inline SVG for a wide column and for a narrow one: the page shows one.
+
+    Raises:
+        ValueError: alt is empty.
+    """
+    if fig.get_figwidth() <= 1.1 * NARROW:
+        return svg(fig, alt)
+    wide = svg(fig, alt, "sw-wide")
+    with narrow(fig):
+        return wide + svg(fig, alt, "sw-narrow")
+
+
+def svg(fig: Figure, alt: str, name: str = "sw-only") -> str:
     """Return a figure as inline SVG: the same for the same data, its ids unlike any other's.
+
+    Args:
+        fig: from `figure`.
+        alt: what it shows.
+        name: class of the drawing.
 
     Raises:
         ValueError: alt is empty.
@@ -109,16 +120,20 @@ def svg(fig: Figure, alt: str) -> str:
         raise ValueError("alt is empty: say what the figure shows, in words made from its data.")
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
+        readable(fig)
+        settle(fig)
         fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
     text = re.sub(r"<[^>]*>", lambda tag: _tidy(tag[0]), text)
-    for name, colour in COLOURS.items():
-        text = _in_tags(colour, f"var(--sw-{name},{colour})", text)
-    width, height = (f"{72 * size:g}" for size in fig.get_size_inches())
+    for variable, colour in COLOURS.items():
+        text = _in_tags(colour, f"var(--sw-{variable},{colour})", text)
+    inches = fig.get_size_inches()
+    box = " ".join(f"{72 * size:g}" for size in inches)
+    width, height = (f"{INCH * size:.0f}" for size in inches)
     opening = (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg class="{name}" viewBox="0 0 {box}" width="{width}" height="{height}" role="img" '
         f'aria-label="{html.escape(alt)}" stroke-linejoin="round" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     text = opening + re.sub(r">\s+<", "><", text[text.index(">") + 1 :]).strip()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from course_lib.teaching.figures import figure, svg
+from course_lib.teaching.figures import drawings, figure
 from course_lib.teaching.page import Html, asset, render
 
 
@@ -47,7 +47,7 @@ def slider(
     for value in values:
         fig, axes = figure(**size)
         draw(axes, value)
-        frames.append(svg(fig, alt(value)))
+        frames.append(drawings(fig, alt(value)))
     names = [str(value) for value in values]
     body = render(
         "slider.html", frames=frames, names=names, label=label, caption=caption, start=start
@@ -97,7 +97,7 @@ def live(
     def redraw(*_: Any) -> None:
         fig, axes = figure(**size)
         draw(axes, moving.value)
-        drawn = svg(fig, f"{label}: {moving.value}")
+        drawn = drawings(fig, f"{label}: {moving.value}")
         shown.value = f'{asset("frame.css")}<figure class="sw sw-figure">{drawn}</figure>'
 
     moving.observe(redraw, "value")

@@ -1,0 +1,206 @@
+"""A figure in a narrow column: its panels one below the other, its letters as large as before.
+
+A figure is drawn twice, and the style sheet shows the drawing that fits (`frame.css`). Nothing here
+is for a chapter's cell to call: `show` and `slider` do.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import ScaledTranslation
+
+from course_lib.teaching.names import settle
+
+INCH = 92  # pixels: a figure of eight inches is as wide as the column of the book
+NARROW = 3.85  # inches: the column of a phone
+PLOT, PICTURE = 2.4, 0.85  # inches that a panel needs, with ticks and without
+LEAST = 11 * 72 / INCH  # points: no letter is smaller than 11 pixels
+BIG = 0.42  # of the width of its axes: a legend that wide is put under them
+GAP = 0.1  # inches between two titles side by side
+
+
+def readable(fig: Figure) -> None:
+    """Enlarge the letters of a figure that nobody could read."""
+    fig.draw_without_rendering()  # or there are no ticks yet
+    for text in fig.findobj(Text):
+        if isinstance(text, Text) and text.get_text() and text.get_fontsize() < LEAST:
+            text.set_fontsize(LEAST)
+
+
+@contextmanager
+def narrow(fig: Figure) -> Iterator[None]:
+    """Within it, the figure is as a narrow column shows it; afterwards, as it was."""
+    with ExitStack() as undo:
+        cells = _cells(fig)
+        old = _sizes(fig, cells)
+        columns = _columns(fig, cells)
+        width = NARROW / columns
+        heights = [h * _shrink(cells[at], width / w) for at, (w, h) in old.items()]
+        rows = [max(heights[i : i + columns]) for i in range(0, len(heights), columns)]
+        undo.callback(fig.set_size_inches, *fig.get_size_inches())
+        fig.set_size_inches(NARROW, sum(rows) or fig.get_figheight())
+        if cells:
+            grid = fig.add_gridspec(len(rows), columns, height_ratios=rows)
+            for i, panels in enumerate(cells.values()):
+                for ax in panels:
+                    undo.callback(ax.set_subplotspec, ax.get_subplotspec())
+                    ax.set_subplotspec(grid[i // columns, i % columns])
+                    if i % columns == 0:
+                        _own_axis(ax, undo)
+        _wrap(fig, width, undo)
+        _legends_below(fig, undo)
+        yield
+
+
+def boxes(fig: Figure) -> list[dict[str, Any]]:
+    """Return where each of a figure's axes lies in the drawing that is made of it now.
+
+    Returns:
+        For each axes: `box` (left, top, width, height) in fractions of the drawing, from its upper
+        left corner; `x` and `y`, the limits; `scales`, such as ("linear", "log").
+
+    Examples:
+        >>> from course_lib.teaching import figure
+        >>> fig, axes = figure(width=4, height=2)
+        >>> boxes(fig)[0]["x"], boxes(fig)[0]["scales"]
+        ((0.0, 1.0), ('linear', 'linear'))
+    """
+    fig.draw_without_rendering()  # the layout is made when something is drawn
+    found = []
+    for ax in fig.axes:
+        at = ax.get_position()
+        found.append(
+            {
+                "box": (at.x0, 1 - at.y1, at.width, at.height),
+                "x": tuple(map(float, ax.get_xlim())),
+                "y": tuple(map(float, ax.get_ylim())),
+                "scales": (ax.get_xscale(), ax.get_yscale()),
+            }
+        )
+    return found
+
+
+Cells = dict[tuple[int, int], list[Axes]]
+
+
+def _cells(fig: Figure) -> Cells:
+    """Return the axes of each place of the figure's grid, by row and column."""
+    found: Cells = {}
+    for ax in fig.axes:
+        spec = ax.get_subplotspec()
+        if spec is not None:  # a colour bar has none: it follows its panel
+            found.setdefault((spec.rowspan.start, spec.colspan.start), []).append(ax)
+    return dict(sorted(found.items()))
+
+
+def _sizes(fig: Figure, cells: Cells) -> dict[tuple[int, int], tuple[float, float]]:
+    """Return the inches of each place of the grid: width and height."""
+    width, height = fig.get_size_inches()
+    sizes = {}
+    for (row, column), panels in cells.items():
+        grid = panels[0].get_subplotspec().get_gridspec()  # type: ignore[union-attr]
+        wide = list(grid.get_width_ratios() or [1])
+        high = list(grid.get_height_ratios() or [1])
+        sizes[row, column] = width * wide[column] / sum(wide), height * high[row] / sum(high)
+    return sizes
+
+
+def _columns(fig: Figure, cells: Cells) -> int:
+    """Return how many panels fit side by side into a narrow column."""
+    before = 1 + max((column for _, column in cells), default=0)
+    least = 0.0
+    for ax in (ax for panels in cells.values() for ax in panels):
+        title = ax.title.get_window_extent().width / fig.dpi
+        least = max(least, PICTURE if _bare(ax) else PLOT, title + GAP)
+    return max(1, min(before, int(NARROW / least))) if least else 1
+
+
+def _bare(ax: Axes) -> bool:
+    """Say whether a panel is a picture, with no numbers at its sides."""
+    return not ax.axison or not (len(ax.get_xticks()) and len(ax.get_yticks()))
+
+
+def _shrink(panels: list[Axes], ratio: float) -> float:
+    """Return by how much the height of a panel changes if its width does by `ratio`."""
+    if any(ax.get_aspect() != "auto" for ax in panels):
+        return float(ratio)
+    return float(min(1, ratio) ** 0.4)
+
+
+def _own_axis(ax: Axes, undo: ExitStack) -> None:
+    """Give a panel the numbers and the name of the axis that it shared with its left neighbour."""
+    siblings = ax.get_shared_y_axes().get_siblings(ax)
+    if len(siblings) < 2:
+        return
+    if not ax.yaxis.get_tick_params()["labelleft"]:
+        ax.tick_params(labelleft=True)
+        undo.callback(ax.tick_params, labelleft=False)
+    name = next(filter(None, (each.get_ylabel() for each in siblings)), "")
+    undo.callback(ax.set_ylabel, ax.get_ylabel())
+    ax.set_ylabel(name)
+
+
+def _wrap(fig: Figure, width: float, undo: ExitStack) -> None:
+    """Break titles and names of axes that are longer than there is room."""
+    for ax in fig.axes:
+        for text in (ax.title, ax.xaxis.label):
+            _break(text, width * fig.dpi, undo)
+        height = fig.get_figheight() / max(1, len(_cells(fig))) if _cells(fig) else 99
+        _break(ax.yaxis.label, height * fig.dpi, undo)
+
+
+def _legends_below(fig: Figure, undo: ExitStack) -> None:
+    """Put legends under their axes that would lie on much of what is drawn."""
+    settle(fig)
+    fig.draw_without_rendering()
+    for ax in fig.axes:
+        legend = ax.get_legend()
+        if legend is None or not legend.get_visible():
+            continue
+        lies, has = legend.get_window_extent(), ax.bbox
+        if lies.width < BIG * has.width and has.x0 <= lies.x0 and lies.x1 <= has.x1:
+            continue
+        handles, texts = legend.legend_handles, legend.get_texts()
+        size = texts[0].get_fontsize()
+        item = max(text.get_window_extent().width for text in texts) + 4 * size
+        columns = max(1, min(len(texts), int(has.width / item)))
+        below = has.y0 - ax.get_xaxis().get_tightbbox().y0 + size / 2  # numbers and name
+        aside = max(0, item - has.width) if columns == 1 else 0
+        at = ScaledTranslation(-aside / fig.dpi, -below / fig.dpi, fig.dpi_scale_trans)
+        undo.callback(setattr, ax, "legend_", legend)
+        new = ax.legend(
+            handles,
+            [text.get_text() for text in texts],
+            title=legend.get_title().get_text(),
+            labelcolor=[text.get_color() for text in texts],
+            fontsize=size,
+            ncols=columns,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=ax.transAxes + at,
+            borderaxespad=0,
+        )
+        width, height = fig.get_size_inches()
+        fig.set_size_inches(width, height + new.get_window_extent().height / fig.dpi)
+
+
+def _break(text: Text, room: float, undo: ExitStack) -> None:
+    """Put line ends into a text until it is no longer than `room` pixels."""
+    words = text.get_text().split()
+    extent = text.get_window_extent()
+    length = max(extent.width, extent.height)
+    if length <= 0.92 * room or len(words) < 2:
+        return
+    undo.callback(text.set_text, text.get_text())
+    letters = int(sum(map(len, words)) * 0.85 * room / length)
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) > letters:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    text.set_text("\n".join(lines))

@@ -1,7 +1,7 @@
 """Intervals as pictures: a number line in a claim's box, and many of them in a row.
 
-Lines are SVG with places in per cent, so that one drawing fits every width. The numbers stand beside
-them as text; who cannot see the lines misses nothing.
+Lines are SVG with places in per cent, so that one drawing fits every width. The numbers stand
+beside them as text; who cannot see the lines misses nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,11 @@ def minus(text: str) -> str:
 
 
 def claim_line(
-    measured: float, interval: tuple[float, float] | None, against: float | None, unit: str, form: str
+    measured: float,
+    interval: tuple[float, float] | None,
+    against: float | None,
+    unit: str,
+    form: str,
 ) -> str:
     """Return the number line of a claim, or nothing where it would say no more than the numbers.
 
@@ -85,8 +89,8 @@ def forest(
     A full dot is an interval that is clear of what it is held against; a hollow one holds it.
 
     Args:
-        rows: by name, the mean with its interval, as `interval` returns it, and perhaps a verdict in
-            words; or such rows by the name of their group.
+        rows: by name, the mean with its interval, as `interval` returns it, and perhaps a
+            verdict in words; or such rows by the name of their group.
         label: what the names of the rows are.
         unit: what the numbers count.
         against: what the intervals are held against.

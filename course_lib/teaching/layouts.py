@@ -6,10 +6,12 @@ is for a chapter's cell to call: `show` and `slider` do.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
@@ -19,6 +21,7 @@ INCH = 92  # pixels: a figure of eight inches is as wide as the column of the bo
 NARROW = 3.85  # inches: the column of a phone
 PLOT, PICTURE = 2.4, 0.85  # inches that a panel needs, with ticks and without
 LEAST = 11 * 72 / INCH  # points: no letter is smaller than 11 pixels
+BAR = 0.8  # inches of a colour bar with its numbers
 BIG = 0.42  # of the width of its axes: a legend that wide is put under them
 GAP = 0.1  # inches between two titles side by side
 
@@ -27,7 +30,7 @@ def readable(fig: Figure) -> None:
     """Enlarge the letters of a figure that nobody could read."""
     fig.draw_without_rendering()  # or there are no ticks yet
     for text in fig.findobj(Text):
-        if isinstance(text, Text) and text.get_text() and text.get_fontsize() < LEAST:
+        if isinstance(text, Text) and text.get_text() and float(text.get_fontsize()) < LEAST:
             text.set_fontsize(LEAST)
 
 
@@ -47,7 +50,7 @@ def narrow(fig: Figure) -> Iterator[None]:
             grid = fig.add_gridspec(len(rows), columns, height_ratios=rows)
             for i, panels in enumerate(cells.values()):
                 for ax in panels:
-                    undo.callback(ax.set_subplotspec, ax.get_subplotspec())
+                    undo.callback(ax.set_subplotspec, _spec(ax))
                     ax.set_subplotspec(grid[i // columns, i % columns])
                     if i % columns == 0:
                         _own_axis(ax, undo)
@@ -97,14 +100,19 @@ def _cells(fig: Figure) -> Cells:
     return dict(sorted(found.items()))
 
 
+def _spec(ax: Axes) -> SubplotSpec:
+    """Return the place in the grid of axes that have one."""
+    return cast(SubplotSpec, ax.get_subplotspec())
+
+
 def _sizes(fig: Figure, cells: Cells) -> dict[tuple[int, int], tuple[float, float]]:
     """Return the inches of each place of the grid: width and height."""
     width, height = fig.get_size_inches()
     sizes = {}
     for (row, column), panels in cells.items():
-        grid = panels[0].get_subplotspec().get_gridspec()  # type: ignore[union-attr]
-        wide = list(grid.get_width_ratios() or [1])
-        high = list(grid.get_height_ratios() or [1])
+        grid = _spec(panels[0]).get_gridspec()
+        wide = cast("list[float]", grid.get_width_ratios())
+        high = cast("list[float]", grid.get_height_ratios())
         sizes[row, column] = width * wide[column] / sum(wide), height * high[row] / sum(high)
     return sizes
 
@@ -112,11 +120,12 @@ def _sizes(fig: Figure, cells: Cells) -> dict[tuple[int, int], tuple[float, floa
 def _columns(fig: Figure, cells: Cells) -> int:
     """Return how many panels fit side by side into a narrow column."""
     before = 1 + max((column for _, column in cells), default=0)
+    bars = len(fig.axes) - sum(map(len, cells.values()))
     least = 0.0
     for ax in (ax for panels in cells.values() for ax in panels):
         title = ax.title.get_window_extent().width / fig.dpi
         least = max(least, PICTURE if _bare(ax) else PLOT, title + GAP)
-    return max(1, min(before, int(NARROW / least))) if least else 1
+    return max(1, min(before, int((NARROW - BAR * bars) / least))) if least else 1
 
 
 def _bare(ax: Axes) -> bool:
@@ -156,36 +165,69 @@ def _wrap(fig: Figure, width: float, undo: ExitStack) -> None:
 def _legends_below(fig: Figure, undo: ExitStack) -> None:
     """Put legends under their axes that would lie on much of what is drawn."""
     settle(fig)
+    legends = {
+        ax: legend for ax in fig.axes if (legend := ax.get_legend()) and legend.get_visible()
+    }
+    for legend in legends.values():
+        undo.callback(legend.set_in_layout, legend.get_in_layout())
+        legend.set_in_layout(False)  # what stands beside its axes would leave them no room
     fig.draw_without_rendering()
-    for ax in fig.axes:
-        legend = ax.get_legend()
-        if legend is None or not legend.get_visible():
-            continue
+    for ax, legend in legends.items():
         lies, has = legend.get_window_extent(), ax.bbox
         if lies.width < BIG * has.width and has.x0 <= lies.x0 and lies.x1 <= has.x1:
             continue
-        handles, texts = legend.legend_handles, legend.get_texts()
-        size = texts[0].get_fontsize()
-        item = max(text.get_window_extent().width for text in texts) + 4 * size
-        columns = max(1, min(len(texts), int(has.width / item)))
-        below = has.y0 - ax.get_xaxis().get_tightbbox().y0 + size / 2  # numbers and name
-        aside = max(0, item - has.width) if columns == 1 else 0
+        size = _size(legend)
+        numbers = ax.get_xaxis().get_tightbbox()  # and the name of the axis
+        below = (has.y0 - numbers.y0 if numbers else 0) + size / 2
+        aside = max(0, _item(legend) - has.width)
         at = ScaledTranslation(-aside / fig.dpi, -below / fig.dpi, fig.dpi_scale_trans)
         undo.callback(setattr, ax, "legend_", legend)
         new = ax.legend(
-            handles,
-            [text.get_text() for text in texts],
-            title=legend.get_title().get_text(),
-            labelcolor=[text.get_color() for text in texts],
-            fontsize=size,
-            ncols=columns,
+            **_again(legend, has.width),
             loc="upper left",
             bbox_to_anchor=(0, 0),
             bbox_transform=ax.transAxes + at,
             borderaxespad=0,
         )
-        width, height = fig.get_size_inches()
-        fig.set_size_inches(width, height + new.get_window_extent().height / fig.dpi)
+        new.set_gid(legend.get_gid())
+        _heighten(fig, new)
+    for legend in list(fig.legends):
+        if legend.get_window_extent().width > fig.bbox.width:
+            legend.remove()
+            undo.callback(fig.legends.append, legend)
+            new = fig.legend(**_again(legend, fig.bbox.width), loc="outside lower center")
+            undo.callback(new.remove)
+            _heighten(fig, new)
+
+
+def _item(legend: Legend) -> float:
+    """Return how many pixels wide the longest line of a legend is, its mark included."""
+    texts = legend.get_texts()
+    return max(t.get_window_extent().width for t in texts) + 4 * _size(legend)
+
+
+def _size(legend: Legend) -> float:
+    """Return how high the letters of a legend are, in points."""
+    return float(legend.get_texts()[0].get_fontsize())
+
+
+def _again(legend: Legend, room: float) -> dict[str, Any]:
+    """Return what makes the same legend again, with as many columns as there is room for."""
+    texts = legend.get_texts()
+    return {
+        "handles": legend.legend_handles,
+        "labels": [text.get_text() for text in texts],
+        "labelcolor": [text.get_color() for text in texts],
+        "title": legend.get_title().get_text(),
+        "fontsize": _size(legend),
+        "ncols": max(1, min(len(texts), int(room / _item(legend)))),
+    }
+
+
+def _heighten(fig: Figure, legend: Legend) -> None:
+    """Make a figure higher by a legend."""
+    width, height = fig.get_size_inches()
+    fig.set_size_inches(width, height + legend.get_window_extent().height / fig.dpi)
 
 
 def _break(text: Text, room: float, undo: ExitStack) -> None:

@@ -1,6 +1,7 @@
 """Names at the ends of lines, in their colours: nobody has to look from a line to a legend."""
 
 from collections.abc import Collection
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,6 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from matplotlib.transforms import IdentityTransform
 from scipy.optimize import isotonic_regression
 
 from course_lib.teaching.colours import COLOURS
@@ -18,11 +20,25 @@ WIDE = 0.32  # of the width of the axes that the longest name may take
 LINE = 1.25  # times the size of letters
 
 
+class LineName(Annotation):
+    """The name of a line, to stand at its end."""
+
+    def __init__(self, line: Line2D, name: str) -> None:
+        super().__init__(name, (0, 0), xytext=(6, 0), textcoords="offset points", va="center")
+        self.line = line
+        self.set(color=line.get_color(), annotation_clip=False, transform=IdentityTransform())
+
+    @property
+    def size(self) -> float:
+        """How high its letters are, in points."""
+        return float(self.get_fontsize())
+
+
 def name_lines(axes: Axes, *, emphasise: Collection[str] = ()) -> None:
     """Write each line's label at its end, in its colour, where a legend would have stood.
 
-    Names keep clear of each other. Where lines end too close together for that, or the figure is too
-    narrow, a legend comes in their place. Call it when all is drawn.
+    Names keep clear of each other. Where lines end too close together for that, or the figure is
+    too narrow, a legend comes in their place. Call it when all is drawn.
 
     Args:
         axes: with lines that have labels.
@@ -34,7 +50,8 @@ def name_lines(axes: Axes, *, emphasise: Collection[str] = ()) -> None:
     Examples:
         >>> from course_lib.teaching import figure
         >>> fig, axes = figure(width=4, height=3)
-        >>> lines = axes.plot([1, 2], [3, 4], label="soft") + axes.plot([1, 2], [2, 1], label="hard")
+        >>> for name, ends in {"soft": [3, 4], "hard": [2, 1]}.items():
+        ...     line = axes.plot([1, 2], ends, label=name)
         >>> name_lines(axes, emphasise=["hard"])
         >>> [text.get_text() for text in axes.texts]
         ['soft', 'hard']
@@ -49,29 +66,21 @@ def name_lines(axes: Axes, *, emphasise: Collection[str] = ()) -> None:
         line = _line(handle)
         if emphasise and name not in emphasise:
             _grey(axes, line)
-        axes.annotate(
-            name,
-            (0, 0),
-            xytext=(6, 0),
-            textcoords="offset points",
-            color=line.get_color(),
-            va="center",
-            annotation_clip=False,
-            gid=MARK,
-        ).line = line  # type: ignore[attr-defined]
+        axes.add_artist(LineName(line, name)).set_clip_on(False)
     axes.legend(handles, labels, labelcolor="linecolor").set_gid(MARK)
 
 
 def settle(fig: Figure) -> None:
     """Put the names of all lines where they belong in the figure as large as it is now."""
     for ax in fig.axes:
-        names = [t for t in ax.texts if isinstance(t, Annotation) and t.get_gid() == MARK]
+        names = [t for t in ax.texts if isinstance(t, LineName)]
         if not names:
             continue
-        moves = _moves(names)
-        size = names[0].get_fontsize()
+        moves = _moves(names, ax, fig.dpi)
+        for name in names:
+            name.set_visible(True)  # or it has no width
         widest = max(name.get_window_extent().width for name in names)
-        crowded = max(map(abs, moves)) > FAR * size or widest > WIDE * ax.bbox.width
+        crowded = max(map(abs, moves)) > FAR * names[0].size or widest > WIDE * ax.bbox.width
         for name, move in zip(names, moves, strict=True):
             name.xyann = (6, move)
             name.set_visible(not crowded)
@@ -82,34 +91,35 @@ def settle(fig: Figure) -> None:
             legend.set_in_layout(crowded)
 
 
-def _line(handle: object) -> Line2D:
+def _line(handle: Any) -> Line2D:
     """Return the line of what a legend shows: a line, or one with bars of error."""
-    return handle if isinstance(handle, Line2D) else handle[0]  # type: ignore[index,return-value]
+    return cast(Line2D, handle if isinstance(handle, Line2D) else handle[0])
 
 
 def _grey(axes: Axes, line: Line2D) -> None:
     """Turn a line grey, and the bands of its colour."""
+    own = to_rgb(cast(str, line.get_color()))
     for band in axes.collections:
-        if any(np.allclose(to_rgb(each), to_rgb(line.get_color())) for each in band.get_facecolor()):
+        if any(np.allclose(each[:3], own) for each in np.asarray(band.get_facecolor())):
             band.set_facecolor(COLOURS["muted"])
     line.set(color=COLOURS["muted"], linewidth=1.2, zorder=1.5)
 
 
-def _moves(names: list[Annotation]) -> list[float]:
+def _moves(names: list[LineName], axes: Axes, dpi: float) -> list[float]:
     """Anchor names at the ends of their lines; return by how many points each moves up or down."""
     ends = []
     for name in names:
-        points = name.line.get_xydata()  # type: ignore[attr-defined]
+        points = np.asarray(name.line.get_xydata())
         points = points[np.isfinite(points).all(axis=1)]
-        seen = name.axes.transData.transform(points)  # type: ignore[union-attr]
+        seen = axes.transData.transform(points)
         last = int(seen[:, 0].argmax())
         name.xy = tuple(points[last])
         ends.append(seen[last])
-    at = np.array(ends)
-    gap = LINE * names[0].get_fontsize() * names[0].figure.dpi / 72  # type: ignore[union-attr]
+    at = np.array(ends) * 72 / dpi
+    gap = LINE * names[0].size
     moved = at[:, 1].copy()
     for column in {round(x / 8) for x in at[:, 0]}:
         chosen = [i for i in at[:, 1].argsort(kind="stable") if round(at[i, 0] / 8) == column]
         steps = gap * np.arange(len(chosen))
         moved[chosen] = isotonic_regression(at[chosen, 1] - steps).x + steps
-    return [float(d) for d in (moved - at[:, 1]) * 72 / names[0].figure.dpi]  # type: ignore[union-attr]
+    return [float(move) for move in moved - at[:, 1]]

@@ -76,6 +76,7 @@ def diamond() -> Html:
         f"{said(*crossed[0])} and {said(*crossed[1])}.",
         caption="One measurement, \\(x_1 + 2x_2 = 2\\), leaves a line of answers. A ball that "
         "grows until it touches the line finds the smallest: the round one at a point "
-        "with two entries, the diamond with its corner, where one is zero. The cross holds all vectors with one "
-        "entry; it meets the line twice, and cannot say which answer is better.",
+        "with two entries, the diamond with its corner, where one is zero. The cross "
+        "holds all vectors with one entry; it meets the line twice, and cannot say "
+        "which answer is better.",
     )

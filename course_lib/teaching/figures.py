@@ -98,6 +98,8 @@ def drawings(fig: Figure, alt: str) -> str:
     Raises:
         ValueError: alt is empty.
     """
+    with matplotlib.rc_context(STYLE):
+        readable(fig)
     if fig.get_figwidth() <= 1.1 * NARROW:
         return svg(fig, alt)
     wide = svg(fig, alt, "sw-wide")
@@ -120,7 +122,6 @@ def svg(fig: Figure, alt: str, name: str = "sw-only") -> str:
         raise ValueError("alt is empty: say what the figure shows, in words made from its data.")
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        readable(fig)
         settle(fig)
         fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

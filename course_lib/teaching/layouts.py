@@ -72,7 +72,8 @@ def boxes(fig: Figure) -> list[dict[str, Any]]:
         >>> boxes(fig)[0]["x"], boxes(fig)[0]["scales"]
         ((0.0, 1.0), ('linear', 'linear'))
     """
-    fig.draw_without_rendering()  # the layout is made when something is drawn
+    for _ in range(2):  # as often as `svg` does: numbers at the sides move what they are beside
+        fig.draw_without_rendering()
     found = []
     for ax in fig.axes:
         at = ax.get_position()

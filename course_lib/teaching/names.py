@@ -27,6 +27,7 @@ class LineName(Annotation):
         super().__init__(name, (0, 0), xytext=(6, 0), textcoords="offset points", va="center")
         self.line = line
         self.set(color=line.get_color(), annotation_clip=False, transform=IdentityTransform())
+        self.set_in_layout(False)  # before it has its place
 
     @property
     def size(self) -> float:
@@ -80,7 +81,8 @@ def settle(fig: Figure) -> None:
         for name in names:
             name.set_visible(True)  # or it has no width
         widest = max(name.get_window_extent().width for name in names)
-        crowded = max(map(abs, moves)) > FAR * names[0].size or widest > WIDE * ax.bbox.width
+        room = ax.bbox.width + (widest if names[0].get_in_layout() else 0)
+        crowded = max(map(abs, moves)) > FAR * names[0].size or widest > WIDE * room
         for name, move in zip(names, moves, strict=True):
             name.xyann = (6, move)
             name.set_visible(not crowded)

@@ -13,7 +13,7 @@
 
 // What this browser keeps for its reader; where nothing can be kept, the pages work all the same.
 const kept = {
-  all: () => { try { return Object.keys(localStorage).filter((key) => /^sw-(read|quiz|concept):/.test(key)); } catch { return []; } },
+  all: () => { try { return Object.keys(localStorage).filter((key) => /^sw-(read|quiz|concept|guess):/.test(key)); } catch { return []; } },
   get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
   set: (key, value) => { try { localStorage.setItem(key, value); } catch {} },
   remove: (key) => { try { localStorage.removeItem(key); } catch {} },
@@ -38,17 +38,21 @@ addEventListener("DOMContentLoaded", () => {
   const rows = [...document.querySelectorAll(".reader-progress tbody tr")];
   if (!rows.length) return;
   const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : swQuiz.same(value, ...right));
+  const made = (name) => { try { return "value" in JSON.parse(kept.get(`sw-guess:${name}`)); } catch { return false; } };
   const fill = () => {
-    let read = 0, answered = 0, right = 0, asked = 0;
+    let read = 0, guessed = 0, guesses = 0, answered = 0, right = 0, asked = 0;
     for (const row of rows) {
       const state = kept.get(`sw-read:${row.dataset.chapter}`), questions = JSON.parse(row.dataset.questions);
       const answers = questions.map((question) => [question, kept.get(`sw-quiz:${question.key}`)]).filter(([, value]) => value !== null);
       const fine = answers.filter(([question, value]) => good(question, value)).length;
       row.querySelector(".reader-read").textContent = { opened: "opened", read: "\u2713 to the end" }[state] ?? "not opened";
       row.querySelector(".reader-quiz").textContent = `${answers.length} of ${questions.length} answered` + (answers.length ? `, ${fine} right` : "");
+      const names = JSON.parse(row.dataset.guesses), given = names.filter(made).length;
+      if (names.length) row.querySelector(".reader-guesses").textContent = `${given} of ${names.length} made`;
+      guessed += given; guesses += names.length;
       read += state === "read"; answered += answers.length; right += fine; asked += questions.length;
     }
-    document.querySelector(".reader-summary").textContent = `${read} of ${rows.length} chapters read to the end; ${answered} of ${asked} questions answered, ${right} of them right.`;
+    document.querySelector(".reader-summary").textContent = `${read} of ${rows.length} chapters read to the end; ${answered} of ${asked} questions answered, ${right} of them right` + (guesses ? `; ${guessed} of ${guesses} guesses made.` : ".");
   };
   fill();
   document.querySelector(".reader-forget").addEventListener("click", () => { kept.all().forEach(kept.remove); fill(); });

@@ -128,7 +128,7 @@ def evidence(
         raise ValueError(f"{id}: measured {measured} lies outside its interval {ends}.")
     passed = bool(check() if callable(check) else check)
     told = (unit, over, note, form)
-    claim = Claim(id, statement, verdict, measured, ends, *told, passed, bool(clock), "", against)
+    claim = Claim(id, statement, verdict, measured, ends, *told, passed, bool(clock), against=against)
     if not claim.passed and not clock:
         raise ClaimFailed(
             f"{id} no longer stands. It says: {statement} (verdict: {verdict}). "

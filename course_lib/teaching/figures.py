@@ -8,7 +8,7 @@ import hashlib
 import html
 import io
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from cycler import cycler
@@ -18,6 +18,9 @@ from course_lib.teaching.colours import COLOURS
 from course_lib.teaching.layouts import INCH, NARROW, narrow, readable
 from course_lib.teaching.names import settle
 from course_lib.teaching.page import Html, asset, prose
+
+if TYPE_CHECKING:
+    from course_lib.teaching.guess import Answer
 
 CYCLE = [COLOURS[name] for name in ("1", "2", "3", "4", "5", "6", "ink", "muted")]
 SMOOTH = 32  # pixels; a wider picture is smoothed by the browser, a smaller one shows its pixels
@@ -70,16 +73,17 @@ def figure(
     return fig, fig.subplots(nrows, ncols, **subplots)
 
 
-def show(fig: Figure, *, alt: str, caption: str = "") -> Html:
+def show(fig: Figure, *, alt: str, caption: str = "", answers: "Answer | None" = None) -> Html:
     """Show a finished figure.
 
     Args:
         fig: from `figure`.
         alt: what it shows, for those who cannot see it; computed from the data it draws.
         caption: its one message.
+        answers: the guess that it answers, from `answer`; it is laid over the figure.
 
     Raises:
-        ValueError: alt is empty.
+        ValueError: alt is empty, or the guess cannot be laid over this figure.
 
     Examples:
         >>> fig, axes = figure(width=4, height=2)
@@ -89,6 +93,7 @@ def show(fig: Figure, *, alt: str, caption: str = "") -> Html:
     """
     said = f'<figcaption class="mathjax_process">{prose(caption)}</figcaption>' if caption else ""
     body = f'<figure class="sw sw-figure">{drawings(fig, alt)}{said}</figure>'
+    body = answers.around(body, fig) if answers else body
     return Html(asset("frame.css") + body, alt)
 
 

@@ -77,9 +77,15 @@ def shows(source):
     if not isinstance(last, ast.Expr) or source.rstrip().endswith(";"):
         return False
     called = getattr(last.value, "func", None)
-    return getattr(called, "id", "") in {"evidence", "show", "say", "slider", "quiz", "print"} or (
-        isinstance(last.value, ast.Name)
-    )
+    return getattr(called, "id", "") in {
+        "evidence",
+        "show",
+        "say",
+        "slider",
+        "quiz",
+        "guess",
+        "print",
+    } or (isinstance(last.value, ast.Name))
 
 
 @chapters

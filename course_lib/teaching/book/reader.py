@@ -7,6 +7,7 @@ registers both.
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from course_lib.teaching.book.concept import concept_test, read_concepts
 from course_lib.teaching.book.sources import beside, chapters, is_part, notebooks, render
 from course_lib.teaching.page import asset
 
+GUESS = re.compile(r'<fieldset data-guess="([^"]+)"')
 QUESTION = re.compile(
     r'<fieldset data-question="([^"]+)" data-kind="([^"]+)"(?: data-known="([^"]+)")?>'
     r"(.*?)</fieldset>",
@@ -53,16 +55,31 @@ class ConceptTest(SphinxDirective):
 
 
 class Progress(SphinxDirective):
-    """`{progress}`: a row for each chapter, with what the browser has kept of its quiz."""
+    """`{progress}`: a row for each chapter, with what the browser has kept of quiz and guesses.
+
+    Raises:
+        ExtensionError: two chapters ask for a guess under one name.
+    """
 
     def run(self) -> list[nodes.Node]:
         """Return the table; `theme.js` fills it in."""
         folder = notebooks(self.env)
+        known = chapters(self.env)
+        asked = {name: guesses(folder / f"{name}.ipynb") for name in known}
+        for guess, times in Counter(guess for each in asked.values() for guess in each).items():
+            if times > 1:
+                where = " and ".join(name for name in asked if guess in asked[name])
+                raise ExtensionError(f"the guess {guess!r} is asked in {where}: rename one of them")
         rows = [
-            (name, title, address, quiz_questions(folder / f"{name}.ipynb"))
-            for name, (title, address) in chapters(self.env).items()
+            (name, title, address, quiz_questions(folder / f"{name}.ipynb"), asked[name])
+            for name, (title, address) in known.items()
         ]
         return [render("progress.html", rows=rows, script=asset("quiz.js"))]  # reads typed answers
+
+
+def guesses(path: Path) -> list[str]:
+    """Return the names of the guesses that a chapter asks for, as stored."""
+    return [name for html in html_outputs(path) for name in dict.fromkeys(GUESS.findall(html))]
 
 
 def quiz_questions(path: Path) -> list[dict[str, Any]]:

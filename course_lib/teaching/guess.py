@@ -18,7 +18,7 @@ from course_lib.teaching.figures import figure, svg
 from course_lib.teaching.page import Html, asset, render
 
 POINTS = 7  # of a drawn curve whose two ends are given
-PAD = {"width": 5, "height": 2.8}  # inches; whole on a phone, with letters that can be read
+PAD = {"width": 4.2, "height": 2.7}  # inches; whole on a phone, with letters that can be read
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Answer:
         Raises:
             ValueError: the axes are not in the figure, or not of a kind that can be drawn on.
         """
-        on = None if self.asked.kind == "choice" else place(fig, self.on, self.asked.name)
+        on = None if self.asked.kind == "choice" else places(fig, self.on, self.asked.name)
         shape = "{:g}/{:g}".format(*fig.get_size_inches())
         # Style and script came with the question, which stands on the same page.
         return render("answer.html", answer=self, on=on, shape=shape, shown=shown)
@@ -159,8 +159,13 @@ def answer(
     return Answer(asked, truth, on, along, lock)
 
 
+def places(fig: Figure, axes: Axes | None, name: str) -> list[dict[str, Any]]:
+    """Return `place` for each drawing that the page has of a figure, in their order."""
+    return [place(fig, axes, name)]
+
+
 def place(fig: Figure, axes: Axes | None, name: str) -> dict[str, Any]:
-    """Return where axes lie in a figure that was drawn, and how their data are mapped.
+    """Return where axes lie in a figure as it would be drawn now, and how their data are mapped.
 
     Args:
         fig: the figure.
@@ -184,6 +189,7 @@ def place(fig: Figure, axes: Axes | None, name: str) -> dict[str, Any]:
     if axes.name != "rectilinear" or not {*scales} <= {"linear", "log"}:
         raise ValueError(f"guess {name!r}: {axes.name} axes with scales {scales}; a guess is laid "
                          "over linear and logarithmic ones.")  # fmt: skip
+    fig.draw_without_rendering()  # the layout is made when something is drawn
     box = axes.bbox.transformed(fig.transFigure.inverted())
     return {
         "place": [round(float(part), 5) for part in (box.x0, 1 - box.y1, box.x1, 1 - box.y0)],

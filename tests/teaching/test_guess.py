@@ -56,7 +56,7 @@ def test_a_figure_tells_where_its_axes_lie():
     guess("lines", "How many?", low=2, high=64)
     fig, ax = empty(xscale="log", xlim=(1, 100))
     html = show(fig, alt="a", caption="c", answers=answer("lines", 22, along="y")).html
-    on = held(html, "on")
+    (on,) = held(html, "on")
     left, top, right, bottom = on["place"]
     assert 0 < left < right <= 1 and 0 <= top < bottom < 1
     assert on["x"] == [1, 100, "log"] and on["y"] == [1, 2, "linear"]

@@ -30,7 +30,8 @@ window.swGuess ||= (() => {
   };
   const layer = (svg) => {
     svg.querySelector(".sw-mine")?.remove();
-    return draw("g", { class: "sw-mine", fill: "none", "stroke-width": 2 }, svg);
+    const size = (13 * svg.viewBox.baseVal.width) / svg.width.baseVal.value; /* 13 pixels, however it is drawn */
+    return draw("g", { class: "sw-mine", fill: "none", "stroke-width": 2, "font-size": size }, svg);
   };
   const label = (text, x, y, anchor, mine) => { draw("text", { x, y, "text-anchor": anchor }, mine).textContent = text; };
   /* Where axes lie in a picture, in its own units. */
@@ -49,8 +50,8 @@ window.swGuess ||= (() => {
       if (along === "x") label(text, inside ? x + (far ? -5 : 5) : far ? box.right : box.left, box.top + 13, far ? "end" : "start", mine);
       else label(text, box.right - 4, !inside ? (far ? box.top + 13 : box.bottom - 6) : at > 0.9 ? y + 15 : y - 6, "end", mine);
     },
-    curve(svg, on, _, found, unit, answer) {
-      const box = frame(svg, on), mine = layer(svg), places = data(answer, "places"), id = `sw-clip-${answer.dataset.answers}`;
+    curve(svg, on, _, found, unit, answer, i) {
+      const box = frame(svg, on), mine = layer(svg), places = data(answer, "places"), id = `sw-clip-${answer.dataset.answers}-${i}`;
       const all = points(box, on, places, found), seen = all.filter(([x, y]) => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom);
       const hole = draw("clipPath", { id }, mine);
       draw("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }, hole);
@@ -82,7 +83,7 @@ window.swGuess ||= (() => {
     said.hidden = found === null;
     if (found === null) return;
     said.textContent = told[kind](found, unit, data(answer, "truth"), data(answer, "places"));
-    answer.querySelectorAll(".sw-shown svg[viewBox]").forEach((svg) => lay[kind]?.(svg, data(answer, "on"), along, found, unit, answer));
+    answer.querySelectorAll(".sw-shown svg[viewBox]").forEach((svg, i) => lay[kind]?.(svg, data(answer, "on")[i], along, found, unit, answer, i));
     watcher.unobserve(shown);
     watcher.observe(shown);
   };

@@ -9,9 +9,9 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from course_lib.teaching import choice, number, quiz
+from course_lib.teaching import choice, guess, number, quiz
 from course_lib.teaching.book.concept import read_concepts
-from course_lib.teaching.book.reader import quiz_questions
+from course_lib.teaching.book.reader import guesses, quiz_questions
 from course_lib.teaching.evidence import MIME
 
 
@@ -268,6 +268,19 @@ def test_progress_knows_the_right_answers_of_the_stored_quizzes(tmp_path: Path) 
     assert first == {"key": "trial-1", "kind": "choice", "right": 1}
     assert second["key"] == "trial-2"
     assert second["right"][0] == 4
+
+
+def test_progress_knows_the_guesses_and_no_name_is_asked_in_two_chapters(tmp_path: Path) -> None:
+    asked = [guess(name, "How many?", low=1, high=9).html for name in ("trial-one", "trial-two")]
+    chapters(tmp_path, "02_two")
+    store(tmp_path, {"text/html": "".join(asked)})
+    assert guesses(tmp_path / "notebooks" / "01_trial.ipynb") == ["trial-one", "trial-two"]
+    page = build(tmp_path, "# Progress\n\n```{progress}\n```\n")
+    assert "0 of 2 made" in page and page.count(">none<") == 1
+    other = (tmp_path / "notebooks" / "01_trial.ipynb").read_text()
+    (tmp_path / "notebooks" / "02_two.ipynb").write_text(other)
+    with pytest.raises(ExtensionError, match="'trial-one' is asked in 01_trial and 02_two"):
+        build(tmp_path, "# Progress again\n\n```{progress}\n```\n")
 
 
 def test_budgets_are_those_measured(tmp_path: Path) -> None:

@@ -254,6 +254,25 @@ def test_progress_is_what_was_read_and_answered(open_page: Open) -> None:
     expect(row).to_contain_text("0 of 5 answered")
 
 
+def test_progress_counts_guesses_and_forgets_them(open_page: Open) -> None:
+    page = open_page("book/progress")
+    page.add_init_script(
+        """if (!sessionStorage.once) { sessionStorage.once = 1;
+            localStorage.setItem("sw-guess:one", '{"value": 3, "seen": true}');
+            localStorage.setItem("sw-guess:two", '{"seen": true}'); }
+        addEventListener("DOMContentLoaded", () => {
+            const row = document.querySelector(".reader-progress tbody tr");
+            row.dataset.guesses = '["one", "two"]'; });"""
+    )
+    page.reload()
+    row, summary = page.locator(".reader-progress tbody tr").first, page.locator(".reader-summary")
+    expect(row.locator(".reader-guesses")).to_have_text("1 of 2 made")
+    expect(summary).to_contain_text(re.compile(r"1 of \d+ guesses made"))
+    page.get_by_role("button", name="Forget all").click()
+    expect(row.locator(".reader-guesses")).to_have_text("0 of 2 made")
+    assert page.evaluate("localStorage.getItem('sw-guess:two')") is None
+
+
 def test_the_first_figure_moves_until_it_is_paused(open_page: Open) -> None:
     page = open_page("book/welcome", reduced_motion="no-preference")
     slider, button = page.locator(".plays .sw-slider"), page.locator(".plays-button")

@@ -160,7 +160,7 @@ def test_a_figure_is_covered_until_there_is_a_guess_then_says_it(open_one):
         assert is_open(page, name)
     assert {name: spoken(page, name) for name in NAMES} == SAID
     assert page.get_by_text("Enough.").is_visible()
-    assert page.locator(".sw-mine text", has_text="your guess").count() == 4
+    assert page.locator("svg:visible .sw-mine text", has_text="your guess").count() == 4
 
 
 def test_a_guess_can_be_changed_until_the_answer_was_seen_and_is_kept(open_one):
@@ -271,7 +271,7 @@ def test_a_curve_is_drawn_in_one_line_and_mended_point_by_point(open_one):
 
 
 def rectangle(page, name, what):
-    return page.locator(f"#answer-{name} .sw-shown svg {what}").first.evaluate(
+    return page.locator(f"#answer-{name} .sw-shown svg:visible {what}").first.evaluate(
         "e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; }"
     )
 
@@ -301,7 +301,7 @@ def test_the_oracle_can_tell_one_datum_from_the_next(open_one):
 def test_a_guess_beyond_the_axes_is_told_and_not_drawn(open_one):
     page = open_one()
     keep(page, "open", number=1.5)
-    mine = page.locator("#answer-open .sw-mine")
+    mine = page.locator("#answer-open svg:visible .sw-mine")
     assert mine.text_content() == "your guess, 1.5, lies beyond"
     assert mine.locator("path").count() == 0
 
@@ -393,7 +393,9 @@ def test_axe_finds_nothing_before_and_after(open_one, theme, width):
 def test_by_night_the_guess_can_be_told_from_the_page(open_one):
     page = open_one("dark")
     keep(page, "lines", number=12)
-    ink = page.locator("#answer-lines .sw-mine path").evaluate("e => getComputedStyle(e).stroke")
+    ink = page.locator("#answer-lines svg:visible .sw-mine path").evaluate(
+        "e => getComputedStyle(e).stroke"
+    )
     assert math.prod(map(int, re.findall(r"\d+", ink))) > 200**3
 
 

@@ -56,8 +56,8 @@ window.swGuess ||= (() => {
       const hole = draw("clipPath", { id }, mine);
       draw("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }, hole);
       draw("polyline", { points: all.join(" "), "stroke-dasharray": "6 4", "clip-path": `url(#${id})` }, mine);
-      const [x, y] = seen[seen.length >> 1] ?? [box.right, box.top + 20];
-      label(seen.length ? "your guess" : "your guess lies beyond", x, y - 8 < box.top + 8 ? y + 18 : y - 8, seen.length ? "middle" : "end", mine);
+      const [x, y] = seen[seen.length >> 1] ?? [box.right, box.top + 20], falls = all.at(-1)[1] > all[0][1];
+      label(seen.length ? "your guess" : "your guess lies beyond", seen.length ? x + (falls ? 6 : -6) : x, y - 8 < box.top + 8 ? y + 18 : y - 8, seen.length && falls ? "start" : "end", mine);
     },
   };
   const told = {

@@ -127,8 +127,8 @@ def evidence(
     if ends is not None and not (ends[0] - 1e-12 <= measured <= ends[1] + 1e-12):
         raise ValueError(f"{id}: measured {measured} lies outside its interval {ends}.")
     passed = bool(check() if callable(check) else check)
-    told = (unit, over, note, form)
-    claim = Claim(id, statement, verdict, measured, ends, *told, passed, bool(clock), against=against)
+    told = (unit, over, note, form, passed, bool(clock))
+    claim = Claim(id, statement, verdict, measured, ends, *told, against=against)
     if not claim.passed and not clock:
         raise ClaimFailed(
             f"{id} no longer stands. It says: {statement} (verdict: {verdict}). "

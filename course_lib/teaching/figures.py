@@ -15,7 +15,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 from course_lib.teaching.colours import COLOURS
-from course_lib.teaching.layouts import INCH, NARROW, narrow, readable
+from course_lib.teaching.layouts import INCH, has_two, narrow, readable
 from course_lib.teaching.names import settle
 from course_lib.teaching.page import Html, asset, prose
 
@@ -105,7 +105,7 @@ def drawings(fig: Figure, alt: str) -> str:
     """
     with matplotlib.rc_context(STYLE):
         readable(fig)
-    if fig.get_figwidth() <= 1.1 * NARROW:
+    if not has_two(fig):
         return svg(fig, alt)
     wide = svg(fig, alt, "sw-wide")
     with narrow(fig):

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_lib.teaching.figures import figure, svg
+from course_lib.teaching.layouts import boxes, has_two, narrow
 from course_lib.teaching.page import Html, asset, render
 
 POINTS = 7  # of a drawn curve whose two ends are given
@@ -161,7 +162,11 @@ def answer(
 
 def places(fig: Figure, axes: Axes | None, name: str) -> list[dict[str, Any]]:
     """Return `place` for each drawing that the page has of a figure, in their order."""
-    return [place(fig, axes, name)]
+    wide = place(fig, axes, name)
+    if not has_two(fig):
+        return [wide]
+    with narrow(fig):
+        return [wide, place(fig, axes, name)]
 
 
 def place(fig: Figure, axes: Axes | None, name: str) -> dict[str, Any]:
@@ -189,12 +194,12 @@ def place(fig: Figure, axes: Axes | None, name: str) -> dict[str, Any]:
     if axes.name != "rectilinear" or not {*scales} <= {"linear", "log"}:
         raise ValueError(f"guess {name!r}: {axes.name} axes with scales {scales}; a guess is laid "
                          "over linear and logarithmic ones.")  # fmt: skip
-    fig.draw_without_rendering()  # the layout is made when something is drawn
-    box = axes.bbox.transformed(fig.transFigure.inverted())
+    found = boxes(fig)[fig.axes.index(axes)]
+    left, top, width, height = found["box"]
     return {
-        "place": [round(float(part), 5) for part in (box.x0, 1 - box.y1, box.x1, 1 - box.y0)],
-        "x": [*map(float, axes.get_xlim()), scales[0]],
-        "y": [*map(float, axes.get_ylim()), scales[1]],
+        "place": [round(part, 5) for part in (left, top, left + width, top + height)],
+        "x": [*found["x"], scales[0]],
+        "y": [*found["y"], scales[1]],
     }
 
 

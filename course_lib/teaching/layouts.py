@@ -34,6 +34,11 @@ def readable(fig: Figure) -> None:
             text.set_fontsize(LEAST)
 
 
+def has_two(fig: Figure) -> bool:
+    """Tell whether a figure is drawn a second time for a narrow column: it has no room there."""
+    return bool(fig.get_figwidth() > 1.1 * NARROW)
+
+
 @contextmanager
 def narrow(fig: Figure) -> Iterator[None]:
     """Within it, the figure is as a narrow column shows it; afterwards, as it was."""

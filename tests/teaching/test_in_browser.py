@@ -194,6 +194,14 @@ def test_a_quiz_says_nothing_before_it_is_answered_then_a_word_on_every_answer(o
         assert answer in said.nth(1).inner_text(), text
 
 
+def test_a_quiz_of_one_question_has_no_number_and_is_no_landmark():
+    """A page may have several; landmarks of one name could not be told apart."""
+    asked = number("Half of one half?", 0.25, why="Well halved.", wrong={}, otherwise="No.")
+    one, two = quiz("one", [asked]).html, quiz("two", [asked, asked]).html
+    assert ">Half of one half?<" in one and "aria-label" not in one and "my answer<" in one
+    assert ">2. Half of one half?<" in two and 'aria-label="Quiz"' in two
+
+
 def test_a_quiz_is_kept_and_can_be_cleared(open_one):
     page = open_one()
     page.get_by_label("yes").check()

@@ -15,7 +15,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 from course_lib.teaching.colours import COLOURS
-from course_lib.teaching.layouts import INCH, has_two, narrow, readable
+from course_lib.teaching.layouts import INCH, NARROW, boxes, narrow, readable
 from course_lib.teaching.names import settle
 from course_lib.teaching.page import Html, asset, prose
 
@@ -92,8 +92,9 @@ def show(fig: Figure, *, alt: str, caption: str = "", answers: "Answer | None" =
         'Squares rise from 1 to 9.'
     """
     said = f'<figcaption class="mathjax_process">{prose(caption)}</figcaption>' if caption else ""
-    body = f'<figure class="sw sw-figure">{drawings(fig, alt)}{said}</figure>'
-    body = answers.around(body, fig) if answers else body
+    found = drawn(fig, alt)
+    body = f'<figure class="sw sw-figure">{"".join(text for text, _ in found)}{said}</figure>'
+    body = answers.around(body, fig, [at for _, at in found]) if answers else body
     return Html(asset("frame.css") + body, alt)
 
 
@@ -103,13 +104,32 @@ def drawings(fig: Figure, alt: str) -> str:
     Raises:
         ValueError: alt is empty.
     """
+    return "".join(text for text, _ in drawn(fig, alt))
+
+
+def drawn(fig: Figure, alt: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return each drawing of a figure with the places of its axes, for what is laid over it.
+
+    Returns:
+        For the wide column and for the narrow one, or once for a figure that fits both: the inline
+        SVG and `layouts.boxes` of it.
+
+    Raises:
+        ValueError: alt is empty.
+
+    Examples:
+        >>> fig, axes = figure()
+        >>> (wide, [at]), (narrow, _) = drawn(fig, "an empty plot")
+        >>> sorted(at), at["x"]
+        (['box', 'scales', 'x', 'y'], (0.0, 1.0))
+    """
     with matplotlib.rc_context(STYLE):
         readable(fig)
-    if not has_two(fig):
-        return svg(fig, alt)
-    wide = svg(fig, alt, "sw-wide")
+    if fig.get_figwidth() <= 1.1 * NARROW:
+        return [(svg(fig, alt), boxes(fig))]
+    found = [(svg(fig, alt, "sw-wide"), boxes(fig))]
     with narrow(fig):
-        return wide + svg(fig, alt, "sw-narrow")
+        return [*found, (svg(fig, alt, "sw-narrow"), boxes(fig))]
 
 
 def svg(fig: Figure, alt: str, name: str = "sw-only") -> str:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_lib.teaching.figures import figure, svg
-from course_lib.teaching.layouts import boxes, has_two, narrow
+from course_lib.teaching.layouts import boxes
 from course_lib.teaching.page import Html, asset, render
 
 POINTS = 7  # of a drawn curve whose two ends are given
@@ -48,13 +48,19 @@ class Answer:
     along: str
     lock: bool
 
-    def around(self, shown: str, fig: Figure) -> str:
+    def around(self, shown: str, fig: Figure, boxes: list[list[dict[str, Any]]]) -> str:
         """Return the HTML of a figure, once drawn, with what covers it and is laid over it.
+
+        Args:
+            shown: the figure's HTML.
+            fig: the figure.
+            boxes: `layouts.boxes` of each of its drawings, in their order.
 
         Raises:
             ValueError: the axes are not in the figure, or not of a kind that can be drawn on.
         """
-        on = None if self.asked.kind == "choice" else places(fig, self.on, self.asked.name)
+        laid = boxes if self.asked.kind != "choice" else []
+        on = [place(fig, self.on, self.asked.name, each) for each in laid]
         shape = "{:g}/{:g}".format(*fig.get_size_inches())
         # Style and script came with the question, which stands on the same page.
         return render("answer.html", answer=self, on=on, shape=shape, shown=shown)
@@ -160,22 +166,14 @@ def answer(
     return Answer(asked, truth, on, along, lock)
 
 
-def places(fig: Figure, axes: Axes | None, name: str) -> list[dict[str, Any]]:
-    """Return `place` for each drawing that the page has of a figure, in their order."""
-    wide = place(fig, axes, name)
-    if not has_two(fig):
-        return [wide]
-    with narrow(fig):
-        return [wide, place(fig, axes, name)]
-
-
-def place(fig: Figure, axes: Axes | None, name: str) -> dict[str, Any]:
-    """Return where axes lie in a figure as it would be drawn now, and how their data are mapped.
+def place(fig: Figure, axes: Axes | None, name: str, boxes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return where axes lie in a drawing of a figure, and how their data are mapped.
 
     Args:
         fig: the figure.
         axes: of the figure; None: its only ones.
         name: of the guess, for errors.
+        boxes: of all its axes, in the drawing in question.
 
     Returns:
         "place": left, top, right and bottom, in fractions of the picture from its top left;
@@ -194,7 +192,7 @@ def place(fig: Figure, axes: Axes | None, name: str) -> dict[str, Any]:
     if axes.name != "rectilinear" or not {*scales} <= {"linear", "log"}:
         raise ValueError(f"guess {name!r}: {axes.name} axes with scales {scales}; a guess is laid "
                          "over linear and logarithmic ones.")  # fmt: skip
-    found = boxes(fig)[fig.axes.index(axes)]
+    found = boxes[fig.axes.index(axes)]
     left, top, width, height = found["box"]
     return {
         "place": [round(part, 5) for part in (left, top, left + width, top + height)],
@@ -259,7 +257,7 @@ def _pad(asked: Asked, y: Sequence[float], labels: tuple[str, str]) -> tuple[str
     for axis in asked.log:
         getattr(ax, f"set_{axis}scale")("log")
     drawn = svg(fig, f"Empty axes: {labels[1]} against {labels[0]}")
-    return drawn, place(fig, ax, asked.name)
+    return drawn, place(fig, ax, asked.name, boxes(fig))
 
 
 def _truth(asked: Asked, truth: Any) -> Any:

@@ -34,11 +34,6 @@ def readable(fig: Figure) -> None:
             text.set_fontsize(LEAST)
 
 
-def has_two(fig: Figure) -> bool:
-    """Tell whether a figure is drawn a second time for a narrow column: it has no room there."""
-    return bool(fig.get_figwidth() > 1.1 * NARROW)
-
-
 @contextmanager
 def narrow(fig: Figure) -> Iterator[None]:
     """Within it, the figure is as a narrow column shows it; afterwards, as it was."""
@@ -65,20 +60,12 @@ def narrow(fig: Figure) -> Iterator[None]:
 
 
 def boxes(fig: Figure) -> list[dict[str, Any]]:
-    """Return where each of a figure's axes lies in the drawing that is made of it now.
+    """Return where each of a figure's axes lies in the drawing that was last made of it.
 
     Returns:
         For each axes: `box` (left, top, width, height) in fractions of the drawing, from its upper
         left corner; `x` and `y`, the limits; `scales`, such as ("linear", "log").
-
-    Examples:
-        >>> from course_lib.teaching import figure
-        >>> fig, axes = figure(width=4, height=2)
-        >>> boxes(fig)[0]["x"], boxes(fig)[0]["scales"]
-        ((0.0, 1.0), ('linear', 'linear'))
     """
-    for _ in range(2):  # as often as `svg` does: numbers at the sides move what they are beside
-        fig.draw_without_rendering()
     found = []
     for ax in fig.axes:
         at = ax.get_position()

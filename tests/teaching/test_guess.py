@@ -9,6 +9,7 @@ import pytest
 
 from course_lib.teaching import answer, figure, guess, show
 from course_lib.teaching.guess import ASKED, place
+from course_lib.teaching.layouts import boxes
 
 ENDS = {"x": (1, 0.01), "y": (0, 100), "log": "x"}
 
@@ -56,14 +57,15 @@ def test_a_figure_tells_where_its_axes_lie():
     guess("lines", "How many?", low=2, high=64)
     fig, ax = empty(xscale="log", xlim=(1, 100))
     html = show(fig, alt="a", caption="c", answers=answer("lines", 22, along="y")).html
-    (on,) = held(html, "on")
+    on, narrow = held(html, "on")
+    assert narrow["x"] == on["x"] and narrow["place"] != on["place"]
     left, top, right, bottom = on["place"]
     assert 0 < left < right <= 1 and 0 <= top < bottom < 1
     assert on["x"] == [1, 100, "log"] and on["y"] == [1, 2, "linear"]
     assert held(html, "truth") == 22 and held(html, "lock") == 1
     assert '<div class="sw-cover" hidden' in html and "until-found" not in html  # open as stored
     assert html.index("<figure") < html.index("<figcaption") < html.index("sw-said")
-    assert on == place(fig, ax, "lines")
+    assert on == place(fig, ax, "lines", boxes(fig))
 
 
 def test_a_figure_need_not_be_locked_nor_right():

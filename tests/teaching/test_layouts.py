@@ -10,8 +10,8 @@ import pytest
 from course_lib.labs.drawings import MEASURED, SEEN, diamond, smallest
 from course_lib.teaching import evidence, figure, forest, name_lines, show
 from course_lib.teaching.drawing import Panel, drawing
-from course_lib.teaching.figures import drawings, svg
-from course_lib.teaching.layouts import INCH, LEAST, NARROW, boxes, narrow
+from course_lib.teaching.figures import drawings, drawn, svg
+from course_lib.teaching.layouts import INCH, LEAST, NARROW, narrow
 from course_lib.teaching.names import LineName, settle
 
 
@@ -44,9 +44,8 @@ def test_a_small_figure_is_drawn_once():
 
 def test_in_a_narrow_column_panels_are_a_column_and_each_has_its_axis():
     fig = pair()
-    wide = boxes(fig)
+    (_, wide), (_, small) = drawn(fig, "two")
     with narrow(fig):
-        small = boxes(fig)
         assert [ax.yaxis.get_tick_params()["labelleft"] for ax in fig.axes] == [True, True]
         assert [ax.get_ylabel() for ax in fig.axes] == ["kept", "kept"]
         settle(fig)
@@ -63,11 +62,9 @@ def test_a_box_is_where_the_axes_are_drawn():
     fig, ax = figure(width=4, height=2)
     ax.plot([1, 10, 100], [0.25, 0.25, 0.25], "o", markersize=7)
     ax.set(xlim=(1, 100), ylim=(0, 1), xscale="log")
-    (found,) = boxes(fig)
+    ((text, (found,)),) = drawn(fig, "a")
     left, top, width, height = found["box"]
-    marks = re.findall(
-        r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: var\(--sw-1', svg(fig, "a")
-    )
+    marks = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: var\(--sw-1', text)
     for mark, share in zip(marks, (0, 0.5, 1), strict=True):
         x, y = float(mark[0]) / 288, float(mark[1]) / 144
         assert x == pytest.approx(left + share * width, abs=1e-3)
@@ -80,8 +77,8 @@ def test_pictures_stay_side_by_side_and_plots_do_not():
     for ax in axes:
         ax.imshow(np.eye(8))
         ax.axis("off")
-    with narrow(fig):
-        rows = {round(each["box"][1], 2) for each in boxes(fig)}
+    _, (_, small) = drawn(fig, "eight")
+    rows = {round(each["box"][1], 2) for each in small}
     assert len(rows) == 2
 
 

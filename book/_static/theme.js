@@ -72,6 +72,7 @@ addEventListener("DOMContentLoaded", () => document.querySelectorAll(".plays .sw
     clearInterval(clock);
     clock = on ? setInterval(move, 1200) : null;
     button.textContent = on ? "Pause" : "Play";
+    slider.querySelector("output").setAttribute("aria-live", on ? "off" : "polite"); // no screen reader counts along
   };
   button.type = "button";
   button.className = "plays-button";

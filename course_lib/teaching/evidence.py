@@ -17,7 +17,7 @@ from scipy import stats
 
 from course_lib.chapters import cells, left_out
 from course_lib.teaching.intervals import claim_line
-from course_lib.teaching.page import asset, render
+from course_lib.teaching.page import asset, render, typeset
 
 MIME = "application/vnd.statue-within.evidence+json"
 VERDICTS = {"holds": "✓", "holds under conditions": "◐", "does not hold": "✗"}
@@ -60,9 +60,9 @@ class Claim:
     def measured_text(self) -> str:
         """The measured value with its interval and unit, as it is printed everywhere."""
         numbers = [self.measured, *(self.interval or ())]
-        value, *ends = (format(each, self.form).replace("-", "\N{MINUS SIGN}") for each in numbers)
+        value, *ends = (typeset(format(each, self.form)) for each in numbers)
         between = f" [{', '.join(ends)}]" if ends else ""
-        return f"{value}{between} {self.unit}".strip()
+        return f"{value}{between} {typeset(self.unit)}".strip()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         where = ("chapter", "place")

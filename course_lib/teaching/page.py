@@ -20,6 +20,13 @@ from pygments.lexers import PythonLexer
 
 # For JupyterLab: keys pressed on this very element are not its shortcuts (arrows, Enter, Space).
 KEYS = ' data-lm-suppress-shortcuts="true"'
+# What is no place for a printer's numbers: code, formulas, tags, the addresses of links.
+NO_NUMBERS = re.compile(
+    r"(```.*?```|``.*?``|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\\\(.*?\\\)|\\\[.*?\\\]|<[^<>]*>|\]\([^)]*\)|\{[\w:]+\}`[^`]*`)",
+    re.S,
+)
+POWER = re.compile(r"(?<![\w.])([+-]?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,28 @@ def asset(name: str) -> str:
     return f"<{tag}>{text}</{tag}>"
 
 
+def typeset(text: str) -> str:
+    r"""Write the numbers of a text as a printer does; code, formulas, tags and links stay.
+
+    Examples:
+        >>> typeset("-4.6 of 1024x1024, p = 3e-14; `x-1` and `-1`, C1-5, 2026-01-31")
+        '−4.6 of 1024 × 1024, p = 3 × 10⁻¹⁴; `x-1` and `-1`, C1-5, 2026-01-31'
+    """
+    pieces = NO_NUMBERS.split(text)
+    pieces[::2] = [_numbers(piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def _numbers(text: str) -> str:
+    """Set powers of ten, "times" between sizes, and minus signs."""
+    text = POWER.sub(lambda n: f"{n[1]} × 10{str(int(n[2])).translate(RAISED)}", text)
+    text = re.sub(r"(?<=\d)(?<!\b0) ?x ?(?=[1-9])", " × ", text)
+    return re.sub(r"(?<![^\s(\[{|:;,/=<>~*_\"'\u2018\u201c+])-(?=\.?\d)", "\N{MINUS SIGN}", text)
+
+
 def prose(text: str) -> str:
     r"""Escape a text for HTML; `` `code` `` becomes code, and \( \) is left for MathJax."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(typeset(text)))
 
 
 def _template(name: str) -> str:
@@ -61,7 +87,8 @@ def _template(name: str) -> str:
 
 # A template says which words are to be escaped, by our own rules: what is stored stays as it is.
 TEMPLATES = Environment(loader=FunctionLoader(_template), undefined=StrictUndefined)
-TEMPLATES.filters |= {"escaped": html.escape, "prose": prose, "json": json.dumps}
+TEMPLATES.filters |= {"escaped": html.escape, "prose": prose, "typeset": typeset}
+TEMPLATES.filters["json"] = json.dumps
 TEMPLATES.globals["keys"] = KEYS
 
 
@@ -73,12 +100,14 @@ def render(template: str, **given: Any) -> str:
 def say(sentence: str) -> Markdown:
     """Show a sentence in Markdown, so that a number in it is the number that was measured.
 
+    Its numbers are set as a printer sets them; see `typeset`.
+
     Examples:
         >>> rounds = 3
         >>> say(f"It took **{rounds}** rounds.").data
         'It took **3** rounds.'
     """
-    return Markdown(sentence)
+    return Markdown(typeset(sentence))
 
 
 def source(function: Callable[..., Any]) -> Html:

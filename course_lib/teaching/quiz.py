@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from course_lib.teaching.page import Html, asset, render
 
+# The last two words of a question for a number: to what cannot be read, and to an empty field.
+NO_ANSWER = "That is not a number I can read; try 0.25, 1/4 or 25%.", "Type a number first."
+
 
 @dataclass(frozen=True)
 class Question:
@@ -14,7 +17,7 @@ class Question:
 
     asked: str
     kind: str
-    feedback: tuple[tuple[bool, str], ...]
+    feedback: tuple[tuple[bool | None, str], ...]  # None: it was no answer
     known: tuple[tuple[float, float], ...] = ()
     options: tuple[str, ...] = ()
 
@@ -83,8 +86,8 @@ def number(
             raise ValueError(f"{asked!r}: the wrong answer {value} cannot be told from {answer}.")
     known = tuple((value, room(value)) for value in (answer, *wrong))
     feedback = [(True, why), *((False, text) for text in wrong.values()), (False, otherwise)]
-    feedback.append((False, "That is not a number I can read; try 0.25, 1/4 or 25%."))
-    return Question(asked, "number", tuple(feedback), known)
+    said = [*feedback, *((None, words) for words in NO_ANSWER)]
+    return Question(asked, "number", tuple(said), known)
 
 
 def quiz(name: str, questions: Sequence[Question]) -> Html:

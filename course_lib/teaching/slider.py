@@ -1,5 +1,6 @@
 """A slider over frames drawn beforehand: it needs no kernel, no network and no library."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,11 +50,20 @@ def slider(
         draw(axes, value)
         frames.append(drawings(fig, alt(value)))
     names = [str(value) for value in values]
-    body = render(
-        "slider.html", frames=frames, names=names, label=label, caption=caption, start=start
-    )
+    says = [_said(name, alt(value)) for name, value in zip(names, values, strict=True)]
+    told = {"names": names, "says": says, "label": label, "caption": caption, "start": start}
+    body = render("slider.html", frames=frames, **told)
     text = f"Slider: {label}. At {names[start]}: {alt(values[start])}"
     return Html(asset("frame.css") + asset("slider.css") + body + asset("slider.js"), text)
+
+
+def _said(name: str, alt: str) -> str:
+    """Return what a screen reader says when the slider comes here: the value and, short, its frame.
+
+    Short is up to the end of the first sentence that leaves 40 letters behind it.
+    """
+    short = re.split(r"(?<=.{40}[.;])\s", alt, maxsplit=1, flags=re.S)[0]
+    return f"{name}: {short.rstrip(';')}"
 
 
 def live(

@@ -1,5 +1,6 @@
 """What a reader does with the book: menu, search, the dark, sliders, quizzes."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,8 @@ def test_sliders_by_keyboard_and_by_mouse(open_page: Open, name: str) -> None:
         page.keyboard.press("ArrowRight")
         assert shown_frame(slider) != first
         assert handle.get_attribute("aria-valuetext") != value
-        expect(slider.locator("output")).to_have_text(handle.get_attribute("aria-valuetext") or "")
+        spoken = handle.get_attribute("aria-valuetext") or ""
+        assert spoken.startswith(f"{slider.locator('output').inner_text()}: ")
         page.keyboard.press("End")
         last = shown_frame(slider)
         handle.scroll_into_view_if_needed()
@@ -194,7 +196,7 @@ def test_the_ledger_shows_one_verdict_if_asked(open_page: Open) -> None:
     page = open_page("book/evidence")
     rows = page.locator("table.ledger tbody tr")
     for verdict in {claim.verdict for claim in claims}:
-        page.get_by_role("radio", name=re.compile(rf"^\d+ {verdict}$")).check()
+        page.get_by_role("radio", name=re.compile(rf"^{verdict} \(\d+\)$")).check()
         wanted = [claim.id for claim in claims if claim.verdict == verdict]
         assert rows.locator("visible=true").locator("td:first-child").all_inner_texts() == wanted
     page.get_by_role("radio", name=re.compile("^all")).check()
@@ -211,7 +213,8 @@ def test_the_concept_test_judges_only_when_both_answers_are_given(open_page: Ope
         """Answer as many rightly, the others with the next option."""
         for place, question in enumerate(questions):
             good = int(question.get_attribute("data-right") or 0)
-            question.get_by_role("radio").nth(good if place < right else (good + 1) % 3).check()
+            key = good if place < right else (good + 1) % 3
+            question.locator(f'input[value="{key}"]').check()
 
     keep.click()
     expect(status).to_contain_text("12 of 12 questions have no answer yet")
@@ -233,6 +236,22 @@ def test_the_concept_test_judges_only_when_both_answers_are_given(open_page: Ope
     page.get_by_role("button", name="Forget all my answers").click()
     page.reload()
     expect(status).to_contain_text("Before you read")
+
+
+def test_answers_kept_before_the_options_moved_stay_right(open_page: Open) -> None:
+    """They were kept by place, and the right places were the first, third and second, in turn."""
+    page = open_page("book/concept_test")
+    for time in ("before", "after"):
+        kept = {"answers": [0, 2, 1] * 4, "day": "1 January 2026"}
+        arguments = [f"sw-concept:concept_test:{time}", json.dumps(kept)]
+        page.evaluate("([key, value]) => localStorage.setItem(key, value)", arguments)
+    page.reload()
+    status = page.locator(".sw-concept [role=status]")
+    expect(status).to_contain_text("Right before: 12 of 12. Right after: 12 of 12.")
+    first = page.locator('.sw-said [data-time="before"]').first
+    expect(first).to_have_text(
+        re.compile("For every measure that adds up the same growing function")
+    )
 
 
 def test_progress_is_what_was_read_and_answered(open_page: Open) -> None:
@@ -277,11 +296,15 @@ def test_progress_counts_guesses_and_forgets_them(open_page: Open) -> None:
 def test_the_first_figure_moves_until_it_is_paused(open_page: Open) -> None:
     page = open_page("book/welcome", reduced_motion="no-preference")
     slider, button = page.locator(".plays .sw-slider"), page.locator(".plays-button")
+    expect(slider.locator("output")).to_have_attribute(
+        "aria-live", "off"
+    )  # or it would count aloud
     first = shown_frame(slider)
     while shown_frame(slider) == first:
         page.wait_for_timeout(100)
     button.click()
     expect(button).to_have_text("Play")
+    expect(slider.locator("output")).to_have_attribute("aria-live", "polite")
     still = shown_frame(slider)
     page.wait_for_timeout(1500)
     assert shown_frame(slider) == still

@@ -150,12 +150,13 @@ def shown(page, label):
 
 def test_two_sliders_move_by_keys_and_each_by_itself(open_one):
     page = open_one()
-    assert shown(page, "first") == shown(page, "second") == ("3 points", "3", "3")
+    assert shown(page, "first") == shown(page, "second") == ("3 points", "3", "3: 3 points")
     page.get_by_role("slider", name="first").focus()
     for keys, expected in (("ArrowRight", "4"), ("End", "5"), ("ArrowRight", "5"), ("Home", "2")):
         page.keyboard.press(keys)
-        assert shown(page, "first") == (f"{expected} points", expected, expected)
-    assert shown(page, "second") == ("3 points", "3", "3")
+        said = f"{expected}: {expected} points"
+        assert shown(page, "first") == (f"{expected} points", expected, said)
+    assert shown(page, "second") == ("3 points", "3", "3: 3 points")
 
 
 def test_hidden_frames_are_hidden_from_a_screen_reader(open_one):
@@ -187,11 +188,14 @@ def test_a_quiz_says_nothing_before_it_is_answered_then_a_word_on_every_answer(o
         ("1", "Twice it"),
         ("−1", "No."),
         ("seven", "not a number"),
-        ("", "not a number"),
+        ("", "Type a number first."),
     ):
         field.fill(text)
         field.press("Enter")
         assert answer in said.nth(1).inner_text(), text
+    assert said.nth(1).inner_text() == "Type a number first."  # and no "Not quite."
+    page.reload()
+    assert said.count() == 1, "an empty field was kept as an answer"
 
 
 def test_a_quiz_of_one_question_has_no_number_and_is_no_landmark():
@@ -251,6 +255,8 @@ def test_printed_a_slider_shows_its_start_by_day(open_one):
     slider = page.locator(".sw-slider").first
     assert slider.locator("svg:visible").get_attribute("aria-label") == "3 points"
     assert not slider.locator("input, output").first.is_visible()
+    at = "getComputedStyle(document.querySelector('.sw-start'), '::after').content"
+    assert page.evaluate(at) == '"first: 3"'
     words = page.locator("svg text", has_text="a < b").first
     assert words.evaluate("each => getComputedStyle(each).fill") == INKS["day"]
 

@@ -12,8 +12,8 @@ document.querySelectorAll(".sw-concept").forEach((test) => {
   const given = () => questions.map((question) => Number(question.querySelector("input:checked")?.value ?? -1));
   const right = (answers) => questions.filter((question, i) => answers[i] === Number(question.dataset.right)).length;
   const word = (question, answer) => {
-    const option = question.querySelectorAll("label span")[answer];
-    return option ? option.innerText : "no answer";
+    const option = question.querySelector(`input[value="${answer}"]`);
+    return option ? option.parentElement.innerText.trim() : "no answer";
   };
   const judge = (before, after) => questions.forEach((question, i) => {
     const said = question.querySelector(".sw-said"), answers = [before[i], after[i]];

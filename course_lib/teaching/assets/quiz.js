@@ -24,7 +24,9 @@ window.swQuiz ||= (() => {
       question.querySelector("input").value = value;
       const known = JSON.parse(question.dataset.known);
       const found = known.findIndex(([number, tolerance]) => same(value, number, tolerance));
-      say(question, Number.isNaN(parse(value)) ? known.length + 1 : found < 0 ? known.length : found);
+      const none = Number.isNaN(parse(value));
+      say(question, none ? known.length + (value.trim() ? 1 : 2) : found < 0 ? known.length : found);
+      if (none) return store.remove(key(question)); // which is no answer
     }
     store.set(key(question), value);
   };

@@ -5,5 +5,5 @@ window.swSlider ||= document.addEventListener("input", (event) => {
   const values = JSON.parse(slider.dataset.values);
   slider.querySelectorAll("[data-frame]").forEach((frame, i) => { frame.hidden = i !== +input.value; });
   slider.querySelector("output").textContent = values[input.value];
-  input.setAttribute("aria-valuetext", values[input.value]);
+  input.setAttribute("aria-valuetext", slider.querySelectorAll("[data-frame]")[input.value].dataset.says);
 }) || true;

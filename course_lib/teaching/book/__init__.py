@@ -17,6 +17,8 @@ from sphinx.application import Sphinx
 from course_lib.teaching.book import assignments, links, numbers, packing, reference, search
 from course_lib.teaching.book.budgets import Budgets, RunTime
 from course_lib.teaching.book.chapter_map import ChapterMap
+from course_lib.teaching.book.citing import depart_citation, visit_citation
+from course_lib.teaching.book.finish import finish
 from course_lib.teaching.book.kill_matrix import KillMatrix
 from course_lib.teaching.book.ledger import ClaimLink, Claims, Headline, Ledger
 from course_lib.teaching.book.part import Count, When, tell_original
@@ -32,22 +34,6 @@ DIRECTIVES = {
     "room": reference.Room, "slider": StoredSlider, "when": When,
 }  # fmt: skip
 ROLES = {"claim": ClaimLink, "count": Count, "lines": reference.Lines}
-
-
-def _visit_citation(translator: Any, node: nodes.citation) -> None:
-    """Open an entry of the bibliography, and their list before the first.
-
-    In place of docutils' own, whose role for an entry was deprecated.
-    """
-    if not isinstance(node.previous_sibling(), nodes.citation):
-        translator.body.append('<div role="list" class="citation-list">\n')
-    translator.body.append(translator.starttag(node, "div", classes=["citation"], role="listitem"))
-
-
-def _depart_citation(translator: Any, node: nodes.citation) -> None:
-    """Close the entry, and the list after the last."""
-    last = not isinstance(node.next_node(descend=False, siblings=True), nodes.citation)
-    translator.body.append("</div>\n</div>\n" if last else "</div>\n")
 
 
 def _spare_mathjax(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
@@ -70,7 +56,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_directive(name, directive)
     for name, role in ROLES.items():
         app.add_role(name, role())
-    app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.add_node(fold, html=(visit_fold, depart_fold))
     for late in (Fold, numbers.ClaimNumbers, RunTime):
         app.add_post_transform(late)
@@ -82,6 +68,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", assignments.fill)
     app.connect("html-page-context", assignments.bring_scripts)
     app.connect("html-page-context", _spare_mathjax, priority=900)
+    app.connect("html-page-context", finish)
     app.connect("html-page-context", reference.link_listings)
     app.connect("html-page-context", reference.plain_signatures)
     app.connect("missing-reference", reference.plain_types)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from course_lib.teaching.page import Html, asset, render
 
@@ -15,6 +16,7 @@ class Concept:
     Attributes:
         asked: the question; mathematics in \( \).
         options: the answers, without "I do not know", which every question has.
+        keys: the number under which a browser keeps each of them.
         right: the one of them that is right.
         why: what the book has shown, read after both answers.
         where: the chapter that shows it, as (title, address).
@@ -25,6 +27,7 @@ class Concept:
 
     asked: str
     options: Sequence[str]
+    keys: Sequence[int]
     right: str
     why: str
     where: tuple[str, str]
@@ -42,8 +45,8 @@ def read_concepts(
 ) -> list[Concept]:
     """Return questions from mappings: ask, options (the first is right), why, chapter.
 
-    The right option is moved to a place that depends on the question's number alone, so that the
-    page is the same at every build and no place is lucky.
+    The options are shuffled by their own words, so that the page is the same at every build and no
+    place is lucky.
 
     Args:
         rows: the questions.
@@ -63,10 +66,12 @@ def read_concepts(
         given = row["options"]
         options = [str(option) for option in given] if isinstance(given, list) else []
         right = options[0] if options else ""
-        turn = number * 2 % max(1, len(options))
-        placed = options[-turn:] + options[:-turn] if turn else options
-        where = chapters[str(row["chapter"])]
-        found.append(Concept(str(row["ask"]), placed, right, str(row["why"]), where))
+        asked, where = str(row["ask"]), chapters[str(row["chapter"])]
+        # These were the places of the options once: answers that browsers keep stay what they are.
+        keyed = [((i + 2 * number) % len(options), option) for i, option in enumerate(options)]
+        Random(asked + right).shuffle(keyed)
+        keys, placed = [key for key, _ in keyed], [option for _, option in keyed]
+        found.append(Concept(asked, placed, keys, right, str(row["why"]), where))
     return found
 
 

@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from course_lib.chapters import title
 from course_lib.teaching.book.sources import chapters, is_part, stored_claims, whole_book
 from course_lib.teaching.evidence import VERDICTS, Claim
-from course_lib.teaching.page import render
+from course_lib.teaching.page import render, typeset
 
 COLUMNS = {"Claim": 8, "Statement": 47, "Verdict": 17, "Measured": 28}
 
@@ -48,7 +48,7 @@ class Ledger(SphinxDirective):
         note, more = self.parse_inline(_markdown(_sentence(claim.note)))
         link = _link(self.env, claim, claim.number)
         verdict = nodes.inline("", claim.verdict, classes=_classes(claim))
-        over = f", over {claim.over}" if claim.over else ""
+        over = f", over {typeset(claim.over)}" if claim.over else ""
         clock = " (a claim about the clock)" if claim.clock else ""
         measured = nodes.Text(f"{claim.measured_text}{over}{clock}")
         row = _row([link], [*statement, *problems], [verdict], [measured])
@@ -94,7 +94,8 @@ class Claims(SphinxDirective):
         measured = f"{_sentence(claim.measured_text)} {_sentence(claim.note)} ".lstrip()
         where = title(Path(self.env.srcdir) / "notebooks" / f"{claim.chapter}.ipynb")
         link = _link(self.env, claim, f"Claim {claim.number}, {where}")
-        second = nodes.paragraph("", "", nodes.Text(measured), link, classes=["claims-where"])
+        told = nodes.Text(typeset(measured))
+        second = nodes.paragraph("", "", told, link, classes=["claims-where"])
         return nodes.list_item("", nodes.paragraph("", "", *statement, *problems), second)
 
 
@@ -143,7 +144,7 @@ def _classes(claim: Claim) -> list[str]:
 
 def _markdown(statement: str) -> str:
     r"""Return a statement with its formulas, in \( \) on a card, as Markdown has them."""
-    return re.sub(r"\\\((.+?)\\\)", r"$\1$", statement)
+    return re.sub(r"\\\((.+?)\\\)", r"$\1$", typeset(statement))
 
 
 def _sentence(words: str) -> str:
@@ -162,8 +163,8 @@ def _filter(claims: list[Claim]) -> str:
     """Return the buttons that choose which rows are seen; the style sheet does the rest."""
     counts = Counter(claim.verdict for claim in claims)
     choices = [
-        ("all", f"all {len(claims)}"),
-        *((v, f"{counts[v]} {v}") for v in VERDICTS if counts[v]),
+        ("all", f"all ({len(claims)})"),
+        *((v, f"{v} ({counts[v]})") for v in VERDICTS if counts[v]),
     ]
     return render("ledger_filter.html", choices=choices)
 

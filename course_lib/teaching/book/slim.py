@@ -12,6 +12,8 @@ from fontTools.subset import Options, Subsetter, load_font, save_font
 
 UNUSED = ("**/*.map", "scripts/fontawesome.js*", "vendor/fontawesome/**/*.ttf")
 ICON = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"(\\[0-9a-f]+)"\}')
+# The colours of day, which a script chooses; without one they are to be there as well.
+DAY = re.compile(r"""html\[data-theme=["']?light["']?\]""")
 ESCAPE = re.compile(r"\\([0-9a-f]{4})\b")
 
 
@@ -27,6 +29,7 @@ def slim(site: Path) -> None:
     for path in static.rglob("*.css"):
         text = path.read_text(encoding="utf-8")
         kept = ICON.sub(lambda rule: rule[0] if used(rule[1], shown) else "", text)
+        kept = DAY.sub("html:not([data-theme=dark])", kept)
         if kept != text:
             path.write_text(kept, encoding="utf-8")
         escapes |= {int(code, 16) for code in ESCAPE.findall(kept)}

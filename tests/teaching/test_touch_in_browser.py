@@ -164,6 +164,8 @@ def test_five_are_chosen_by_click_and_a_sixth_is_refused(open_one):
 def test_the_stems_are_one_stop_and_arrows_move_among_them(open_one):
     page = open_one()
     stems = part(page, "five").get_by_role("button", name="position")
+    stops = "all => all.filter(each => each.tabIndex === 0).length"
+    assert page.eval_on_selector_all(".sw-stems button", stops) == 1
     stems.first.focus()
     for keys, at in (("ArrowRight", 1), ("ArrowDown", 17), ("ArrowLeft", 16), ("End", 63)):
         page.keyboard.press(keys)

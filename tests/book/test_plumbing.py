@@ -111,6 +111,8 @@ def test_what_a_claim_rests_on_is_open(name: str) -> None:
         ("questions = [number('How many?', 3)]", ["quiz"]),
         ("for x in y:\n    print(x)", [""]),
         ("def draw(ax):\n    show(fig)", [""]),
+        ("drawings.diamond()", ["drawing"]),
+        ("guess('lines', 'How many?', low=1, high=9)", ["question"]),
     ],
 )
 def test_kinds(source: str, kinds: list[str]) -> None:

@@ -16,7 +16,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 # What a call of the course's own makes, and what a fold that holds it is called.
 MAKES = {
     "say": "sentence", "evidence": "claim", "source": "listing", "show": "figure",
-    "figure": "figure", "slider": "slider",
+    "figure": "figure", "forest": "figure", "slider": "slider", "guess": "question",
+    "touch": "part", "drawings": "drawing",
 }  # fmt: skip
 QUIZ = {"quiz", "number", "choice"}
 NAMES = {
@@ -25,6 +26,9 @@ NAMES = {
     "claim": "How this was measured",
     "figure": "Code of this figure",
     "slider": "Code of this slider",
+    "question": "Code of this question",
+    "part": "Code of this part",
+    "drawing": "Code of this drawing",
     "clock": "Code of this sentence",
 }
 CLOCK = {"started", "seconds", "torch.set_num_threads"}  # how long a page takes is no claim of it
@@ -52,7 +56,7 @@ def kind(statement: ast.stmt) -> str:
         if target.partition("(")[0] in CLOCK:
             return "clock"
         if isinstance(value, ast.Call):
-            return MAKES.get(ast.unparse(value.func), SCIENCE)
+            return MAKES.get(ast.unparse(value.func).partition(".")[0], SCIENCE)
     return SCIENCE
 
 

@@ -415,7 +415,7 @@ def test_a_cell_that_runs_again_shows_what_is_kept_and_leaves_the_others(open_on
     """JupyterLab puts the output anew into the page, and runs its scripts."""
     page = open_one()
     keep(page, "lines", number=12)
-    page.locator("#guess-open").get_by_role("spinbutton").fill("0.7")
+    page.locator("#guess-winner").get_by_label("hard").check()
     page.evaluate(
         """() => { const old = document.querySelector("#guess-lines"), made = old.cloneNode(true);
         delete made.querySelector("fieldset").dataset.ready;
@@ -423,4 +423,4 @@ def test_a_cell_that_runs_again_shows_what_is_kept_and_leaves_the_others(open_on
         old.replaceWith(made); swGuess.restore(); }"""
     )
     assert page.locator("#guess-lines input").first.input_value() == "12"
-    assert page.locator("#guess-open input").first.input_value() == "0.7"
+    assert page.locator("#guess-winner").get_by_label("hard").is_checked()

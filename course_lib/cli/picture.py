@@ -1,5 +1,9 @@
-"""`make picture`: the picture of a page that README.md shows, taken from the built book."""
+"""`make picture`: the picture of a page that README.md shows, taken from the built book.
 
+It moves, as the slider on the page does: few numbers first, then more.
+"""
+
+import io
 import shutil
 import sys
 from pathlib import Path
@@ -8,28 +12,23 @@ from course_lib.cli.doctor import CHROMIUM
 from course_lib.cli.place import course_root
 
 PAGE = "notebooks/01_sparse_approximation.html"
-WIDTH = 1180  # as wide as the page without its contents beside it
+WIDTH, HEIGHT = 1180, 800  # as wide as the page without its contents beside it
 
-# Put the heading of the first slider's section under the bar at the top; nothing of a line is cut.
-SCROLL = """() => {
-  const section = document.querySelector("input[type=range]").closest("section");
-  const heading = section.querySelector("h2, h3");
-  const top = heading.getBoundingClientRect().top + scrollY;
-  scrollTo({top: top - 1.5 * heading.offsetHeight - 24, behavior: "instant"});
-}"""
-# The height at which the whole side bar can be seen.
-HEIGHT = """() => {
-  const links = document.querySelectorAll(".bd-sidebar-primary a");
-  return Math.ceil(links[links.length - 1].getBoundingClientRect().bottom) + 32;
-}"""
+SECONDS, LAST = 1.2, 3.0  # that a step of the slider is seen, and its last one
+COLOURS = 96  # greys of the coin and what little else has a colour: a GIF has one table of them
+STEPS = 7  # of the slider that are seen
+
+# The slider's figure, with its caption, at the foot of the window.
+SCROLL = """() => document.querySelector("input[type=range]").closest("figure")
+  .scrollIntoView({block: "end", behavior: "instant"})"""
 
 
 def picture(html: Path, target: Path) -> None:
-    """Take the picture: a chapter at its first slider, with the whole side bar.
+    """Take the picture: a chapter while its first slider moves.
 
     Args:
         html: folder of the built book.
-        target: the PNG file.
+        target: the GIF file.
 
     Raises:
         SystemExit: there is no Chromium.
@@ -45,19 +44,35 @@ def picture(html: Path, target: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, color_scheme="light")
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto((html / PAGE).as_uri())
         page.evaluate("window.MathJax?.startup?.promise.then(() => 0)")  # formulas are set
-        page.set_viewport_size({"width": WIDTH, "height": page.evaluate(HEIGHT)})
         page.evaluate(SCROLL)
         page.evaluate("document.fonts.ready.then(() => 0)")
         page.wait_for_function("document.querySelector('.bd-sidebar-primary').scrollTop === 0")
         page.wait_for_timeout(1000)  # what slides or fades has done so
-        page.screenshot(path=str(target))
+        slider = page.locator("input[type=range]").first
+        start = int(slider.input_value())  # the last one seen, as on the page
+        taken = []
+        for step in range(max(0, start - STEPS + 1), start + 1):
+            slider.fill(str(step))
+            taken.append(page.screenshot())
         browser.close()
+    _moving(taken, target)
+
+
+def _moving(taken: list[bytes], target: Path) -> None:
+    """Write pictures as one that moves, for ever, in colours that all of them share."""
+    from PIL import Image
+
+    pictures = [Image.open(io.BytesIO(each)).convert("RGB") for each in taken]
+    table = pictures[-1].quantize(COLOURS)
+    first, *others = (each.quantize(palette=table, dither=Image.Dither.NONE) for each in pictures)
+    seen = [1000 * SECONDS] * len(others) + [1000 * LAST]
+    first.save(target, save_all=True, append_images=others, duration=seen, loop=0, optimize=True)
 
 
 if __name__ == "__main__":
     root = course_root()
-    picture(root / "_build" / "html", root / "book" / "_static" / "readme.png")
-    print("book/_static/readme.png is new; look at it.")
+    picture(root / "_build" / "html", root / "book" / "_static" / "readme.gif")
+    print("book/_static/readme.gif is new; look at it.")

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from course_lib.teaching.page import Html, asset, render
 
 REACH = 6  # widths of the interval: a number further off is not worth drawing
-EDGE = 3.0  # per cent of a line on either side, for marks that lie at its end
+EDGE = 6.0  # per cent of a line on either side, for marks that lie at its end
 
 Row = tuple[float, float, float] | tuple[float, float, float, str]
 
@@ -26,7 +26,7 @@ class Scale:
     Examples:
         >>> scale = Scale([0, 4])
         >>> [scale(x) for x in (0, 2, 4)]
-        [3.0, 50.0, 97.0]
+        [6.0, 50.0, 94.0]
     """
 
     def __init__(self, numbers: Sequence[float]) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from course_lib.labs.drawings import diamond
 from course_lib.teaching import (
     choice,
     evidence,
     figure,
+    forest,
     interval,
     number,
     quiz,
@@ -17,6 +19,21 @@ from course_lib.teaching import (
     slider,
     source,
 )
+
+# Of every figure: how wide it is drawn, how high its smallest letters, which words stick out of it.
+WORDS = """all => all.map(each => {
+  const own = each.getBoundingClientRect(), words = [...each.querySelectorAll("svg text")]
+    .filter(text => text.getClientRects().length)
+    .map(text => [text, text.getBoundingClientRect(), text.getScreenCTM()]);
+  return {
+    drawn: [...each.querySelectorAll("svg")].filter(svg => svg.getClientRects().length)
+      .map(svg => svg.getBoundingClientRect().width),
+    letters: Math.min(...words.map(([text, , at]) =>
+      parseFloat(getComputedStyle(text).fontSize) * Math.hypot(at.a, at.b))),
+    out: words.filter(([, box]) => box.left < own.left - 1 || box.right > own.right + 1)
+      .map(([text]) => text.textContent),
+  };
+})"""
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +55,24 @@ def components():
     fig, ax = figure(4, 3)
     ax.plot([0, 1], [0, 1])
     ax.set_title("a < b")
+    two, axes = figure(height=3, ncols=2, sharey=True)
+    for pane in axes:
+        pane.plot([0, 1], [0, 1], label="a line with a name")
+        pane.legend()
+    pictures, panes = figure(height=2, ncols=3)
+    for pane in panes:
+        pane.imshow([[0, 1], [1, 0]])
+        pane.axis("off")
+        pane.set_title("a picture")
+    rows = {"a": (1.0, 0.5, 1.5, "better"), "b": (-0.1, -0.5, 0.3, "undecided")}
     verdicts = ("holds", "holds under conditions", "does not hold")
     return {
         "figure": show(fig, alt="a rising line", caption="It rises."),
+        "two panels": show(two, alt="two lines", caption="Both rise."),
+        "pictures": show(pictures, alt="three pictures"),
+        "forest": forest({"digits": rows}, label="way", unit="points", caption="One is better."),
+        "drawing": diamond(),
+        "wide slider": frames("wide", width=8),
         "first": frames("first"),
         "second": frames("second"),
         "quiz": quiz(
@@ -76,7 +108,7 @@ def components():
     }
 
 
-def frames(label):
+def frames(label, width=4):
     def draw(ax, n):
         ax.plot(range(n))
         ax.set_title(f"{n} points")
@@ -88,7 +120,7 @@ def frames(label):
         alt=lambda n: f"{n} points",
         start=1,
         caption="c",
-        width=4,
+        width=width,
         height=3,
     )
 
@@ -161,7 +193,7 @@ def test_two_sliders_move_by_keys_and_each_by_itself(open_one):
 
 def test_hidden_frames_are_hidden_from_a_screen_reader(open_one):
     snapshot = open_one().locator("main").aria_snapshot()
-    assert snapshot.count('img "3 points"') == 2
+    assert snapshot.count('img "3 points"') == 3
     assert "2 points" not in snapshot and "4 points" not in snapshot
 
 
@@ -246,6 +278,27 @@ def test_letters_of_a_figure_can_be_read_on_a_phone(open_one):
         "svg text", "all => all.map(t => t.getBoundingClientRect().height).filter(h => h > 0)"
     )
     assert heights and min(heights) > 8 and math.isfinite(max(heights))
+
+
+@pytest.mark.parametrize(("width", "least"), [(320, 10), (390, 10), (768, 12.4), (1280, 12.4)])
+def test_figures_are_whole_and_their_letters_are_large_in_every_column(open_one, width, least):
+    """Two panels, pictures, a forest, a drawing, sliders: on a phone, in a column, on a screen."""
+    page = open_one(width=width)
+    found = page.eval_on_selector_all("figure.sw:not(.sw-source)", WORDS)
+    assert len(found) == 8
+    for each in found:
+        assert each["letters"] >= least and each["out"] == [], each
+        assert max(each["drawn"]) <= width
+    whole = [each["drawn"] for each in found[1:3]] + [found[5]["drawn"]]
+    assert whole == ([[736]] * 3 if width >= 768 else whole)
+
+
+def test_printed_a_figure_is_the_one_for_a_wide_column(open_one):
+    page = open_one(width=390)
+    assert page.locator("svg.sw-narrow:visible").count() == 3
+    page.emulate_media(media="print")
+    assert page.locator("svg.sw-narrow:visible").count() == 0
+    assert page.locator("svg.sw-wide:visible").count() == 3
 
 
 def test_printed_a_slider_shows_its_start_by_day(open_one):

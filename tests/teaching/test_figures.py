@@ -156,7 +156,7 @@ def test_a_slider_shows_its_start_alone_and_names_every_frame():
     ]
     (moved,) = [a for tag, a in outline.tags if tag == "input"]
     assert (moved["type"], moved["max"], moved["value"]) == ("range", "2", "1")
-    assert moved["aria-label"] == "steps" and moved["aria-valuetext"] == "3"
+    assert moved["aria-label"] == "steps" and moved["aria-valuetext"] == "3: 3 steps"
 
 
 @pytest.mark.parametrize("change", [{"start": 3}, {"start": -1}, {"alt": lambda value: ""}])

@@ -58,7 +58,8 @@ def cited(builder: StandaloneHTMLBuilder, ids: list[str]) -> list[tuple[str, str
     """Return title and address of each page that cites an entry, at its first citation."""
     domain: Any = builder.env.get_domain("cite")
     entry = next(each for each in domain.citations if each.citation_id in ids)
-    page, first = entry.bibliography_key.docname, dict[str, str]()
+    page = entry.bibliography_key.docname
+    first: dict[str, str] = {}
     for ref in sorted(domain.citation_refs, key=lambda ref: (ref.docname, ref.line)):
         if entry.key in {target.key for target in ref.targets}:
             address = f"{builder.get_relative_uri(page, ref.docname)}#{ref.citation_ref_id}"

@@ -28,7 +28,7 @@ PLAINER = [
     (r"\\dots\b", r"\\ldots"),
     (r"\\[bB]igg?\b", ""),
     (r"\\([td]?)frac(\d)(\d)", r"\\\1frac{\2}{\3}"),
-    (r"\\(begin|end)\{split\}", r"\\\1{aligned}"),
+    (r"\\(begin|end)\{(?:split|gathered)\}", r"\\\1{aligned}"),
 ]
 LONGEST = 200  # letters of a description; what shows links cuts there
 

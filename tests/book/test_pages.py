@@ -60,12 +60,21 @@ def test_no_page_is_wider_than_its_window(open_page: Callable[..., Page], name: 
         assert over <= 0, f"{over} pixels too wide at {width}"
 
 
+# How far a formula on a line of its own stands from the middle of its line, in widths of that line.
+ASIDE = """() => [...document.querySelectorAll("div.math")].filter(line => line.clientWidth).map(line => {
+  const [own, set] = [line, line.querySelector("mjx-math")].map(x => x.getBoundingClientRect());
+  return (set.left + set.right - own.left - own.right) / 2 / own.width;
+})"""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_formulas_are_set(open_page: Callable[..., Page], name: str) -> None:
     page = open_page(name)
     written = page.locator(".math.notranslate").count()
     assert page.locator("mjx-container").count() >= written
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    aside = page.evaluate(ASIDE)
+    assert all(abs(each) < 0.1 for each in aside), f"formulas off the middle: {aside}"
     assert name != "book/notation" or written > 10  # or this test would test nothing
 
 

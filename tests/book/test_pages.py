@@ -61,10 +61,13 @@ def test_no_page_is_wider_than_its_window(open_page: Callable[..., Page], name: 
 
 
 # How far a formula on a line of its own stands from the middle of its line, in widths of that line.
-ASIDE = """() => [...document.querySelectorAll("div.math")].filter(line => line.clientWidth).map(line => {
-  const [own, set] = [line, line.querySelector("mjx-math")].map(x => x.getBoundingClientRect());
-  return (set.left + set.right - own.left - own.right) / 2 / own.width;
-})"""
+ASIDE = """() => {
+  const lines = [...document.querySelectorAll("div.math")].filter(line => line.clientWidth);
+  return lines.map(line => {
+    const [own, set] = [line, line.querySelector("mjx-math")].map(x => x.getBoundingClientRect());
+    return (set.left + set.right - own.left - own.right) / 2 / own.width;
+  });
+}"""
 
 
 @pytest.mark.parametrize("name", PAGES)

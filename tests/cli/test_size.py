@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # the library, checks and Python packed for a browser, and a bench of how long a reader waits.
 # All answers of a submission read in one process with limits, and what a jail holds looked up
 # without tables of the whole system: 40 lines, for half the time of a submission.
-# A book that reads (1,250 lines in all): six parts to touch with their starting states 170, what the
-# search page searches 85, guesses laid over figures, figures drawn for a phone too, names of lines,
-# number lines and drawings, plumbing folded by syntax, formulas and citations for every reader.
+# A book that reads takes 1,250: six parts to touch with their starting states 170, what the search
+# page searches 85, guesses laid over figures, figures drawn for a phone too, names of lines, number
+# lines and drawings, plumbing folded by syntax, formulas and citations for every reader.
 LIBRARY = 19_370  # lines of code of course_lib
 # Titles that are true whatever failed take 30 lines more than the 10,900 there were.
 EXERCISES = 10_950  # lines of the specs and mutants, all counted

@@ -198,7 +198,7 @@ MAP = """# Map
 def chapters(folder: Path, *names: str) -> None:
     (folder / "notebooks").mkdir()
     for name in names:
-        book = {"cells": [{"cell_type": "markdown", "source": [f"# On <{name}>"]}]}
+        book = {"cells": [{"cell_type": "markdown", "source": [f"# On <{name}>: its subject"]}]}
         (folder / "notebooks" / f"{name}.ipynb").write_text(json.dumps(book))
 
 
@@ -207,7 +207,7 @@ def test_the_map_has_a_link_for_each_chapter_and_a_line_for_each_need(tmp_path: 
     page = build(tmp_path, MAP % "02: 01\n03: 01 02")
     for name in ("01_one", "02_two", "03_three"):
         assert f'<a href="notebooks/{name}.html"><rect' in page
-        assert f"{int(name[:2])}. On &lt;{name}&gt;" in page
+        assert f"{int(name[:2])}. On &lt;{name}&gt;<" in page
     assert page.count("<path d=") == 3
 
 

@@ -88,6 +88,15 @@ def test_every_chapter_is_in_the_contents_and_on_the_map(site: Path) -> None:
     assert [entry.find("a")["href"] for entry in entries] == [f"../{n}.html" for n in CHAPTERS]
 
 
+def test_words_of_the_map_stay_in_their_boxes(open_page: Callable[..., Page]) -> None:
+    room = open_page("book/welcome").evaluate("""() =>
+      [...document.querySelectorAll(".chapter-graph a")].map(a => {
+        const [box, words] = ["rect", "text"].map(tag => a.querySelector(tag).getBBox());
+        return box.x + box.width - words.x - words.width;
+      })""")
+    assert len(room) == len(CHAPTERS) and min(room) >= 0
+
+
 def test_every_inner_link_leads_somewhere(site: Path) -> None:
     soups = {
         path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")

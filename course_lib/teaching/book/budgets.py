@@ -35,7 +35,11 @@ class Budgets(SphinxDirective):
             raise ExtensionError(f"{path.name} cannot be read ({error}).") from error
         costs = {row["name"]: row for row in stored["chapters"]}
         rows = [
-            (title, address, costs.get(name))  # it may be newer than what was measured
+            (
+                f"{int(name[:2])} {title}",
+                address,
+                costs.get(name),
+            )  # it may be newer than what was measured
             for name, (title, address) in chapters(self.env).items()
         ]
         total = sum(cost["seconds"] for *_, cost in rows if cost)

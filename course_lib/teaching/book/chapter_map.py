@@ -30,7 +30,10 @@ class ChapterMap(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the drawing."""
-        known = {name[:2]: where for name, where in chapters(self.env).items()}
+        known = {  # a box has room for the name alone, not for the subject
+            name[:2]: (title.partition(": ")[0], address)
+            for name, (title, address) in chapters(self.env).items()
+        }
         needs = read_needs(list(self.content))
         if is_part(self.env):
             needs = among(set(known), needs)

@@ -71,8 +71,9 @@ class Progress(SphinxDirective):
                 where = " and ".join(name for name in asked if guess in asked[name])
                 raise ExtensionError(f"the guess {guess!r} is asked in {where}: rename one of them")
         rows = [
-            (name, title, address, quiz_questions(folder / f"{name}.ipynb"), asked[name])
+            (name, f"{int(name[:2])} {title}", address, quiz_questions(path), asked[name])
             for name, (title, address) in known.items()
+            for path in [folder / f"{name}.ipynb"]
         ]
         return [render("progress.html", rows=rows, script=asset("quiz.js"))]  # reads typed answers
 

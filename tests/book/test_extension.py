@@ -102,7 +102,7 @@ def test_claims_are_grouped_by_verdict(tmp_path: Path) -> None:
     page = build(tmp_path, text.format("holds"))
     assert "2 of the 3 claims" in page and "Second" not in page
     assert page.index("First.") < page.index("Third.")
-    assert 'href="notebooks/01_trial.html#C3"' in page and "C3, A trial" in page
+    assert 'href="notebooks/01_trial.html#C3"' in page and "Claim 1.3, A trial" in page
     page = build(tmp_path, text.format("does not hold"))
     assert "1 of the 3 claims" in page and "First" not in page
     assert "0.4 [0.25, 0.75] of the trials. It is &lt; the other. " in page
@@ -120,8 +120,11 @@ def test_a_list_of_claims_follows_the_notebook(tmp_path: Path) -> None:
 def test_a_link_to_a_claim_carries_its_verdict(tmp_path: Path) -> None:
     store(tmp_path, claim(0.5, "does not hold", "C7", 'Say "small".'))
     page = build(tmp_path, "# Page\n\nSo it is {claim}`C7`.\n")
-    assert 'href="notebooks/01_trial.html#C7"' in page and "C7\N{NO-BREAK SPACE}✗</a>" in page
-    assert "Say &quot;small&quot;. (does not hold)" in page and "verdict-does-not-hold" in page
+    assert 'href="notebooks/01_trial.html#C7"' in page and "1.1\N{NO-BREAK SPACE}✗</a>" in page
+    assert (
+        "Claim 1.1: Say &quot;small&quot;. (does not hold)" in page
+        and "verdict-does-not-hold" in page
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +238,7 @@ def test_a_concept_test_is_made_of_whole_questions(tmp_path: Path) -> None:
     page = build(tmp_path, text)
     assert page.count("<fieldset") == 2
     assert "2. And &lt;which&gt;?" in page
-    assert 'href="notebooks/01_one.html">On &lt;01_one&gt;</a>' in page
+    assert 'href="notebooks/01_one.html">On &lt;01_one&gt;: its subject</a>' in page
     for wrong in (
         {"chapter": "09_nine"}, {"options": ["this"]}, {"options": ["this", "this"]}, {"options": 3}
     ):  # fmt: skip
@@ -295,8 +298,9 @@ def test_budgets_are_those_measured(tmp_path: Path) -> None:
     stored = {"machine": "A <machine>", "first_page": 300.0, "chapters": [row]}
     (tmp_path / "budgets.json").write_text(json.dumps(stored))
     page = build(tmp_path, f"{text}\nAgain.\n")
-    assert "On &lt;01_one&gt;</a></td><td>12 s</td><td>300 MiB</td><td>512 kB</td>" in page
-    assert 'On &lt;02_two&gt;</a></td><td colspan="3">not measured yet</td>' in page
+    row = ">1 On &lt;01_one&gt;: its subject</a></td><td>12 s</td><td>300 MiB</td><td>512 kB</td>"
+    assert row in page
+    assert '>2 On &lt;02_two&gt;: its subject</a></td><td colspan="3">not measured yet' in page
     assert "Measured on: A &lt;machine&gt;. The first page weighs 300 kB." in page
     (tmp_path / "budgets.json").write_text("{")
     with pytest.raises(ExtensionError, match=r"budgets\.json cannot be read"):

@@ -305,11 +305,11 @@ def test_printed_a_slider_shows_its_start_by_day(open_one):
     page = open_one("book by night")
     page.get_by_role("slider", name="first").fill("3")
     page.emulate_media(media="print")
-    slider = page.locator(".sw-slider").first
+    slider = page.locator(".sw-slider", has=page.locator("[aria-label=first]"))
     assert slider.locator("svg:visible").get_attribute("aria-label") == "3 points"
     assert not slider.locator("input, output").first.is_visible()
-    at = "getComputedStyle(document.querySelector('.sw-start'), '::after').content"
-    assert page.evaluate(at) == '"first: 3"'
+    at = "each => getComputedStyle(each, '::after').content"
+    assert slider.locator(".sw-start").evaluate(at) == '"first: 3"'
     words = page.locator("svg text", has_text="a < b").first
     assert words.evaluate("each => getComputedStyle(each).fill") == INKS["day"]
 

@@ -297,7 +297,8 @@ def test_commands_know_what_is_taught(ours):
         done = run(ours, "course", *words, check=False)
         assert done.returncode == 1 and f"{left} is not taught" in done.stderr, words
     page = run(ours, sys.executable, "-c", START).stdout
-    assert page.startswith(f"# {WANTED.name}\n") and "- 5 · [The lucky start](notebooks/05" in page
+    assert page.startswith(f"# {WANTED.name}\n")
+    assert "- 5 · [The lucky start: lottery tickets](notebooks/05" in page
     assert LEFT[0] not in page
 
 

@@ -89,7 +89,7 @@ def test_it_leads_to_the_chapter_and_to_the_tasks_that_lost_points(verdict):
     assert links[2].endswith("/notebooks/03_iterative_pruning.ipynb")
     # The assignment and the chapter each by its own title.
     assert page.h1.text == "3 · Many small cuts, made by you"
-    assert page.find_all("a")[2].text == "the chapter, Many small cuts"
+    assert page.find_all("a")[2].text == "the chapter, Many small cuts: pruning in rounds"
 
 
 def test_without_the_course_the_title_is_the_name(verdict):

@@ -21,7 +21,7 @@ Open = Callable[..., Page]
 
 def shown_frame(slider: Locator) -> str:
     """The description of the one frame that a slider shows."""
-    frames = slider.locator("[data-frame]:visible [role=img]")
+    frames = slider.locator("[data-frame]:visible [role=img]:visible")
     expect(frames).to_have_count(1)
     return frames.get_attribute("aria-label") or ""
 

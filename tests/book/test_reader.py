@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from course_lib.chapters import chapters, course
-from course_lib.teaching import collect
+from course_lib.teaching import Claim, collect
 
 pytestmark = pytest.mark.slow
 
@@ -175,8 +175,13 @@ def test_menu_of_a_phone_opens_leads_on_and_closes(open_page: Open) -> None:
     expect(page.locator("article h1")).to_contain_text("Words and symbols")
 
 
+def in_reading_order() -> list[Claim]:
+    """All claims as the ledger lists them."""
+    return sorted(collect(ROOT / "notebooks"), key=lambda claim: (claim.chapter, claim.place))
+
+
 def test_ledger_is_what_the_chapters_stored(open_page: Open) -> None:
-    claims = collect(ROOT / "notebooks")
+    claims = in_reading_order()
     page = open_page("book/evidence")
     rows = page.locator("table.ledger tbody tr")
     expect(rows).to_have_count(len(claims))
@@ -192,12 +197,12 @@ def test_ledger_is_what_the_chapters_stored(open_page: Open) -> None:
 
 
 def test_the_ledger_shows_one_verdict_if_asked(open_page: Open) -> None:
-    claims = collect(ROOT / "notebooks")
+    claims = in_reading_order()
     page = open_page("book/evidence")
     rows = page.locator("table.ledger tbody tr")
     for verdict in {claim.verdict for claim in claims}:
         page.get_by_role("radio", name=re.compile(rf"^{verdict} \(\d+\)$")).check()
-        wanted = [claim.id for claim in claims if claim.verdict == verdict]
+        wanted = [claim.number for claim in claims if claim.verdict == verdict]
         assert rows.locator("visible=true").locator("td:first-child").all_inner_texts() == wanted
     page.get_by_role("radio", name=re.compile("^all")).check()
     expect(rows.locator("visible=true")).to_have_count(len(claims))

@@ -119,9 +119,9 @@ def test_a_part_leads_to_the_whole(root: Path) -> None:
     assert "Some of three and of one." in page.text and "All" not in page.find("p").text
     found = links(page)
     assert found["of three"] == f"{ORIGINAL}/notebooks/03_three.html"
-    assert found["C2\N{NO-BREAK SPACE}✓"] == f"{ORIGINAL}/notebooks/02_two.html#C2"
-    assert found["C1\N{NO-BREAK SPACE}✓"] == "notebooks/01_one.html#C1"
-    assert [row.td.text for row in page.select("table.ledger tbody tr")] == ["C1", "C4"]
+    assert found["2.1\N{NO-BREAK SPACE}✓"] == f"{ORIGINAL}/notebooks/02_two.html#C2"
+    assert found["1.1\N{NO-BREAK SPACE}✓"] == "notebooks/01_one.html#C1"
+    assert [row.td.text for row in page.select("table.ledger tbody tr")] == ["1.1", "4.1"]
     assert [a.text for a in page.select("svg a")] == ["1. On 01_one", "4. On 04_four"]
     assert len(page.select("svg path")) == 1
     assert [legend.text for legend in page.select("legend.mathjax_process")] == ["1. On 01_one?"]
@@ -135,8 +135,8 @@ def test_a_part_leads_to_the_whole(root: Path) -> None:
 def test_with_no_other_book_links_are_plain_words(root: Path) -> None:
     page = build(root, 'chapters = ["01"]', 'original = ""')
     assert "Some of three and of one." in page.text and "of three" not in links(page)
-    assert "See C1\N{NO-BREAK SPACE}✓, C2\N{NO-BREAK SPACE}✓." in page.text
-    assert "C2\N{NO-BREAK SPACE}✓" not in links(page)
+    assert "See 1.1\N{NO-BREAK SPACE}✓, 2.1\N{NO-BREAK SPACE}✓." in page.text
+    assert "2.1\N{NO-BREAK SPACE}✓" not in links(page)
     assert [h2.text.rstrip("¶") for h2 in page.select("h2")] == ["First"]  # no empty section
 
 

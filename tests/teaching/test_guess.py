@@ -57,8 +57,7 @@ def test_a_figure_tells_where_its_axes_lie():
     guess("lines", "How many?", low=2, high=64)
     fig, ax = empty(xscale="log", xlim=(1, 100))
     html = show(fig, alt="a", caption="c", answers=answer("lines", 22, along="y")).html
-    on, narrow = held(html, "on")
-    assert narrow["x"] == on["x"] and narrow["place"] != on["place"]
+    (on,) = held(html, "on")
     left, top, right, bottom = on["place"]
     assert 0 < left < right <= 1 and 0 <= top < bottom < 1
     assert on["x"] == [1, 100, "log"] and on["y"] == [1, 2, "linear"]
@@ -66,6 +65,13 @@ def test_a_figure_tells_where_its_axes_lie():
     assert '<div class="sw-cover" hidden' in html and "until-found" not in html  # open as stored
     assert html.index("<figure") < html.index("<figcaption") < html.index("sw-said")
     assert on == place(fig, ax, "lines", boxes(fig))
+
+
+def test_a_figure_that_is_drawn_for_a_phone_too_tells_where_its_axes_lie_there():
+    guess("lines", "How many?", low=2, high=64)
+    html = show(figure()[0], alt="a", answers=answer("lines", 22)).html
+    wide, narrow = held(html, "on")
+    assert wide["x"] == narrow["x"] and wide["place"] != narrow["place"]
 
 
 def test_a_figure_need_not_be_locked_nor_right():

@@ -6,9 +6,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
+from docutils import nodes
+from docutils.utils import new_document
 
 from course_lib.chapters import chapters
-from course_lib.teaching.book.plumbing import parts
+from course_lib.teaching.book.plumbing import Fold, parts
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = pytest.mark.parametrize("name", [path.stem for path in chapters(ROOT)])
@@ -106,6 +108,8 @@ def test_what_a_claim_rests_on_is_open(name: str) -> None:
         ("x = 1\nsay(f'{x}')", ["", "sentence"]),
         ("import torch\ntorch.set_num_threads(1)\nstarted = time.perf_counter()", ["import"]),
         ("started = time.perf_counter()", ["clock"]),
+        ("from math import pi\nevidence('C1', 'it is', check=pi > 3)", ["claim"]),
+        ("source(f)\nsay('so')", ["sentence"]),
         ("# why\nx = 1\n# how\nevidence('C1', 'it is', check=x)", ["", "claim"]),
         ("said = evidence('C1', 'it is', check=x)\nsay(said.measured_text)", ["claim"]),
         ("questions = [number('How many?', 3)]", ["quiz"]),
@@ -118,6 +122,16 @@ def test_what_a_claim_rests_on_is_open(name: str) -> None:
 def test_kinds(source: str, kinds: list[str]) -> None:
     assert [part.kind for part in parts(source)] == kinds
     assert "\n".join(part.source for part in parts(source)) == source
+
+
+def test_a_cell_with_a_magic_stays_as_it_is() -> None:
+    source = nodes.container("", nodes.literal_block("", "%%time\nsay(1)"))
+    source["nb_element"] = "cell_code_source"
+    cell = nodes.container("", source, nb_element="cell_code")
+    document = new_document("a page")
+    document += cell
+    Fold(document).run()
+    assert cell.children == [source] and source.astext() == "%%time\nsay(1)"
 
 
 def test_a_comment_goes_with_what_it_explains() -> None:

@@ -6,6 +6,7 @@ that of a quiz, which has the answers, is not on the page.
 """
 
 import ast
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ NAMES = {
 CLOCK = {"started", "seconds", "torch.set_num_threads"}  # how long a page takes is no claim of it
 SCIENCE = ""
 DRAWN = {"figure", "slider"}
+MINOR = {"clock", "import", "listing"}  # a fold is called after what else it holds
 
 
 class Part(NamedTuple):
@@ -71,7 +73,8 @@ def parts(source: str) -> list[Part]:
     for folds, statements in groupby(ast.parse(source).body, lambda one: bool(kind(one))):
         body = list(statements)
         end = body[-1].end_lineno or above
-        what = next((kind(one) for one in body if kind(one) != "clock"), "clock")
+        kinds = [*map(kind, body)]
+        what = next((one for one in kinds if one not in MINOR), kinds[0])
         found.append(Part(what if folds else SCIENCE, "\n".join(lines[above:end]).strip("\n")))
         above = end
     return found
@@ -93,7 +96,8 @@ class Fold(SphinxPostTransform):
             if cell.get("nb_element") == "cell_code":
                 for shown in cell.children[:1]:
                     if shown.get("nb_element") == "cell_code_source":
-                        self.fold(cell, shown)
+                        with suppress(SyntaxError):  # a cell with a magic stays as it is
+                            self.fold(cell, shown)
 
     def fold(self, cell: nodes.container, shown: nodes.container) -> None:
         """Leave open what measures something; put the rest below the cell's outputs."""

@@ -105,7 +105,7 @@ def test_a_student_is_told_the_mistake_and_then_passes(browser: Browser, lab: st
     page.goto(lab)
     start = page.locator(".jp-MarkdownViewer, .jp-RenderedMyST, .jp-Document").first
     expect(start).to_contain_text("to begin")
-    page.get_by_role("link", name=re.compile("The sculptor.s rule")).click()
+    page.get_by_role("link", name=re.compile("^The sculptor.s rule:")).click()
     slider = page.locator(".sw-slider").first  # stored, and trusted: it moves before a cell has run
     expect(slider).to_be_visible()
     slider.get_by_role("slider").focus()

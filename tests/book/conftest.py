@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,9 +51,9 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[Open]:
-    """Open a page of the book; afterwards it must have asked nobody else and reported no error."""
+@contextmanager
+def visits(browser: Browser, address: str) -> Iterator[Open]:
+    """Open pages of the book; afterwards none has asked anybody else or reported an error."""
     contexts, faults = [], []
 
     def open_page(name: str, start: str = address, **options: object) -> Page:
@@ -80,3 +81,15 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="session")
+def visitor(browser: Browser, address: str) -> Callable[[], AbstractContextManager[Open]]:
+    """What opens pages, and says at the end what was wrong, for fixtures of any length."""
+    return partial(visits, browser, address)
+
+
+@pytest.fixture
+def open_page(visitor: Callable[[], AbstractContextManager[Open]]) -> Iterator[Open]:
+    with visitor() as open_page:
+        yield open_page

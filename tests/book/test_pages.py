@@ -1,7 +1,8 @@
 """Every page of the book: whole, offline, legible at any width, and open to everybody."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urldefrag
 
 import pytest
@@ -26,6 +27,11 @@ ALIKE = [name for name in CONTENTS if name.startswith("book/page/")]
 CONTENTS = [name for name in CONTENTS if name not in ALIKE or name[10:12] in ("04", "15")]
 PAGES = [*CONTENTS, "search", "genindex"]
 CHAPTERS = [f"notebooks/{path.stem}" for path in chapters(ROOT)]
+# All pages have their colours of one sheet: by night, one of each kind is looked at every time.
+ONE_OF_EACH = [
+    *("book/welcome", "book/evidence", "book/progress", "book/concept_test"),
+    *("book/library/masks", "book/page/04_thresholding", "search", *CHAPTERS[3:4]),
+]
 
 # By night only the colours are other. Without preload: axe resolves @import against the page.
 # And what is in order is not told node by node, which would take as long again.
@@ -33,31 +39,26 @@ BY_DAY = {"preload": False, "resultTypes": ["violations"]}
 BY_NIGHT = BY_DAY | {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("scheme", "rules"), [("light", BY_DAY), ("dark", BY_NIGHT)])
-def test_axe_finds_nothing(
-    open_page: Callable[..., Page], name: str, scheme: str, rules: dict[str, object]
-) -> None:
-    page = open_page(name, color_scheme=scheme)
-    page.add_style_tag(content="* { transition: none !important }")  # colours are final
-    # What a drawing is made of is nobody's to read: its description is.
-    found = Axe().run(page, context={"exclude": [["svg > g"]]}, options=rules).response
-    assert found["passes"]
-    assert not found["violations"], "\n".join(
-        f"{rule['id']}: {node['html'][:300]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    )
+class Visit(NamedTuple):
+    name: str
+    page: Page
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_no_page_is_wider_than_its_window(open_page: Callable[..., Page], name: str) -> None:
-    page = open_page(name)
-    for width in (320, 390, 768, 1024, 1200, 1360):
-        page.set_viewport_size({"width": width, "height": 844})
-        root = "document.documentElement"
-        over = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
-        assert over <= 0, f"{over} pixels too wide at {width}"
+@pytest.fixture(scope="module", params=PAGES)
+def visit(request: pytest.FixtureRequest, visitor: Callable[..., Any]) -> Iterator[Visit]:
+    """A page, opened once for the tests that follow, in their order: it takes seconds."""
+    with visitor() as open_page:
+        yield Visit(request.param, open_page(request.param))
+
+
+def test_a_page_is_light(visit: Visit, site: Path) -> None:
+    name, page = visit
+    page.wait_for_load_state("networkidle")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
+    paths = {site / unquote(address.split("/", 3)[3].partition("?")[0]) for address in loaded}
+    files = [path for path in {*paths, site / f"{name}.html"} if path.is_file()]
+    size = sum(map(compressed_size, files)) / 1000
+    assert size < (FIRST_PAGE if name == CONTENTS[0] else PAGE), f"{size:.0f} kB"
 
 
 # How far a formula on a line of its own stands from the middle of its line, in widths of that line.
@@ -70,15 +71,50 @@ ASIDE = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_formulas_are_set(open_page: Callable[..., Page], name: str) -> None:
-    page = open_page(name)
+def test_formulas_are_set(visit: Visit) -> None:
+    name, page = visit
     written = page.locator(".math.notranslate").count()
     assert page.locator("mjx-container").count() >= written
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     aside = page.evaluate(ASIDE)
     assert all(abs(each) < 0.1 for each in aside), f"formulas off the middle: {aside}"
     assert name != "book/notation" or written > 10  # or this test would test nothing
+
+
+def violations(page: Page, scheme: Literal["light", "dark"], rules: dict[str, object]) -> str:
+    """What axe finds on a page in these colours."""
+    page.emulate_media(color_scheme=scheme)
+    page.locator(f"html[data-theme={scheme}]").wait_for()
+    page.add_style_tag(content="* { transition: none !important }")  # colours are final
+    # What a drawing is made of is nobody's to read: its description is.
+    found = Axe().run(page, context={"exclude": [["svg > g"]]}, options=rules).response
+    assert found["passes"]
+    return "\n".join(
+        f"{rule['id']}: {node['html'][:300]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    )
+
+
+def test_axe_finds_nothing_by_day(visit: Visit) -> None:
+    assert not violations(visit.page, "light", BY_DAY)
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [name if name in ONE_OF_EACH else pytest.param(name, marks=pytest.mark.long) for name in PAGES],
+    indirect=True,
+)
+def test_axe_finds_nothing_by_night(visit: Visit) -> None:
+    assert not violations(visit.page, "dark", BY_NIGHT)
+
+
+def test_no_page_is_wider_than_its_window(visit: Visit) -> None:
+    for width in (320, 390, 768, 1024, 1200, 1360):
+        visit.page.set_viewport_size({"width": width, "height": 844})
+        root = "document.documentElement"
+        over = visit.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+        assert over <= 0, f"{over} pixels too wide at {width}"
 
 
 def test_every_chapter_is_in_the_contents_and_on_the_map(site: Path) -> None:
@@ -131,17 +167,6 @@ def test_a_chapter_can_be_launched(site: Path, name: str) -> None:
         f"https://colab.research.google.com/github/{owner}/blob/{branch}/{name}.ipynb",
     }
     assert (ROOT / f"{name}.ipynb").is_file()
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_pages_are_light(open_page: Callable[..., Page], site: Path, name: str) -> None:
-    page = open_page(name)
-    page.wait_for_load_state("networkidle")
-    loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
-    paths = {site / unquote(address.split("/", 3)[3].partition("?")[0]) for address in loaded}
-    files = [path for path in {*paths, site / f"{name}.html"} if path.is_file()]
-    size = sum(map(compressed_size, files)) / 1000
-    assert size < (FIRST_PAGE if name == CONTENTS[0] else PAGE), f"{size:.0f} kB"
 
 
 @pytest.mark.parametrize("name", CONTENTS)

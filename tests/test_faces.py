@@ -116,6 +116,7 @@ def test_the_rooms_of_pruning_say_nothing_that_only_posix_knows():
     assert len(seen) > 40
 
 
+@pytest.mark.slow
 def test_the_rooms_of_pruning_are_imported_where_there_is_no_posix():
     program = f"""
 import sys
@@ -141,6 +142,7 @@ def readme():
     return [textwrap.dedent(block).strip() for block in blocks]
 
 
+@pytest.mark.slow
 def test_the_readme_shows_the_three_verbs_in_three_lines_that_run(capsys):
     verbs, whole = readme()
     lines = verbs.splitlines()

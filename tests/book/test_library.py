@@ -251,6 +251,7 @@ def test_every_room_has_a_page_and_every_name_of_its_face_is_on_it() -> None:
         assert shown >= listed - modules and library.public(room), room
 
 
+@pytest.mark.slow
 def test_nothing_of_the_library_is_imported_to_read_it() -> None:
     program = (
         "import sys; from pathlib import Path\n"

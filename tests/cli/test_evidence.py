@@ -20,6 +20,7 @@ def call(*words):
     return CliRunner().invoke(main, list(words))
 
 
+@pytest.mark.slow
 def test_stored_claims_are_listed(write_notebook):
     write_notebook("02_later", claim("C10"))
     write_notebook("01_first", claim("C2"))
@@ -31,6 +32,7 @@ def test_stored_claims_are_listed(write_notebook):
     assert [(c["id"], c["chapter"]) for c in stored] == [("C2", "01_first"), ("C10", "02_later")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clock", "ran", "code"), [(True, 0, 0), (False, 1, 1)])
 def test_a_failed_claim(write_notebook, clock, ran, code):
     """About the clock it is stored and marked; any other stops its chapter, nothing stored."""
@@ -41,6 +43,7 @@ def test_a_failed_claim(write_notebook, clock, ran, code):
     assert ("DID NOT STAND" if clock else "stores no evidence") in result.output
 
 
+@pytest.mark.slow
 def test_a_stored_failure_is_an_error(write_notebook):
     path = write_notebook("01_first", claim("C1"))
     call("run")

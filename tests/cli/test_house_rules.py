@@ -136,6 +136,7 @@ def test_requirements_follow_the_rooms(room):
     assert imported(ROOT / "course_lib" / room) <= declared
 
 
+@pytest.mark.slow
 def test_the_book_is_built_without_the_sciences():
     """What it asks for, and what it imports: only of what it asks for."""
     there, lacking = asked("book", alone=True)

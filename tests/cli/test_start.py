@@ -165,6 +165,7 @@ def test_an_odd_notebook_is_listed_as_far_as_it_can_be(tmp_path, what):
     assert f"| 1. [A title](exercises/release/01_one/{FILE}) | to begin | {due} |" in page
 
 
+@pytest.mark.slow
 def test_jupyterlab_opens_on_what_is_odd_or_spoilt(tmp_path):
     for make, whats in ((odd, ODD), (spoilt, SPOILT)):
         for what in whats:

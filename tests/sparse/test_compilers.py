@@ -50,6 +50,7 @@ def test_a_full_disk_and_a_file_of_somebody_else(monkeypatch, tmp_path, act, err
     assert twice()(np.ones(3)).tolist() == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_course_and_a_home_that_cannot_be_written_to(tmp_path):
     """Files stand where the folders of the cache would be: nobody can make these, not even root."""
     room = tmp_path / "course_lib"

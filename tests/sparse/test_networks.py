@@ -666,6 +666,7 @@ def test_transforms_of_functions_are_refused_in_words():
             sparse(dual)
 
 
+@pytest.mark.slow
 def test_shared_with_another_process():
     """What is sent to another process moves in memory; the kernels must not look where it was."""
     assert (
@@ -722,6 +723,7 @@ def run(code, **options):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_compiled_in_a_fresh_process():
     assert (
         run("""

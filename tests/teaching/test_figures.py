@@ -42,6 +42,7 @@ class Outline(HTMLParser):
         self.words.append(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(WORDS.filter(str.strip), WORDS)
 def test_any_title_alt_and_caption_arrive_as_they_are(title, caption):

@@ -37,6 +37,7 @@ def test_grid_is_every_combination_the_last_axis_fastest():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_results_in_the_order_of_the_settings_and_never_twice(tmp_path, traces):
     points = grid(x=[3, 1, 2], folder=[str(traces)])
     points[0]["seconds"] = 0.3  # the first is the last to be done

@@ -67,6 +67,7 @@ def test_a_person_finds_a_guide_to_mark_the_written_answer(name):
         assert "For the marker" in cell.source
 
 
+@pytest.mark.slow
 def test_all_that_is_graded_runs_with_numpy_alone():
     """Only the capstone's open part trains networks: a browser has no PyTorch."""
     lines = [

@@ -128,7 +128,7 @@ limits_of_one_seed = slip(
 )
 wrong_way_round = slip(
     "paired_interval",
-    "it takes before less after",
+    "it takes before minus after",
     swap=("np.asarray(after) - before", "np.asarray(before) - after"),
     loses=["mean", "low", "high", "steady"],
 )
@@ -172,7 +172,7 @@ without_sign = slip(
 )
 second_less_first = slip(
     "rulers",
-    "its gap is the second group's accuracy less the first's",
+    "its gap is the second group's accuracy minus the first's",
     swap=("return a - b", "return b - a"),
     loses=["gap", "sign"],
 )
@@ -333,7 +333,7 @@ overall_of_groups = slip(
 )
 gap_the_other_way = slip(
     "report_card",
-    "its gap is the minority's accuracy less the majority's",
+    "its gap is the minority's accuracy minus the majority's",
     swap=(
         "r[group == 0].mean() - r[group == 1].mean()",
         "r[group == 1].mean() - r[group == 0].mean()",

@@ -171,7 +171,7 @@ counts_yes = slip(
 )
 yes_less_no = slip(
     "private_vote",
-    "it counts yes less no, which is no share where places were not asked equally often",
+    "it counts yes minus no, which is no share where places were not asked equally often",
     swaps=[("weights=reports", "weights=np.where(reports, 1, -1)"), ("-yes / asked", "-yes")],
     loses=["uneven", "low", "all"],
 )

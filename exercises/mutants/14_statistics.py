@@ -22,7 +22,7 @@ def reading_by_reading(A, noise, prior):
 
 @alternative("posterior_covariance")
 def by_conditioning(A, noise, prior):
-    """The covariance of the unknowns less what the readings explain."""
+    """The covariance of the unknowns minus what the readings explain."""
     readings = A @ prior @ A.T + noise * np.eye(len(A))
     return (prior - prior @ A.T @ np.linalg.solve(readings, A @ prior)).tolist()
 

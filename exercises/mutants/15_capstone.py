@@ -373,7 +373,7 @@ limits_of_one_seed = slip(
 )
 wrong_way_round = slip(
     "verdict",
-    "it takes dense less pruned",
+    "it takes dense minus pruned",
     swap=("np.asarray(pruned) - dense", "np.asarray(dense) - pruned"),
     loses=["better", "enough", "worse", "open", "paired"],
 )

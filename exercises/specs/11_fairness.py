@@ -88,7 +88,7 @@ PAIRED_INTERVAL = Task(
     "paired_interval",
     [
         Check(
-            "mean", "gives the mean change, after less before", 1, changes(0, [3, 5, 8]),
+            "mean", "gives the mean change, after minus before", 1, changes(0, [3, 5, 8]),
             visible=True,
         ),
         Check("low", "gives the lower limit", 1.5, changes(1, [3, 5, 8]), visible=True),
@@ -222,7 +222,7 @@ REPORT_CARD = Task(
     "report_card",
     [
         Check("overall", "gives the accuracy of everybody", 0.5, entry("overall"), visible=True),
-        Check("gap", "gives the gap, majority less minority", 1, entry("gap"), visible=True),
+        Check("gap", "gives the gap, majority minus minority", 1, entry("gap"), visible=True),
         Check("lost", "counts what was lost in each group", 1, entry("lost"), visible=True),
         Check("won", "counts what was won in each group", 1, entry("won")),
         Check("keys", "has the four keys and no other", 0.5, keys),

@@ -139,7 +139,7 @@ ESTIMATE = Task(
 def votes(sizes, keeps, *, even=False, low=False):
     """Calls of private_vote; shares of yes all differ, and the many yes are not the large shares.
 
-    The same holds for yes less no. With `low`, all shares are below a half.
+    The same holds for yes minus no. With `low`, all shares are below a half.
     """
 
     def uneven(rng, size, k):

@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
 from course_lib.grading.authoring import kill_matrix
@@ -87,6 +88,17 @@ def test_an_assignment_that_imports_what_a_browser_lacks_is_only_told():
 def test_each_assignment_has_its_page():
     there = sorted(path.stem for path in (ROOT / "book" / "page").glob("*.md"))
     assert there == assignments(EXERCISES, untaught=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "book" / "page").glob("*.md")])
+def test_every_formula_is_set(site, name):
+    """What Markdown does not know for a formula stays as it was written, with its signs."""
+    html = (site / "book" / "page" / f"{name}.html").read_text(encoding="utf-8")
+    article = BeautifulSoup(html, "html.parser").select_one("article")
+    for code in article.select("pre, code, textarea, .math"):
+        code.decompose()
+    assert not re.findall(r".*[$\\].*", article.text)
 
 
 # --- From a folder, with every outside request refused
@@ -242,6 +254,73 @@ def test_what_stood_in_a_field_before_is_not_checked(desk, right):
 
 
 @pytest.mark.slow
+def test_an_error_has_the_colour_of_one_and_the_cell_that_runs_has_not(desk):
+    edge = "work => getComputedStyle(work).borderLeftColor"
+    desk.write({"toll": "1 + 1"})
+    desk.run("toll")
+    good = desk.work("toll").evaluate(edge)
+    desk.write({"toll": "def toll(estimates, truth)"})
+    assert "SyntaxError" in desk.run("toll")
+    assert desk.work("toll").evaluate(edge) != good
+    bad = desk.work("toll").evaluate(edge)
+    desk.check("toll")
+    assert desk.work("toll").evaluate(edge) == bad
+    desk.write({"toll": "1 + 1"})
+    desk.run("toll")
+    assert desk.work("toll").evaluate(edge) == good
+
+
+@pytest.mark.slow
+def test_a_program_that_asks_is_told_what_to_do(desk):
+    desk.write({"toll": "name = input('Your name? ')"})
+    said = desk.run("toll")
+    assert "a program cannot ask here;\nwrite the answer into the code instead." in said
+    assert "page_cells" not in said and "Errno" not in said
+
+
+@pytest.mark.slow
+def test_an_unwritten_function_is_named_by_those_that_call_it(desk, right):
+    stub = "def soft_threshold(v, tau):\n    raise NotImplementedError()"
+    step = "def ista_step(A, y, x, tau):\n    return soft_threshold(x, tau)"
+    desk.write({"soft_threshold": stub, "ista_step": step})
+    said = desk.check("ista_step")
+    assert "NotImplementedError: soft_threshold is not written yet" in said
+    assert "it is not written yet" not in said
+
+
+@pytest.mark.slow
+def test_on_a_phone_arrays_keep_their_columns_and_sentences_are_broken(desk):
+    """A line of a report goes on further in than it begins."""
+    desk.page.set_viewport_size({"width": 390, "height": 844})
+    printed, said = (desk.work("toll").locator(f"pre.{kind}") for kind in ("printed", "said"))
+    desk.write({"toll": "import numpy as np\nnp.arange(48.0).reshape(2, 24) / 7"})
+    lines = desk.run("toll").count("\n")
+    height = "pre => pre.clientHeight / parseFloat(getComputedStyle(pre).lineHeight)"
+    wide = "pre => pre.scrollWidth > pre.clientWidth"
+    assert lines < printed.evaluate(height) < lines + 2 and printed.evaluate(wide)
+    desk.write({"toll": "def toll(estimates, truth):\n    return estimates"})
+    desk.check("toll")
+    assert said.evaluate(height) > desk.shown("toll").count("\n") + 2 and not said.evaluate(wide)
+    left = """pre => [...pre.children].map(line => {
+        const text = document.createRange();
+        text.selectNodeContents(line);
+        return [...text.getClientRects()].map(box => box.left);
+    }).filter(boxes => boxes.length > 1)"""
+    assert all(min(rest) > first for first, *rest in said.evaluate(left))
+    desk.page.set_viewport_size({"width": 1280, "height": 844})
+
+
+@pytest.mark.slow
+def test_what_is_brought_into_sight_does_not_lie_under_the_desk(desk):
+    desk.page.set_viewport_size({"width": 1280, "height": 844})
+    top = "desk => desk.getBoundingClientRect().top"
+    for words in desk.page.locator(".bd-article p:not(.desk p)").all()[4::4]:
+        words.evaluate("words => words.scrollIntoView({ block: 'end' })")
+        bottom = words.evaluate("words => words.getBoundingClientRect().bottom")
+        assert bottom <= desk.page.locator(".desk").evaluate(top)
+
+
+@pytest.mark.slow
 def test_code_in_the_page_reaches_nobody(desk):
     desk.write({"toll": "import js\n[js.XMLHttpRequest, js.Worker, js.caches]"})
     assert desk.run("toll") == "[None, None, None]\n"
@@ -292,6 +371,10 @@ def test_a_listing_of_a_chapter_is_changed_and_run_where_it_stands(browser, fold
     before = work.locator(".cm-content").inner_text()
     work.get_by_role("button", name="Run").click()
     expect(work.locator(".work-output")).to_contain_text("the theorem says 1 in 45: 0.0222")
+    work.locator(".cm-content").fill("1 +")
+    work.get_by_role("button", name="Run").click()
+    expect(work.locator(".work-said")).to_have_text("It has an error.")
+    expect(work.locator(".work-output")).to_have_class("work-output is-wrong")
     work.locator(".cm-content").fill("import numpy as np\nnp.arange(3).tolist()")
     work.get_by_role("button", name="Run").click()
     expect(work.locator(".work-output")).to_have_text("[0, 1, 2]\n")

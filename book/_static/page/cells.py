@@ -1,6 +1,7 @@
 """Runs cells as a notebook does, for the Python in a page: the worker calls this and no more."""
 
 import ast
+import builtins
 import functools
 import linecache
 import signal
@@ -55,6 +56,11 @@ def told(error: BaseException) -> list[str]:
     if isinstance(error, ModuleNotFoundError):
         lines.append("(On this page there are NumPy and what comes with Python.)")
     return [line.rstrip("\n") for line in lines]
+
+
+def ask(prompt: object = "") -> str:
+    """Stand in for `input`: there is nobody whom the worker could wait for."""
+    raise RuntimeError("a program cannot ask here;\nwrite the answer into the code instead.")
 
 
 def forget() -> None:
@@ -124,4 +130,5 @@ def widened() -> None:
 def begin() -> None:
     """Make ready what cells count on."""
     signal.setitimer = Clock().set
+    builtins.input = ask
     widened()

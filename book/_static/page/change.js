@@ -38,12 +38,14 @@ addEventListener("DOMContentLoaded", () => {
       runner.tell((text) => { words.textContent = text; });
       const text = made("pre", { tabIndex: 0 });
       output.replaceChildren(text);
+      let good = false;
       try {
-        await runner.run("cell", editor.text(), (more) => text.append(more), true);
-        words.textContent = "It ran.";
+        good = await runner.run("cell", editor.text(), (more) => text.append(more), true);
+        words.textContent = good ? "It ran." : "It has an error.";
       } catch (error) {
         text.append(error.message);
       }
+      output.classList.toggle("is-wrong", !good);
       busy = false;
       stop.disabled = true;
     };

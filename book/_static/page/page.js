@@ -9,16 +9,26 @@ addEventListener("DOMContentLoaded", () => {
   const python = { busy: false, has: new Map() }; // what it was given to run, by the cell's name
   document.querySelector(".bd-article").append(desk);
 
-  // What a cell printed is text, whatever is in it.
+  // What a cell printed is text, whatever is in it. Arrays keep their columns: no line is broken.
+  // What a check says, and the page, is: a long line goes on further in than it begins.
   const output = (place) => {
     place.replaceChildren();
     place.className = "work-output";
-    const text = document.createElement("pre");
-    text.tabIndex = 0;
-    return (more) => {
-      if (!text.isConnected) place.append(text);
-      text.append(more);
+    const print = (more, kind = "printed") => {
+      let text = place.lastChild;
+      if (text?.className !== kind) {
+        text = Object.assign(document.createElement("pre"), { className: kind, tabIndex: 0 });
+        place.append(text);
+      }
+      if (kind === "printed") text.append(more);
+      else more.split(/(?<=\n)/).forEach((part) => {
+        let line = text.lastChild;
+        if (!line || line.textContent.endsWith("\n")) text.append(line = document.createElement("span"));
+        line.append(part);
+        line.style.setProperty("--begins", `${line.textContent.search(/\S|$/)}ch`);
+      });
     };
+    return Object.assign(print, { wrong: () => place.classList.add("is-wrong") });
   };
   const judged = (text) => {
     const found = /^\w+: ([\d.]+) of ([\d.]+) points/m.exec(text);
@@ -89,9 +99,11 @@ addEventListener("DOMContentLoaded", () => {
       const good = await runner.run(name, source, print, fresh);
       python.of = runner.begun();
       if (good) python.has.set(name, source);
+      else print.wrong();
       return good;
     } catch (error) {
-      print(`${error.message}\n`);
+      print(`${error.message}\n`, "said");
+      print.wrong();
       throw error;
     }
   };
@@ -134,14 +146,14 @@ addEventListener("DOMContentLoaded", () => {
   const checked = async (work, print) => {
     if (!(await cell(work.name, work.editor.text(), print, { always: true }))) return "its code has an error.";
     let report = "";
-    const heard = (text) => { report += text; print(text); };
-    await cell(`check_${work.name}`, `check("${work.name}")`, heard, { always: true });
+    const heard = (text) => { report += text; print(text, "said"); };
+    await cell(`check_${work.name}`, `check("${work.name}")`, Object.assign(heard, print), { always: true });
     work.output.classList.add(judged(report) || "is-wrong");
     return judged(report) === "is-right" ? "" : "not all is right yet.";
   };
 
   const all = async () => {
-    await prepare(undefined, () => {}, true);
+    await prepare(undefined, Object.assign(() => {}, { wrong: () => {} }), true);
     const short = [], codes = works.filter((work) => work.code);
     for (const work of codes) {
       said(`${work.name} is being checked ...`);

@@ -236,6 +236,9 @@ def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
     kind, form, data = sane(node) if isinstance(node, dict) else node
     if data is ABSENT:
         return f"an object of type {kind}"
+    if isinstance(node, Value):  # an answer's: its -0. is told as 0.
+        data = np.where(data, data, abs(data)) if isinstance(data, np.ndarray) else data
+        data = 0.0 if isinstance(data, float) and not data else data
     if isinstance(data, np.ndarray):
         made, stored = MADE.get(kind, kind.replace("numpy.", "np.")), ""
         if kind in MADE and (form not in PLAIN[kind] or not data.size):

@@ -196,6 +196,24 @@ def test_what_is_shown_whole_can_be_pasted(value):
     assert encode(pasted) == encode(value)
 
 
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (np.array([2, -0.0]), "np.array([2., 0.])"),
+        (np.float32(-0.0), "np.float32(0.)"),
+        (-0.0, "0.0"),
+        ([-0.0, False, 0], "[0.0, False, 0]"),
+    ],
+)
+def test_a_zero_of_an_answer_is_told_without_its_sign(answer, text):
+    """A text says 0; who multiplies by it has -0."""
+    assert show(through(answer)) == text
+
+
+def test_a_zero_of_an_input_is_told_with_its_sign():
+    assert show(encode(np.array([2, -0.0]))) == "np.array([ 2., -0.])"
+
+
 def test_a_long_dict_is_shown_shortened():
     assert show(encode(dict.fromkeys(range(9), 0))).endswith("4: 0, 5: 0, ...}")
 

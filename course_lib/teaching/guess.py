@@ -131,7 +131,7 @@ def guess(
         "guess.html", known=known, scale=scale, whole=whole, steps=steps, pad=pad, on=on,
         labels=[f"{ylabel} at {xlabel} {each:.3g}" for each in places],
     )  # fmt: skip
-    html = asset("frame.css") + asset("guess.css") + body + asset("guess.js")
+    html = asset("frame.css") + asset("guess.css") + body + asset("number.js") + asset("guess.js")
     return Html(html, f"Your guess: {asked}")
 
 

@@ -109,4 +109,5 @@ def quiz(name: str, questions: Sequence[Question]) -> Html:
         )
     body = render("quiz.html", name=name, questions=questions)
     text = "\n".join(f"{i}. {each.asked}" for i, each in enumerate(questions, 1))
-    return Html(asset("frame.css") + asset("quiz.css") + body + asset("quiz.js"), f"Quiz\n{text}")
+    html = asset("frame.css") + asset("quiz.css") + body + asset("number.js") + asset("quiz.js")
+    return Html(html, f"Quiz\n{text}")

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,6 +24,7 @@ def figures():
     fig, ax = figure(6, 3)
     ax.plot([2, 22, 64], [10, 38, 39])
     ax.axvline(MARKED, color="C5")
+    ax.annotate("a long label", (52, 39), va="center")
     ax.set_title("a < b")
     yield (
         guess("lines", "How many lines?", low=2, high=64, unit="lines"),
@@ -58,49 +58,27 @@ def figures():
     )
 
 
+def questions():
+    """Two more questions, with no figure."""
+    yield guess("many", "How many at most?", low=1, high=5000, unit="lines")
+    yield guess("share", "Which share?", low=0.0, high=100.0, unit="%")
+
+
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """The pages by day and by night: all questions, and each figure a screen further down."""
-    folder: Path = tmp_path_factory.mktemp("guesses")
+def parts():
+    """All questions, and each figure a screen further down; what is hidden is hidden by force."""
     asked, answered = zip(*figures(), strict=True)
     apart = '<p style="height:1500px">text</p>'
-    parts = [each.html for each in asked] + [apart + each.html for each in answered]
-    for theme, ground in (("light", "#fdfcf9;color:#111"), ("dark", "#16191d;color:#eee")):
-        (folder / f"{theme}.html").write_text(
-            f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">'
-            '<title>t</title><meta name="viewport" content="width=device-width">'
-            f"<style>body{{background:{ground}}} [hidden]{{display:none!important}}</style>"
-            f"<main><h1>t</h1>{''.join(parts)}{apart}</main>"
-        )
-    return folder
-
-
-@pytest.fixture
-def open_one(browser, written):
-    contexts, faults = [], []
-
-    def open_one(theme="light", width=800, before="", aim="", **options):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
-        if before:
-            page.add_init_script(before)
-        page.goto((written / f"{theme}.html").as_uri() + aim)
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert not faults
+    force = "<style>[hidden]{display:none!important}</style>"
+    asked = [*asked, *questions()]
+    return [force, *(each.html for each in asked), *(apart + each.html for each in answered), apart]
 
 
 def keep(page, name, **fields):
     """Answer a question by its fields, and press the button."""
     question = page.locator(f"#guess-{name}")
     if "number" in fields:
-        question.get_by_role("spinbutton").fill(str(fields["number"]))
+        question.get_by_role("textbox").fill(str(fields["number"]))
     if "choice" in fields:
         question.get_by_label(fields["choice"], exact=True).check()
     for slider, level in zip(
@@ -190,12 +168,31 @@ def test_every_kind_comes_back_as_it_was_left(open_one):
 
 
 @pytest.mark.parametrize(
-    ("name", "bad"), [("lines", 1), ("lines", 65), ("lines", ""), ("open", -1)]
+    ("name", "bad"),
+    [("lines", bad) for bad in (1, 65, "", 12.5, "1,5", "1/0", "inf", "nan", "1e400", "many")]
+    + [("open", -1), ("open", "0/0")],
 )
 def test_what_is_no_guess_is_told_and_opens_nothing(open_one, name, bad):
     page = open_one()
-    assert "Type a number from" in keep(page, name, number=bad).inner_text()
+    whole = "whole " if name == "lines" else ""  # its two limits are whole
+    assert f"Type a {whole}number from" in keep(page, name, number=bad).inner_text()
     assert kept(page, name) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "value"),
+    [("open", "1,5", 1.5), ("open", "3/2", 1.5), ("share", "40%", 40), ("share", "40", 40),
+     ("many", "1,024", 1024), ("many", "1 024", 1024), ("many", "1", 1)],
+)  # fmt: skip
+def test_a_guess_may_be_written_in_many_ways(open_one, name, typed, value):
+    page = open_one()
+    keep(page, name, number=typed)
+    assert kept(page, name) == {"value": value}
+
+
+def test_one_is_one_and_not_several(open_one):
+    page = open_one()
+    assert "Kept: 1\u00a0line. " in keep(page, "many", number=1).text_content()
 
 
 def test_nothing_chosen_or_drawn_is_told(open_one):
@@ -208,7 +205,7 @@ def test_nothing_chosen_or_drawn_is_told(open_one):
 def test_slider_and_field_say_the_same(open_one):
     page = open_one()
     for name, end, middle in (("lines", 64, 33), ("tall", 500, 22.4)):
-        field = page.locator(f"#guess-{name}").get_by_role("spinbutton")
+        field = page.locator(f"#guess-{name}").get_by_role("textbox")
         slider = page.locator(f"#guess-{name}").get_by_role("slider")
         assert field.input_value() == ""
         slider.press("End")
@@ -221,7 +218,7 @@ def test_slider_and_field_say_the_same(open_one):
 
 def test_all_by_keyboard(open_one):
     page = open_one()
-    field = page.locator("#guess-lines").get_by_role("spinbutton")
+    field = page.locator("#guess-lines").get_by_role("textbox")
     field.focus()
     page.keyboard.type("12")
     page.keyboard.press("Enter")
@@ -298,6 +295,51 @@ def test_the_oracle_can_tell_one_datum_from_the_next(open_one):
     assert ours[0] - theirs[0] > 2
 
 
+OVER = """all => all.flatMap(svg => {
+  const box = e => e.getBoundingClientRect(), ours = [...svg.querySelectorAll(".sw-mine text")];
+  return [...svg.querySelectorAll("text:not(.sw-mine *)")].filter(each => ours.some(mine => {
+    const [a, b] = [box(mine), box(each)];
+    return a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
+  })).map(each => each.textContent);
+})"""
+
+
+# Whether the upright line of a guess, of which each piece is "Mx yVy", goes through the long label.
+CROSSED = r"""svg => {
+  const word = [...svg.querySelectorAll("text")].find(each => each.textContent === "a long label")
+    .getBoundingClientRect(), line = svg.querySelector(".sw-mine path"), at = line.getScreenCTM();
+  return [...line.getAttribute("d").matchAll(/M([\d.]+) ([\d.]+)V([\d.]+)/g)].some(piece => {
+    const [x, ...ys] = piece.slice(1).map(Number);
+    const [a, b] = ys.map(y => new DOMPoint(x, y).matrixTransform(at));
+    return a.x > word.left && a.x < word.right && a.y < word.bottom - 3 && b.y > word.top + 3;
+  });
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 800])
+@pytest.mark.parametrize("guessed", [55, 60, 63])
+def test_a_guess_covers_no_word_of_the_figure_and_no_line_of_it_crosses_one(
+    open_one, width, guessed
+):
+    page = open_one(width=width)
+    keep(page, "lines", number=guessed)
+    pictures = page.locator("#answer-lines svg:visible")
+    expect(pictures.locator(".sw-mine text")).to_have_text("your guess")
+    assert pictures.evaluate_all(OVER) == []
+    crossed = page.locator("#answer-lines svg:visible").evaluate(CROSSED)
+    assert not crossed
+
+
+def test_the_cover_leaves_room_around_its_words(open_one):
+    page = open_one(width=320)
+    for cover in page.locator(".sw-cover:visible").all():
+        box = cover.bounding_box()
+        for inner in cover.locator("p").all():
+            word = inner.bounding_box()
+            assert word["y"] >= box["y"] + 10
+            assert word["y"] + word["height"] <= box["y"] + box["height"] - 10
+
+
 def test_a_guess_beyond_the_axes_is_told_and_not_drawn(open_one):
     page = open_one()
     keep(page, "open", number=1.5)
@@ -323,7 +365,7 @@ def test_show_me_opens_and_ends_the_guessing(open_one):
 def test_the_cover_leads_to_the_question(open_one):
     page = open_one()
     page.locator("#answer-lines").get_by_role("link", name="Make a guess").click()
-    expect(page.locator("#guess-lines").get_by_role("spinbutton")).to_be_focused()
+    expect(page.locator("#guess-lines").get_by_role("textbox")).to_be_focused()
     expect(page.locator("#guess-lines")).to_be_in_viewport()
 
 
@@ -345,7 +387,7 @@ def test_the_browser_itself_opens_for_a_fragment_of_text(open_one):
 
 
 def test_printed_and_without_a_script_the_figure_is_open(open_one):
-    page = open_one("dark")
+    page = open_one("book by night")
     page.emulate_media(media="print")
     assert not page.locator(".sw-cover").first.is_visible()
     assert page.get_by_text("Enough.").bounding_box()["height"] > 0
@@ -361,7 +403,7 @@ REFUSE = "Object.defineProperty(window, 'localStorage', {get() { throw new Error
 
 def test_where_nothing_can_be_kept_a_guess_lasts_for_the_visit(open_one):
     page = open_one(before=REFUSE)
-    keep(page, "lines", number=12)
+    assert "keep nothing" in keep(page, "lines", number=12).inner_text()
     assert spoken(page, "lines") == SAID["lines"]
     see(page, "lines")
     assert spoken(page, "lines") == SAID["lines"]
@@ -377,10 +419,10 @@ def test_whatever_is_kept_no_page_breaks(open_one, odd):
 
 
 @pytest.mark.parametrize(
-    ("theme", "width"), [("light", 800), ("dark", 800), ("light", 390), ("dark", 390)]
+    ("theme", "width"), [("day", 800), ("night", 800), ("day", 390), ("night", 390)]
 )
 def test_axe_finds_nothing_before_and_after(open_one, theme, width):
-    page = open_one(theme, width)
+    page = open_one(f"book by {theme}", width)
     for name in (None, *NAMES):
         if name:
             keep(page, name, **ALL[name])
@@ -391,7 +433,7 @@ def test_axe_finds_nothing_before_and_after(open_one, theme, width):
 
 
 def test_by_night_the_guess_can_be_told_from_the_page(open_one):
-    page = open_one("dark")
+    page = open_one("book by night")
     keep(page, "lines", number=12)
     ink = page.locator("#answer-lines svg:visible .sw-mine path").evaluate(
         "e => getComputedStyle(e).stroke"

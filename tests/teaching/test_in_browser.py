@@ -1,7 +1,6 @@
 """Components in a real browser, alone on a page: as in JupyterLab, no style sheet helps them."""
 
 import math
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +18,7 @@ from course_lib.teaching import (
     slider,
     source,
 )
+from tests.teaching.conftest import PAGES
 
 # Of every figure: how wide it is drawn, how high its smallest letters, which words stick out of it.
 WORDS = """all => all.map(each => {
@@ -36,19 +36,6 @@ WORDS = """all => all.map(each => {
 })"""
 
 pytestmark = pytest.mark.slow
-
-PAGES = {
-    "elsewhere": ('<html lang="en">', "<body>", "light", "#fff"),
-    "book by day": ('<html lang="en" data-theme="light">', "<body>", "light", "#fdfcf9"),
-    "book by night": ('<html lang="en" data-theme="dark">', "<body>", "light", "#16191d"),
-    "lab by night": ('<html lang="en">', '<body data-jp-theme-light="false">', "light", "#111"),
-    "lab by day, system dark": (
-        '<html lang="en">',
-        '<body data-jp-theme-light="true">',
-        "dark",
-        "#fff",
-    ),
-}
 
 
 def components():
@@ -126,36 +113,8 @@ def frames(label, width=4):
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """The pages, one for each surrounding."""
-    folder: Path = tmp_path_factory.mktemp("pages")
-    parts = [each._repr_mimebundle_()["text/html"] for each in components().values()]
-    for name, (html, body, _, ground) in PAGES.items():
-        (folder / f"{name}.html").write_text(
-            f'<!doctype html>{html}<meta charset="utf-8"><title>t</title>'
-            '<meta name="viewport" content="width=device-width">'
-            f"<style>body{{background:{ground}}}</style>{body}<main><h1>t</h1>{''.join(parts)}</main>"
-        )
-    return folder
-
-
-@pytest.fixture
-def open_one(browser, written):
-    contexts = []
-
-    def open_one(name="book by day", width=800, **options):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        faults = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto((written / f"{name}.html").as_uri())
-        assert not faults
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
+def parts():
+    return [each._repr_mimebundle_()["text/html"] for each in components().values()]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -220,6 +179,10 @@ def test_a_quiz_says_nothing_before_it_is_answered_then_a_word_on_every_answer(o
         ("1", "Twice it"),
         ("−1", "No."),
         ("seven", "not a number"),
+        ("1/0", "not a number"),
+        ("1e400", "not a number"),
+        ("inf", "not a number"),
+        ("nan", "not a number"),
         ("", "Type a number first."),
     ):
         field.fill(text)
@@ -228,6 +191,42 @@ def test_a_quiz_says_nothing_before_it_is_answered_then_a_word_on_every_answer(o
     assert said.nth(1).inner_text() == "Type a number first."  # and no "Not quite."
     page.reload()
     assert said.count() == 1, "an empty field was kept as an answer"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1,024", 1024), ("1 024", 1024), ("−1,024", -1024), ("1,234,567", 1234567),
+     ("1,024.5", 1024.5), ("12,345/5", 2469), ("1,5", 1.5), ("0,125", 0.125), ("1,0245", 1.0245),
+     ("1.024", 1.024), ("1 in 1,000", 0.001), ("5 %", 0.05), ("1.024,5", None), ("1,2,3", None),
+     ("0/0", None), ("-1e999", None)],
+)  # fmt: skip
+def test_a_comma_is_read_by_what_follows_it(open_one, text, value):
+    read = open_one().evaluate("text => [swNumber(text)].find(Number.isFinite) ?? null", text)
+    assert read == (value if value is None else pytest.approx(value, rel=1e-12))
+
+
+def test_how_a_comma_was_read_is_said_where_it_could_be_a_decimal(open_one):
+    page = open_one()
+    field, said = page.get_by_role("textbox"), page.locator(".sw-read")
+    for text, words in (
+        ("1,024", "read as one between thousands; for a decimal write 1.024."),
+        ("1,5", ""),
+        ("1024", ""),
+    ):
+        field.fill(text)
+        field.press("Enter")
+        assert words in said.text_content() and bool(words) == said.is_visible(), text
+
+
+def test_the_bar_beside_a_question_of_two_lines_begins_with_it(open_one):
+    page = open_one(width=320)
+    # The border of a fieldset begins at the middle of a legend that is not afloat.
+    floats, below = page.locator(".sw-quiz legend").last.evaluate(
+        """e => { e.textContent = "many words ".repeat(20);
+        const top = each => each.getBoundingClientRect().top;
+        return [getComputedStyle(e).float, top(e) - top(e.parentElement)]; }"""
+    )
+    assert (floats, below) == ("left", 0)
 
 
 def test_a_quiz_of_one_question_has_no_number_and_is_no_landmark():

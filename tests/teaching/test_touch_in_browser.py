@@ -16,7 +16,7 @@ from course_lib.labs import approximation, chance, privacy, robustness
 from course_lib.masks import top_k
 from course_lib.sparse.formats import CSR, Bitmask
 from course_lib.teaching import touch
-from tests.teaching.test_in_browser import PAGES
+from tests.teaching.conftest import PAGES
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +33,9 @@ SEEDED = """let seed = 12345; Math.random = () => {
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """All parts on one page, in each surrounding."""
-    folder = tmp_path_factory.mktemp("touch")
-    parts = [
+def parts():
+    """All parts on one page."""
+    made = [
         touch.five(DIGIT, caption="Five of 64."),
         touch.ball(caption="Drag w."),
         touch.stretch(),
@@ -44,41 +43,13 @@ def written(tmp_path_factory):
         touch.bytes_of(),
         touch.crowd(np.random.default_rng(4).random(300)),
     ]
-    for name, (html, body, _, ground) in PAGES.items():
-        (folder / f"{name}.html").write_text(
-            f'<!doctype html>{html}<meta charset="utf-8"><title>t</title>'
-            '<meta name="viewport" content="width=device-width">'
-            f"<style>body{{background:{ground}}}</style>{body}<main><h1>t</h1>"
-            f"{''.join(part.html for part in parts)}</main>"
-        )
-    return folder
-
-
-@pytest.fixture
-def open_one(browser, written):
-    contexts, faults = [], []
-
-    def open_one(name="book by day", width=800, **options):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.add_init_script(SEEDED)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
-        page.goto((written / f"{name}.html").as_uri())
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert not faults
+    return [f"<script>{SEEDED}</script>", *(part.html for part in made)]
 
 
 @pytest.fixture(scope="module")
 def ask(browser, written):
     """Call a function of a part: ask("ball.drop", ...)."""
     page = browser.new_page()
-    page.add_init_script(SEEDED)
     page.goto((written / "book by day.html").as_uri())
     yield lambda name, *given: page.evaluate(f"given => swTouch.{name}(...given)", list(given))
     page.close()

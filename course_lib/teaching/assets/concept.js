@@ -5,9 +5,10 @@ document.querySelectorAll(".sw-concept").forEach((test) => {
   const key = (time) => `sw-concept:${test.dataset.test}:${time}`;
   const store = {
     get: (time) => { try { return JSON.parse(localStorage.getItem(key(time))); } catch { return null; } },
-    set: (time, value) => { try { localStorage.setItem(key(time), JSON.stringify(value)); } catch { kept[time] = value; } },
+    set: (time, value) => { try { localStorage.setItem(key(time), JSON.stringify(value)); } catch { kept[time] = value; lost = " This browser lets the page keep nothing: they last as long as the page is open."; } },
     remove: (time) => { delete kept[time]; try { localStorage.removeItem(key(time)); } catch {} },
   };
+  let lost = "";
   const kept = {}, read = (time) => store.get(time) ?? kept[time];
   const given = () => questions.map((question) => Number(question.querySelector("input:checked")?.value ?? -1));
   const right = (answers) => questions.filter((question, i) => answers[i] === Number(question.dataset.right)).length;
@@ -34,7 +35,7 @@ document.querySelectorAll(".sw-concept").forEach((test) => {
       question.querySelectorAll("input").forEach((input) => { input.disabled = stage === "done"; });
     });
     if (stage === "first") status.textContent = "Before you read. Guess where you do not know; nothing is judged yet.";
-    if (stage === "waiting") status.textContent = `Your first answers are kept (${read("before").day}). Read the book, and come back to answer again.`;
+    if (stage === "waiting") status.textContent = `Your first answers are kept (${read("before").day}). Read the book, and come back to answer again.${lost}`;
     if (stage === "second") status.textContent = "After reading. Answer as you think now, without looking back.";
     if (stage !== "done") return;
     judge(before, after);

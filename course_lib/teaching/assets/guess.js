@@ -1,6 +1,7 @@
 /* One set of listeners serves every guess of the page and every figure that answers one. */
 window.swGuess ||= (() => {
   const visit = {}; /* where a browser keeps nothing, a guess lasts as long as the page */
+  let lost = "";
   const read = (name) => {
     let text = null;
     try { text = localStorage.getItem(`sw-guess:${name}`); } catch {}
@@ -8,20 +9,16 @@ window.swGuess ||= (() => {
   };
   const write = (name, state) => {
     visit[name] = JSON.stringify(state);
-    try { localStorage.setItem(`sw-guess:${name}`, visit[name]); } catch {}
+    try { localStorage.setItem(`sw-guess:${name}`, visit[name]); } catch { lost = " It is lost when you leave this page: this browser lets it keep nothing."; }
   };
   const data = (element, name) => JSON.parse(element.dataset[name] ?? "null");
   const fields = (question) => [...question.querySelectorAll("input")];
-  const words = (value, unit = "") => value.toLocaleString("en", Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 }).replace("-", "\u2212") + (unit && (unit[0] === "%" ? "" : "\u00a0") + unit);
+  const words = (value, unit = "") => value.toLocaleString("en", Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 }).replace("-", "\u2212") + (unit && (unit[0] === "%" ? "" : "\u00a0") + (value === 1 ? unit.replace(/(ss|x|ch|sh)es$|(\w\w)s$/, "$1$2") : unit));
   /* A scale is two ends and "linear" or "log": how far along it a value lies, and the way back. */
   const part = ([from, to, scale], value) => (scale === "log" ? Math.log(value / from) / Math.log(to / from) : (value - from) / (to - from));
   const value = ([from, to, scale], along) => Number((scale === "log" ? from * (to / from) ** along : from + (to - from) * along).toPrecision(3));
-  const guessed = (element, state) => {
-    const { kind } = element.dataset, found = state.value;
-    const places = kind === "curve" && data(element, "places").length;
-    const fits = { number: Number.isFinite(found), choice: typeof found === "string", curve: found?.length === places && found.every?.(Number.isFinite) };
-    return fits[kind] ? found : null;
-  };
+  const fits = { number: Number.isFinite, choice: (found) => typeof found === "string", curve: (found, places) => found?.length === places && Boolean(found.every?.(Number.isFinite)) };
+  const guessed = ({ dataset: { kind, places } }, { value: found }) => (fits[kind](found, JSON.parse(places ?? "[]").length) ? found : null);
 
   const draw = (tag, attributes, parent) => {
     const made = parent.appendChild(document.createElementNS("http://www.w3.org/2000/svg", tag));
@@ -33,7 +30,30 @@ window.swGuess ||= (() => {
     const size = (13 * svg.viewBox.baseVal.width) / svg.width.baseVal.value; /* 13 pixels, however it is drawn */
     return draw("g", { class: "sw-mine", fill: "none", "stroke-width": 2, "font-size": size }, svg);
   };
-  const label = (text, x, y, anchor, mine) => { draw("text", { x, y, "text-anchor": anchor }, mine).textContent = text; };
+  /* Where a word of a picture stands, in the picture's own units; nowhere, if it is not shown. */
+  const place = (text) => {
+    const svg = text.ownerSVGElement, own = svg.getBoundingClientRect(), box = text.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / own.width;
+    return { left: (box.left - own.left) * scale, right: (box.right - own.left) * scale, top: (box.top - own.top) * scale, bottom: (box.bottom - own.top) * scale };
+  };
+  const taken = (svg) => [...svg.querySelectorAll("text:not(.sw-mine *)")].map(place);
+  /* Words at the first of some spots where the picture has none of its own. */
+  const label = (text, spots, mine, box) => {
+    const made = draw("text", {}, mine), others = taken(mine.ownerSVGElement);
+    const put = ([x, y, anchor]) => Object.entries({ x, y, "text-anchor": anchor }).forEach(([name, each]) => made.setAttribute(name, each));
+    made.textContent = text;
+    const free = (spot) => {
+      put(spot);
+      const { left, right, top, bottom } = place(made);
+      return left >= box.left - 1 && right <= box.right + 1 && top >= box.top - 6 && bottom <= box.bottom + 1 && !others.some((each) => left < each.right && right > each.left && top < each.bottom && bottom > each.top);
+    };
+    put(spots.find(free) ?? spots[0]);
+  };
+  /* What is left of a line from one place to another where words stand in its way. */
+  const pieces = (from, to, gaps) => {
+    const found = [];
+    gaps.filter(([a, b]) => a < to && b > from).sort((a, b) => a[0] - b[0]).forEach(([a, b]) => { if (a > from) found.push([from, a]); from = Math.max(from, b); });
+    return from < to ? [...found, [from, to]] : found;
+  };
   /* Where axes lie in a picture, in its own units. */
   const frame = (svg, on) => {
     const { width, height } = svg.viewBox.baseVal, [left, top, right, bottom] = on.place;
@@ -45,10 +65,17 @@ window.swGuess ||= (() => {
     number(svg, on, along, found, unit) {
       const box = frame(svg, on), mine = layer(svg), at = part(on[along], found), inside = at >= 0 && at <= 1;
       const text = inside ? "your guess" : `your guess, ${words(found, unit)}, lies beyond`;
-      const far = at > 0.5, x = box.x(at), y = box.y(at);
-      if (inside) draw("path", { d: along === "x" ? `M${x} ${box.top}V${box.bottom}` : `M${box.left} ${y}H${box.right}`, "stroke-dasharray": "6 4" }, mine);
-      if (along === "x") label(text, inside ? x + (far ? -5 : 5) : far ? box.right : box.left, box.top + 13, far ? "end" : "start", mine);
-      else label(text, box.right - 4, !inside ? (far ? box.top + 13 : box.bottom - 6) : at > 0.9 ? y + 15 : y - 6, "end", mine);
+      const far = at > 0.5, x = box.x(at), y = box.y(at), others = taken(svg);
+      const d = along === "x"
+        ? pieces(box.top, box.bottom, others.filter(({ left, right }) => left < x + 2 && right > x - 2).map(({ top, bottom }) => [top, bottom])).map(([from, to]) => `M${x} ${from}V${to}`)
+        : pieces(box.left, box.right, others.filter(({ top, bottom }) => top < y + 2 && bottom > y - 2).map(({ left, right }) => [left - 2, right + 2])).map(([from, to]) => `M${from} ${y}H${to}`);
+      if (inside) draw("path", { d: d.join(""), "stroke-dasharray": "6 4" }, mine);
+      const before = [inside ? x - 5 : box.right, "end"], after = [inside ? x + 5 : box.left, "start"], near = far ? [before, after] : [after, before];
+      const ends = along === "x" ? (inside ? near : near.slice(0, 1)) : [[box.right - 4, "end"], [box.left + 4, "start"]];
+      const down = Array.from({ length: Math.floor((box.bottom - box.top) / 10) }, (_, i) => box.top + 13 + 10 * i);
+      const level = !inside ? (far ? box.top + 13 : box.bottom - 6) : at > 0.9 ? y + 15 : y - 6;
+      const rows = along === "x" ? down : inside ? [level, y + 15, y - 6] : [level, ...down];
+      label(text, rows.flatMap((row) => ends.map(([end, anchor]) => [end, row, anchor])), mine, box);
     },
     curve(svg, on, _, found, unit, answer, i) {
       const box = frame(svg, on), mine = layer(svg), places = data(answer, "places"), id = `sw-clip-${answer.dataset.answers}-${i}`;
@@ -57,7 +84,8 @@ window.swGuess ||= (() => {
       draw("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }, hole);
       draw("polyline", { points: all.join(" "), "stroke-dasharray": "6 4", "clip-path": `url(#${id})` }, mine);
       const [x, y] = seen[seen.length >> 1] ?? [box.right, box.top + 20], falls = all.at(-1)[1] > all[0][1];
-      label(seen.length ? "your guess" : "your guess lies beyond", seen.length ? x + (falls ? 6 : -6) : x, y - 8 < box.top + 8 ? y + 18 : y - 8, seen.length && falls ? "start" : "end", mine);
+      const first = [seen.length ? x + (falls ? 6 : -6) : x, y - 8 < box.top + 8 ? y + 18 : y - 8, seen.length && falls ? "start" : "end"];
+      label(seen.length ? "your guess" : "your guess lies beyond", [first, ...seen.flatMap(([x, y]) => [[x, y - 8, "middle"], [x, y + 18, "middle"]])], mine, box);
     },
   };
   const told = {
@@ -71,7 +99,7 @@ window.swGuess ||= (() => {
   };
 
   const showAnswer = (answer) => {
-    const { answers: name, kind, unit, along } = answer.dataset, state = read(name), found = guessed(answer, state);
+    const { answers: name, kind, unit } = answer.dataset, state = read(name), found = guessed(answer, state);
     const open = !answer.dataset.lock || found !== null || Boolean(state.seen) || Boolean(answer.dataset.opened);
     const cover = answer.querySelector(".sw-cover"), shown = answer.querySelector(".sw-shown"), said = answer.querySelector(".sw-said");
     cover.hidden = open;
@@ -83,10 +111,15 @@ window.swGuess ||= (() => {
     said.hidden = found === null;
     if (found === null) return;
     said.textContent = told[kind](found, unit, data(answer, "truth"), data(answer, "places"));
-    answer.querySelectorAll(".sw-shown svg[viewBox]").forEach((svg, i) => lay[kind]?.(svg, data(answer, "on")[i], along, found, unit, answer, i));
-    watcher.unobserve(shown);
-    watcher.observe(shown);
+    layAll(answer, found);
+    [watcher, sized].forEach((each) => { each.unobserve(shown); each.observe(shown); });
   };
+  const layAll = (answer, found) => answer.querySelectorAll(".sw-shown svg[viewBox]").forEach((svg, i) => lay[answer.dataset.kind]?.(svg, data(answer, "on")[i], answer.dataset.along, found, answer.dataset.unit, answer, i));
+  /* Words have a place once their picture is shown: on a phone it is another one. */
+  const sized = new ResizeObserver((seen) => seen.forEach(({ target }) => {
+    const answer = target.closest(".sw-answers"), found = guessed(answer, read(answer.dataset.answers));
+    if (found !== null) layAll(answer, found);
+  }));
   /* Once the answer has been on the screen, the guess stays as it is. */
   const watcher = new IntersectionObserver((seen) => seen.forEach(({ isIntersecting, target }) => {
     const answer = target.closest(".sw-answers"), state = read(answer.dataset.answers);
@@ -101,19 +134,24 @@ window.swGuess ||= (() => {
     ranges.forEach((range, i) => range.setAttribute("aria-valuetext", words(values[i], question.dataset.unit)));
     return values;
   };
+  const typed = (question) => {
+    const [{ value: text }] = fields(question), { unit } = question.dataset;
+    return swNumber(text) * (/%|cent/i.test(text) && unit[0] === "%" ? 100 : 1);
+  };
   const number = (question, from) => {
     const [field, range] = fields(question), scale = data(question, "scale");
     if (from === range) field.value = question.dataset.whole ? Math.round(value(scale, range.value / range.max)) : value(scale, range.value / range.max);
-    else if (field.value) range.value = Math.round(part(scale, field.valueAsNumber) * range.max);
-    range.setAttribute("aria-valuetext", field.value ? words(field.valueAsNumber, question.dataset.unit) : "no guess yet");
+    const found = typed(question);
+    if (from !== range && Number.isFinite(found)) range.value = Math.round(part(scale, found) * range.max);
+    range.setAttribute("aria-valuetext", Number.isFinite(found) ? words(found, question.dataset.unit) : "no guess yet");
   };
   /* What stands in the fields, or what is missing. */
   const entered = (question) => {
     const { kind, unit } = question.dataset;
     if (kind === "choice") return [fields(question).find((each) => each.checked)?.value ?? null, "Choose one first."];
     if (kind === "curve") return [question.dataset.drawn ? showPad(question) : null, "Draw the curve first."];
-    const [low, high] = data(question, "scale"), typed = fields(question)[0].valueAsNumber;
-    return [typed >= low && typed <= high ? typed : null, `Type a number from ${words(low)} to ${words(high, unit)}.`];
+    const [low, high] = data(question, "scale"), found = typed(question), { whole } = question.dataset;
+    return [found >= low && found <= high && (!whole || Number.isInteger(found)) ? found : null, `Type a ${whole ? "whole " : ""}number from ${words(low)} to ${words(high, unit)}.`];
   };
   const fill = {
     number(question, found) { const [field, range] = fields(question); if (found !== null) field.value = found; number(question, found === null ? null : field); if (found === null) range.value = range.max / 2; },
@@ -132,7 +170,7 @@ window.swGuess ||= (() => {
     if (state.seen && controls.contains(document.activeElement)) question.parentElement.focus({ preventScroll: true });
     controls.querySelectorAll("input, button").forEach((each) => { each.disabled = Boolean(state.seen); });
     fill[kind](question, found);
-    question.querySelector("[role=status]").textContent = state.seen ? (found === null ? "You looked at the answer first." : `Your guess: ${said[kind]()}. You have seen the answer, so it stays.`) : found === null ? "" : `Kept: ${said[kind]()}. You can change it until you see the answer.`;
+    question.querySelector("[role=status]").textContent = state.seen ? (found === null ? "You looked at the answer first." : `Your guess: ${said[kind]()}. You have seen the answer, so it stays.`) : found === null ? "" : `Kept: ${said[kind]()}. You can change it until you see the answer.${lost}`;
   };
   const all = (name, kind) => [...document.querySelectorAll(kind === "answers" ? ".sw-answers" : ".sw-guess [data-guess]")].filter((each) => !name || each.dataset[kind] === name);
   const show = (name) => { all(name, "guess").forEach(showQuestion); all(name, "answers").forEach(showAnswer); };
@@ -184,7 +222,7 @@ window.swGuess ||= (() => {
     const question = own(event);
     if (question?.dataset.kind === "curve") setTimeout(() => showPad(question));
   }));
-  document.addEventListener("keydown", (event) => { if (own(event) && event.key === "Enter" && event.target.type === "number") { event.preventDefault(); keep(own(event)); } });
+  document.addEventListener("keydown", (event) => { if (own(event) && event.key === "Enter" && event.target.type === "text") { event.preventDefault(); keep(own(event)); } });
   document.addEventListener("click", (event) => {
     const answer = event.target.closest?.(".sw-cover")?.closest(".sw-answers");
     if (own(event) && event.target.tagName === "BUTTON") keep(own(event));
@@ -202,7 +240,7 @@ window.swGuess ||= (() => {
   });
   document.addEventListener("beforematch", (event) => reveal(event.target.closest?.(".sw-answers")));
   addEventListener("hashchange", aimed);
-  return { restore() {
+  return { fits, restore() {
     document.querySelectorAll(".sw-pad svg:not(:has(.sw-paper))").forEach((svg) => {
       const box = frame(svg, data(svg.closest("[data-guess]"), "on"));
       draw("rect", { class: "sw-paper", x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top, fill: "transparent" }, svg);

@@ -6,14 +6,13 @@ window.swQuiz ||= (() => {
     remove: (key) => { try { localStorage.removeItem(key); } catch {} },
   };
   const key = (question) => `sw-quiz:${question.dataset.question}`;
-  const say = (question, index) => question.querySelectorAll("[role=status] p").forEach((p, i) => { p.hidden = i !== index; });
-  // Decimals, fractions, odds such as "1 in 15" or "1:15", per cent; words behind are left alone.
-  const parse = (text) => {
-    const [, top, bottom, percent] = /^\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*(?:(?:\/|:|in\b)\s*([\d.]+))?\s*(%|per ?cent)?[a-z\s]*$/i.exec(text.replace(",", ".").replace("\u2212", "-")) || [];
-    return top === undefined ? NaN : Number(top) / (bottom ? Number(bottom) : 1) / (percent ? 100 : 1);
-  };
+  const say = (question, index) => question.querySelectorAll("[role=status] p:not(.sw-read)").forEach((p, i) => { p.hidden = i !== index; });
   // Of an answer in points, 5% are 5 as well.
-  const same = (text, number, tolerance) => [1, /%|cent/i.test(text) ? 100 : 1].some((scale) => Math.abs(scale * parse(text) - number) <= tolerance);
+  const same = (text, number, tolerance) => [1, /%|cent/i.test(text) ? 100 : 1].some((scale) => Math.abs(scale * swNumber(text) - number) <= tolerance);
+  const read = (question, text) => {
+    const said = question.querySelector(".sw-read");
+    if (said) { said.textContent = swRead(text); said.hidden = !said.textContent; }
+  };
   const answer = (question, value) => {
     if (question.dataset.kind === "choice") {
       const radio = question.querySelectorAll("input")[value];
@@ -24,8 +23,9 @@ window.swQuiz ||= (() => {
       question.querySelector("input").value = value;
       const known = JSON.parse(question.dataset.known);
       const found = known.findIndex(([number, tolerance]) => same(value, number, tolerance));
-      const none = Number.isNaN(parse(value));
+      const none = Number.isNaN(swNumber(value));
       say(question, none ? known.length + (value.trim() ? 1 : 2) : found < 0 ? known.length : found);
+      read(question, value);
       if (none) return store.remove(key(question)); // which is no answer
     }
     store.set(key(question), value);
@@ -46,7 +46,7 @@ window.swQuiz ||= (() => {
     if (!quiz || event.target.tagName !== "BUTTON") return;
     if (question) { event.preventDefault(); typed(question); return; }
     quiz.reset();
-    quiz.querySelectorAll("fieldset").forEach((each) => { say(each, -1); store.remove(key(each)); });
+    quiz.querySelectorAll("fieldset").forEach((each) => { say(each, -1); store.remove(key(each)); read(each, ""); });
   });
   return { same, restore: () => document.querySelectorAll(".sw-quiz fieldset").forEach((question) => {
     const kept = store.get(key(question));

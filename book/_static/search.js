@@ -101,7 +101,8 @@
     const item = element("li", {}, link(page, "", page.title));
     const [first = page.sections[0]] = best;
     if (first?.text) item.append(excerpt(first, terms));
-    const places = best.filter((section) => section.anchor).slice(0, 3);
+    // A module and a method may have one name: it is said once.
+    const places = best.filter(({ anchor, heading }, at) => anchor && best.findIndex((each) => each.anchor && each.heading === heading) === at).slice(0, 3);
     if (places.length) item.append(element("ul", { className: "search-places" }, ...places.map((section) => element("li", {}, link(page, section.anchor, section.heading)))));
     return item;
   };

@@ -13,6 +13,7 @@
 
 // What this browser keeps for its reader; where nothing can be kept, the pages work all the same.
 const kept = {
+  any: (() => { try { localStorage.setItem("sw-kept", ""); localStorage.removeItem("sw-kept"); return true; } catch { return false; } })(),
   all: () => { try { return Object.keys(localStorage).filter((key) => /^sw-(read|quiz|concept|guess):/.test(key)); } catch { return []; } },
   get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
   set: (key, value) => { try { localStorage.setItem(key, value); } catch {} },
@@ -38,7 +39,7 @@ addEventListener("DOMContentLoaded", () => {
   const rows = [...document.querySelectorAll(".reader-progress tbody tr")];
   if (!rows.length) return;
   const good = ({ kind, right }, value) => (kind === "choice" ? Number(value) === right : swQuiz.same(value, ...right));
-  const made = (name) => { try { return "value" in JSON.parse(kept.get(`sw-guess:${name}`)); } catch { return false; } };
+  const made = ([name, kind, places]) => { try { return swGuess.fits[kind](JSON.parse(kept.get(`sw-guess:${name}`)).value, places); } catch { return false; } };
   const fill = () => {
     let read = 0, guessed = 0, guesses = 0, answered = 0, right = 0, asked = 0;
     for (const row of rows) {
@@ -52,7 +53,7 @@ addEventListener("DOMContentLoaded", () => {
       guessed += given; guesses += names.length;
       read += state === "read"; answered += answers.length; right += fine; asked += questions.length;
     }
-    document.querySelector(".reader-summary").textContent = `${read} of ${rows.length} chapters read to the end; ${answered} of ${asked} questions answered, ${right} of them right` + (guesses ? `; ${guessed} of ${guesses} guesses made.` : ".");
+    document.querySelector(".reader-summary").textContent = !kept.any ? "This browser lets the book keep nothing, so no progress can be shown. Quizzes and guesses work all the same, each as long as its page is open." : `${read} of ${rows.length} chapters read to the end; ${answered} of ${asked} questions answered, ${right} of them right` + (guesses ? `; ${guessed} of ${guesses} guesses made.` : ".");
   };
   fill();
   document.querySelector(".reader-forget").addEventListener("click", () => { kept.all().forEach(kept.remove); fill(); });

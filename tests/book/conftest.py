@@ -56,7 +56,7 @@ def visits(browser: Browser, address: str) -> Iterator[Open]:
     """Open pages of the book; afterwards none has asked anybody else or reported an error."""
     contexts, faults = [], []
 
-    def open_page(name: str, start: str = address, **options: object) -> Page:
+    def open_page(name: str, start: str = address, before: str = "", **options: object) -> Page:
         context = browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
 
@@ -69,6 +69,8 @@ def visits(browser: Browser, address: str) -> Iterator[Open]:
 
         context.route("**/*", gate)
         page = context.new_page()
+        if before:
+            page.add_init_script(before)
         page.on(
             "console", lambda said: said.type == "error" and faults.append(f"{name}: {said.text}")
         )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from course_lib.teaching import choice, guess, number, quiz
+from course_lib.teaching import choice, guess, number, quiz, slider
 from course_lib.teaching.book.concept import read_concepts
 from course_lib.teaching.book.reader import guesses, quiz_questions
 from course_lib.teaching.evidence import MIME
@@ -161,6 +162,21 @@ def test_the_slider_is_the_one_that_the_chapter_stores(tmp_path: Path) -> None:
         build(tmp_path, "# Page\n\n```{slider} 02_none\n```\n")
 
 
+def test_the_slider_may_begin_elsewhere_than_in_its_chapter(tmp_path: Path) -> None:
+    def draw(axes: Any, n: int) -> None:
+        axes.bar(range(n), 1)
+
+    def made(start: int) -> str:
+        shown = slider(draw, [1, 2, 4], label="Bars", alt=lambda n: f"{n} bars.", start=start)
+        return re.sub(r"\b[a-z]+\d+-", "", shown.html)
+
+    store(tmp_path, {"text/html": made(0)}, tag="hide-input")
+    page = build(tmp_path, "# Page\n\n```{slider} 01_trial\n:start: 4\n```\n")
+    assert made(2) in page
+    with pytest.raises(ExtensionError, match="no value '3'; it has 1, 2, 4"):
+        build(tmp_path, "# Page\n\n```{slider} 01_trial\n:start: 3\n```\n")
+
+
 def test_released_assignments_are_beside_the_pages(tmp_path: Path) -> None:
     store(tmp_path, claim(0.5))
     (tmp_path / "exercises" / "release" / "01_trial").mkdir(parents=True)
@@ -281,7 +297,9 @@ def test_progress_knows_the_guesses_and_no_name_is_asked_in_two_chapters(tmp_pat
     asked = [guess(name, "How many?", low=1, high=9).html for name in ("trial-one", "trial-two")]
     chapters(tmp_path, "02_two")
     store(tmp_path, {"text/html": "".join(asked)})
-    assert guesses(tmp_path / "notebooks" / "01_trial.ipynb") == ["trial-one", "trial-two"]
+    assert guesses(tmp_path / "notebooks" / "01_trial.ipynb") == [
+        ("trial-one", "number", 0), ("trial-two", "number", 0)
+    ]  # fmt: skip
     page = build(tmp_path, "# Progress\n\n```{progress}\n```\n")
     assert "0 of 2 made" in page and page.count(">none<") == 1
     other = (tmp_path / "notebooks" / "01_trial.ipynb").read_text()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from course_lib.chapters import chapters
 from course_lib.cli.bench.chapters import FIRST_PAGE, PAGE, compressed_size
@@ -131,6 +131,76 @@ def test_words_of_the_map_stay_in_their_boxes(open_page: Callable[..., Page]) ->
         return box.x + box.width - words.x - words.width;
       })""")
     assert len(room) == len(CHAPTERS) and min(room) >= 0
+
+
+def test_no_id_stands_twice_on_a_page_and_no_formula_as_it_was_typed(site: Path) -> None:
+    for path in (site / f"{name}.html" for name in [*PAGES, *ALIKE]):
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        ids = [tag["id"] for tag in page.select("[id]")]
+        assert len(ids) == len(set(ids)), f"{path.name}: {sorted(ids)}"
+    sources = BeautifulSoup((site / "book/references.html").read_text("utf-8"), "html.parser")
+    assert "$" not in sources.select_one("article").get_text()  # type: ignore[union-attr]
+
+
+def test_an_assignment_has_the_number_of_its_chapter(site: Path) -> None:
+    page = (site / "book/page/04_thresholding.html").read_text(encoding="utf-8")
+    assert "<title>Assignment 4: " in page and "Assignment 5: " in page  # in the side bar too
+    capstone = (site / "book/page/15_capstone.html").read_text(encoding="utf-8")
+    assert "Assignment 15: " not in capstone
+
+
+SHIFTS = """window.shifts = 0; new PerformanceObserver(list => list.getEntries().forEach(each => {
+  if (!each.hadRecentInput) shifts += each.value;
+})).observe({ type: "layout-shift", buffered: true });"""
+
+
+@pytest.mark.parametrize("name", ["notebooks/02_saliency", "notebooks/05_lottery_tickets"])
+def test_little_moves_while_a_page_comes(browser: Browser, address: str, name: str) -> None:
+    for width, height in ((1280, 720), (1920, 1080), (390, 844)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.add_init_script(SHIFTS)
+        page.goto(f"{address}{name}.html")
+        page.evaluate("MathJax.startup.promise.then(() => 0)")
+        assert page.evaluate("shifts") < 0.05, width
+        page.close()
+
+
+@pytest.mark.parametrize("name", ["notebooks/04_thresholding", "book/progress"])
+def test_where_nothing_may_be_kept_no_script_fails(
+    open_page: Callable[..., Page], name: str
+) -> None:
+    """As browsers do that block what sites store; `open_page` looks for errors."""
+    page = open_page(
+        name,
+        before="Object.defineProperty(window, 'localStorage', { configurable: true, "
+        "get() { throw new DOMException('no', 'SecurityError'); } })",
+    )
+    page.get_by_role("button", name="Color mode").click()
+    assert page.evaluate("document.documentElement.dataset.mode") != "auto"
+    if name == "book/progress":
+        assert "lets the book keep nothing" in page.locator(".reader-summary").inner_text()
+
+
+def test_the_keyboard_is_seen_on_every_button_above_the_text(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page("notebooks/04_thresholding", viewport={"width": 1280, "height": 800})
+    page.locator(".bd-header-article .btn").first.focus()
+    page.keyboard.press("Shift+Tab")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", page.evaluate("document.activeElement.outerHTML")
+
+
+def test_the_first_figure_is_seen_at_once(open_page: Callable[..., Page]) -> None:
+    page = open_page(
+        "book/welcome", viewport={"width": 1366, "height": 768}, reduced_motion="reduce"
+    )
+    slider = page.locator(".plays .sw-slider")
+    box = slider.bounding_box()
+    assert box and box["y"] + box["height"] < 768
+    assert slider.locator("output").inner_text() == "64"
 
 
 def test_every_inner_link_leads_somewhere(site: Path) -> None:

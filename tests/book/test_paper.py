@@ -90,6 +90,17 @@ def test_without_javascript_the_map_has_its_colours(bare: Callable[[str], Page])
     assert len(set(colours.values())) == 2 and "rgb(0, 0, 0)" not in colours.values()
 
 
+def test_without_javascript_the_night_is_that_of_the_system(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}{LOTTERY}.html")
+    for part, what in (("body", "backgroundColor"), (".bd-article p", "color"), (".sw", "color")):
+        colour = page.locator(part).first.evaluate(f"each => getComputedStyle(each).{what}")
+        bright = sum(map(int, re.findall(r"\d+", colour)[:3])) > 384
+        assert bright == (what == "color"), f"{part}: {what}"
+    context.close()
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_without_javascript_formulas_are_set(bare: Callable[[str], Page], name: str) -> None:
     page = bare(name)

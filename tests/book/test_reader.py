@@ -284,17 +284,20 @@ def test_progress_counts_guesses_and_forgets_them(open_page: Open) -> None:
     page.add_init_script(
         """if (!sessionStorage.once) { sessionStorage.once = 1;
             localStorage.setItem("sw-guess:one", '{"value": 3, "seen": true}');
-            localStorage.setItem("sw-guess:two", '{"seen": true}'); }
+            localStorage.setItem("sw-guess:two", '{"seen": true}');
+            localStorage.setItem("sw-guess:three", '{"value": "many"}');
+            localStorage.setItem("sw-guess:four", '{"value": [1, 2]}'); }
         addEventListener("DOMContentLoaded", () => {
             const row = document.querySelector(".reader-progress tbody tr");
-            row.dataset.guesses = '["one", "two"]'; });"""
+            row.dataset.guesses = '[["one", "number", 0], ["two", "choice", 0], '
+              + '["three", "number", 0], ["four", "curve", 3]]'; });"""
     )
     page.reload()
     row, summary = page.locator(".reader-progress tbody tr").first, page.locator(".reader-summary")
-    expect(row.locator(".reader-guesses")).to_have_text("1 of 2 made")
+    expect(row.locator(".reader-guesses")).to_have_text("1 of 4 made")
     expect(summary).to_contain_text(re.compile(r"1 of \d+ guesses made"))
     page.get_by_role("button", name="Forget all").click()
-    expect(row.locator(".reader-guesses")).to_have_text("0 of 2 made")
+    expect(row.locator(".reader-guesses")).to_have_text("0 of 4 made")
     assert page.evaluate("localStorage.getItem('sw-guess:two')") is None
 
 

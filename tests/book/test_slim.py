@@ -46,6 +46,19 @@ def test_only_what_is_shown_is_left(tmp_path):
     assert (webfonts / "fa-solid-900.woff2").stat().st_size < font().stat().st_size / 20
 
 
+def test_where_there_is_no_script_the_night_is_that_of_the_system(tmp_path):
+    sheet = site(tmp_path) / "_static" / "night.css"
+    sheet.write_text(
+        'a{color:red}html[data-theme="dark"] a{color:pink}html:not([data-theme=dark]) b{top:0}'
+    )
+    slim(tmp_path)
+    by_system = "@media screen and (prefers-color-scheme:dark){html[data-theme=auto] a{color:pink}}"
+    assert sheet.read_text() == (
+        'a{color:red}html[data-theme="dark"] a{color:pink}'
+        f"{by_system}html:not([data-theme=dark]) b{{top:0}}"
+    )
+
+
 def test_a_second_time_changes_nothing(tmp_path):
     slim(site(tmp_path))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*.css")}

@@ -30,6 +30,11 @@ PLAINER = [
     (r"\\([td]?)frac(\d)(\d)", r"\\\1frac{\2}{\3}"),
     (r"\\(begin|end)\{(?:split|gathered)\}", r"\\\1{aligned}"),
 ]
+# Proofs, exercises and solutions all get the same id, to which nothing leads.
+SAME = re.compile(
+    r'(<(?:section(?: class="[\w-]+")?|div class="proof admonition"))'
+    r' id="(?:(?:\w+-)+content|proof)"(?=>)'
+)
 LONGEST = 200  # letters of a description; what shows links cuts there
 
 
@@ -39,6 +44,7 @@ def finish(app: Sphinx, page: str, _: str, context: dict[str, Any], tree: Any) -
     body = re.sub(
         r'to<a class="(reference internal)" href="([^"]*)"> ', r'to <a class="\1" href="\2">', body
     )
+    body = SAME.sub(r"\1", body)
     context["body"] = HOLDS.sub(lambda held: FORMULA.sub(_both, held[0]), body)
     context["description"] = describe(tree)
     book = course(Path(app.srcdir)).book

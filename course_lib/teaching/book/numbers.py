@@ -1,7 +1,8 @@
 """Numbers by which readers find things: of chapters, of what is counted in them, of claims.
 
-A chapter's number is that of its file. It stands in the title, wherever that is shown; theorems,
-exercises and equations of a chapter are counted from it (Theorem 4.2), and so are its claims.
+A chapter's number is that of its file. It stands in the title, wherever that is shown, and in that
+of its assignment; theorems, exercises and equations of a chapter are counted from it (Theorem 4.2),
+and so are its claims.
 """
 
 import re
@@ -13,6 +14,7 @@ from sphinx.environment.collectors.toctree import TocTreeCollector
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from course_lib.teaching.book.assignments import PAGE
 from course_lib.teaching.book.sources import stored_claims
 
 CHAPTER = re.compile(r"notebooks/(\d\d)_\w+")
@@ -25,6 +27,13 @@ def number(docname: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def assignment(env: BuildEnvironment) -> int | None:
+    """Return the number of the chapter whose assignment is being read; None: it has none."""
+    page = PAGE.fullmatch(env.docname)
+    chapter = f"notebooks/{page[1]}" if page else ""
+    return number(chapter) if chapter in env.found_docs else None
+
+
 class Titles(SphinxTransform):
     """Write the number before a chapter's title, and let the style tell its subject apart."""
 
@@ -34,7 +43,9 @@ class Titles(SphinxTransform):
         """Change the title of one page."""
         at = number(self.env.docname)
         title = next(iter(self.document.findall(nodes.title)), None)
-        if at is None or title is None:
+        if title is not None and (chapter := assignment(self.env)):
+            title.insert(0, nodes.Text(f"Assignment {chapter}: "))
+        if title is None or at is None:
             return
         name, colon, subject = title.astext().partition(": ")
         title.children = []

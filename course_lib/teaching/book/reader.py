@@ -21,7 +21,9 @@ from course_lib.teaching.book.concept import concept_test, read_concepts
 from course_lib.teaching.book.sources import beside, chapters, is_part, notebooks, render
 from course_lib.teaching.page import asset
 
-GUESS = re.compile(r'<fieldset data-guess="([^"]+)"')
+GUESS = re.compile(
+    r'<fieldset data-guess="([^"]+)" data-kind="([^"]+)"(?:[^>]*? data-places="([^"]+)")?'
+)
 QUESTION = re.compile(
     r'<fieldset data-question="([^"]+)" data-kind="([^"]+)"(?: data-known="([^"]+)")?>'
     r"(.*?)</fieldset>",
@@ -66,21 +68,28 @@ class Progress(SphinxDirective):
         folder = notebooks(self.env)
         known = chapters(self.env)
         asked = {name: guesses(folder / f"{name}.ipynb") for name in known}
-        for guess, times in Counter(guess for each in asked.values() for guess in each).items():
+        names = {chapter: [name for name, *_ in asked[chapter]] for chapter in asked}
+        for guess, times in Counter(guess for each in names.values() for guess in each).items():
             if times > 1:
-                where = " and ".join(name for name in asked if guess in asked[name])
+                where = " and ".join(name for name in names if guess in names[name])
                 raise ExtensionError(f"the guess {guess!r} is asked in {where}: rename one of them")
         rows = [
             (name, f"{int(name[:2])} {title}", address, quiz_questions(path), asked[name])
             for name, (title, address) in known.items()
             for path in [folder / f"{name}.ipynb"]
         ]
-        return [render("progress.html", rows=rows, script=asset("quiz.js"))]  # reads typed answers
+        # These read what was typed, and what was guessed.
+        script = "".join(map(asset, ("number.js", "quiz.js", "guess.js")))
+        return [render("progress.html", rows=rows, script=script)]
 
 
-def guesses(path: Path) -> list[str]:
-    """Return the names of the guesses that a chapter asks for, as stored."""
-    return [name for html in html_outputs(path) for name in dict.fromkeys(GUESS.findall(html))]
+def guesses(path: Path) -> list[tuple[str, str, int]]:
+    """Return name, kind and number of places of each guess that a chapter asks for, as stored."""
+    return [
+        (name, kind, len(json.loads(places or "[]")))
+        for html in html_outputs(path)
+        for name, kind, places in dict.fromkeys(GUESS.findall(html))
+    ]
 
 
 def quiz_questions(path: Path) -> list[dict[str, Any]]:

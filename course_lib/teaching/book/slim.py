@@ -14,6 +14,10 @@ UNUSED = ("**/*.map", "scripts/fontawesome.js*", "vendor/fontawesome/**/*.ttf")
 ICON = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"(\\[0-9a-f]+)"\}')
 # The colours of day, which a script chooses; without one they are to be there as well.
 DAY = re.compile(r"""html\[data-theme=["']?light["']?\]""")
+# And those of night, for a reader whose system is dark: `auto` is what the page says by itself.
+DARK = re.compile(r"""(?<!:not\()\[data-theme=["']?dark["']?\]""")
+NIGHT = re.compile(rf"(?:^|(?<=[{{}};/]))[^{{}};@/]*{DARK.pattern}[^{{}}]*\{{[^{{}}]*\}}")
+BY_SYSTEM = "@media screen and (prefers-color-scheme:dark){"
 ESCAPE = re.compile(r"\\([0-9a-f]{4})\b")
 
 
@@ -29,12 +33,19 @@ def slim(site: Path) -> None:
     for path in static.rglob("*.css"):
         text = path.read_text(encoding="utf-8")
         kept = ICON.sub(lambda rule: rule[0] if used(rule[1], shown) else "", text)
+        if BY_SYSTEM not in kept:  # not yet done
+            kept = NIGHT.sub(_by_system, kept)
         kept = DAY.sub("html:not([data-theme=dark])", kept)
         if kept != text:
             path.write_text(kept, encoding="utf-8")
         escapes |= {int(code, 16) for code in ESCAPE.findall(kept)}
     for font in static.glob("vendor/fontawesome/**/*.woff2"):
         subset(font, escapes)
+
+
+def _by_system(rule: re.Match[str]) -> str:
+    """Return a rule of night, and the same for a page without a script where the system is dark."""
+    return f"{rule[0]}{BY_SYSTEM}{DARK.sub('[data-theme=auto]', rule[0])}}}"
 
 
 def icons(files: Iterable[Path]) -> set[str]:

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # A book that reads takes 1,250: six parts to touch with their starting states 170, what the search
 # page searches 85, guesses laid over figures, figures drawn for a phone too, names of lines, number
 # lines and drawings, plumbing folded by syntax, formulas and citations for every reader.
-LIBRARY = 19_380  # lines of code of course_lib
+# That nothing jumps, is doubled or lost where a page has no script or keeps nothing, and a slider
+# that begins elsewhere: 60.
+LIBRARY = 19_440  # lines of code of course_lib
 # Titles that are true whatever failed take 30 lines more than the 10,900 there were.
 EXERCISES = 10_950  # lines of the specs and mutants, all counted
 LONGEST = 400  # lines of a file, all counted; what is longer and does one job stands below

@@ -332,6 +332,9 @@ def test_a_guess_covers_no_word_of_the_figure_and_no_line_of_it_crosses_one(
 
 def test_the_cover_leaves_room_around_its_words(open_one):
     page = open_one(width=320)
+    page.locator(".sw-cover b").evaluate_all(
+        "all => all.forEach(each => { each.textContent = 'many words '.repeat(12); })"
+    )
     for cover in page.locator(".sw-cover:visible").all():
         box = cover.bounding_box()
         for inner in cover.locator("p").all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _imp
 import hashlib
 import json
 import re
@@ -10,6 +11,8 @@ from base64 import b64decode
 from functools import partial
 from gzip import decompress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from zipfile import ZipFile
 
 import nbformat
 import pytest
@@ -51,17 +54,45 @@ def carried(name, parts):
     return decompress(b64decode("".join(re.findall(r'= "([\w+/=]+)";', "".join(scripts)))))
 
 
-def test_python_is_carried_unchanged():
+def without_bytecode(data):
+    """An archive as it was before bytecode was added behind what is in it."""
+    whole = BytesIO(data)
+    with ZipFile(whole, "a") as archive:
+        added = [info for info in archive.filelist if info.filename.endswith(".pyc")]
+        archive.filelist = [info for info in archive.filelist if info not in added]
+        archive.start_dir, archive._didModify = added[0].header_offset, True
+    return whole.getvalue()
+
+
+def bytecode(data):
+    """The modules of an archive that have bytecode there: {name: of the source it tells?}."""
+    found = {}
+    with ZipFile(BytesIO(data)) as archive:
+        for name in archive.namelist():
+            if name.endswith(".pyc"):
+                code = archive.read(name)
+                source = re.sub(r"__pycache__/|\.cpython-312", "", name).removesuffix("c")
+                told = _imp.source_hash(int.from_bytes(code[:4], "little"), archive.read(source))
+                found[source] = code[8:16] == told
+    return found
+
+
+def test_python_is_carried_unchanged_with_bytecode_behind_it():
     said = (VENDOR / "contents.js").read_text()
     contents = json.loads(said[said.index("= {}).contents = ") + 17 :].rstrip(";\n"))
     found = {name: carried(name, row["parts"]) for name, row in contents.items()}
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+    archives = {name: data for name, data in found.items() if name.endswith((".zip", ".whl"))}
+    given = found | {name: without_bytecode(data) for name, data in archives.items()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in given.items()}
     assert digests == {name: row["sha256"] for name, row in contents.items()}
     assert {name: len(data) for name, data in found.items()} == {
         name: row["bytes"] for name, row in contents.items()
     }
     numpy = json.loads(found["pyodide-lock.json"])["packages"]["numpy"]
     assert digests[numpy["file_name"]] == numpy["sha256"]
+    modules = {name: told for data in archives.values() for name, told in bytecode(data).items()}
+    assert {"dataclasses.py", "asyncio/__init__.py", "numpy/__init__.py"} <= set(modules)
+    assert all(modules.values())
     scripts = {f"{name}.{i}.js" for name, row in contents.items() for i in range(row["parts"])}
     assert {path.name for path in VENDOR.glob("*.js")} == scripts | {"contents.js"}
 

@@ -236,9 +236,8 @@ def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
     kind, form, data = sane(node) if isinstance(node, dict) else node
     if data is ABSENT:
         return f"an object of type {kind}"
-    if isinstance(node, Value):  # an answer's: its -0. is told as 0.
-        data = np.where(data, data, abs(data)) if isinstance(data, np.ndarray) else data
-        data = 0.0 if isinstance(data, float) and not data else data
+    if isinstance(node, Value) and isinstance(data, np.ndarray):  # an answer's -0. is told as 0.
+        data = np.where(data, data, abs(data))
     if isinstance(data, np.ndarray):
         made, stored = MADE.get(kind, kind.replace("numpy.", "np.")), ""
         if kind in MADE and (form not in PLAIN[kind] or not data.size):
@@ -258,7 +257,7 @@ def show(node: Node | Value, precision: int = 4, room: int = SHOWN) -> str:
         inside += ", ..." * (len(data) > len(some))
         around = {"tuple": f"({inside})", "list": f"[{inside}]", "dict": f"{{{inside}}}"}
         return clean(around.get(kind, f"{kind}({inside})"), 600)
-    return clean(repr(data))
+    return clean(repr(data if data != 0 or isinstance(data, int) else 0.0))
 
 
 def given(case: Node) -> list[Node]:
@@ -286,10 +285,8 @@ def unpacked(text: str) -> list[Node]:
 
 def numeral(value: Any) -> bool:
     """Say whether all numbers of a bare value are finite."""
-    if isinstance(value, list):
-        return all(map(numeral, value))
-    if isinstance(value, dict):
-        return all(map(numeral, value.values()))
+    if isinstance(value, list | dict):
+        return all(map(numeral, value.values() if isinstance(value, dict) else value))
     return not isinstance(value, float | complex | np.ndarray) or bool(np.isfinite(value).all())
 
 

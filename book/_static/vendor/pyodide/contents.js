@@ -15,8 +15,8 @@
   "sha256": "a50dd1843f805a0b7c45b61037ee0d7b26dfe85efe0e18ef95a34ad24e401f5f"
  },
  "python_stdlib.zip": {
-  "parts": 3,
-  "bytes": 2360737,
+  "parts": 4,
+  "bytes": 3870178,
   "sha256": "16611534726e5d8ac2bd8f926410b2dcb8d6f49aa24913463533b457a2115c16"
  },
  "pyodide-lock.json": {
@@ -25,8 +25,8 @@
   "sha256": "ce07ff1bf01f8437ea517bff12debeee99fbe00d29961eba97598ea2b3cc0067"
  },
  "numpy-2.0.2-cp312-cp312-pyodide_2024_0_wasm32.whl": {
-  "parts": 3,
-  "bytes": 3061133,
+  "parts": 4,
+  "bytes": 3822439,
   "sha256": "ebb61241d962b98b21597d7ce43b67668a6d5bab3acec4fbe958657320d7cd08"
  }
 };

@@ -23,7 +23,7 @@ def contest(m=60):
         "rounds": stuck,
         "once": lab.magnitude_pruning(A, y, 10, 1.0),
         "patient": lab.magnitude_pruning(A, y, 10, 0.05),
-        "freed": lab.iht(A, y, 10, 400, start=stuck),
+        "freed": lab.iht(A, y, 10, 200, start=stuck),
     }
     return {way: lab.recovered(x, truth) for way, x in answers.items()}
 
@@ -93,6 +93,7 @@ def quality(few, many):
         "best_high": best_high,
         "gain_db_low": gain_low,
         "too_few": interval(few[1])[2],
+        "seen_share": lab.radial_mask(64, 22).double().mean().item(),
     }
 
 

@@ -204,7 +204,8 @@ LOG10_ODDS = Task(
             "knows the odds where just the true ones are kept",
             1,
             lambda rng: [
-                (N, s, s) for N, s in [(4, 2), (7, 3), (9, int(rng.integers(2, 8))), (20, 5)]
+                (N, s, s)
+                for N, s in [(4, 2), (7, 3), *rng.integers((20, 2), (40, 19), (2, 2)).tolist()]
             ],
             visible=True,
         ),

@@ -181,7 +181,7 @@ EXEMPLARS = Task(
         ),
         Check(
             "unchanged", "is right, and leaves its inputs as they were", 0.5,
-            bodies([CLEAR + SPLIT, CLEAR + SPLIT * 2]), unchanged=True,
+            bodies([CLEAR + SPLIT, CLEAR + SPLIT * 2, CLEAR * 2 + SPLIT]), unchanged=True,
         ),
     ],
 )  # fmt: skip

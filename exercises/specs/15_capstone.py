@@ -178,7 +178,7 @@ RECIPE = Task(
             few(15, 4),
             visible=True,
             property=shapes_fit,
-            seconds=12,
+            seconds=40,
         ),
         Check(
             "density",
@@ -187,7 +187,7 @@ RECIPE = Task(
             few(20, 4),
             visible=True,
             property=few_are_kept,
-            seconds=12,
+            seconds=40,
         ),
         Check(
             "accuracy",
@@ -196,7 +196,7 @@ RECIPE = Task(
             with_fresh,
             visible=True,
             property=right_about_fresh,
-            seconds=22,
+            seconds=60,
         ),
         Check(
             "others",
@@ -204,7 +204,7 @@ RECIPE = Task(
             2,
             without_fresh,
             property=right_about_others,
-            seconds=32,
+            seconds=80,
         ),
         Check(
             "seed",
@@ -213,7 +213,7 @@ RECIPE = Task(
             two_seeds,
             property=seeds_tell,
             anew=True,
-            seconds=32,
+            seconds=80,
         ),
     ],
 )

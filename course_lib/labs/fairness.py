@@ -149,7 +149,7 @@ def _rows(predicted: Array, y: Array | None = None) -> Array:
 def lost(y: Array, before: Array, after: Array) -> Array:
     """Tell which examples were right before and are wrong after, bool (S, n).
 
-    What was won is `lost(y, after, before)`: accuracy falls by the mean of the one less the other.
+    What was won is `lost(y, after, before)`: accuracy falls by the mean of the one minus the other.
 
     Args:
         y: right classes (n,).

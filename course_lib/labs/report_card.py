@@ -239,7 +239,7 @@ def group_card(
         before: predictions of the dense networks (S, n), S at least 2.
         after: of the pruned ones.
         density: of these.
-        groups: the two to compare; the gap is the accuracy of the first less that of the second.
+        groups: the two to compare; the gap is the accuracy of the first minus that of the second.
         weight: of each example, for the overall accuracy.
 
     Returns:

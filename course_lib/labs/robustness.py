@@ -327,7 +327,7 @@ def _unit(v: Tensor) -> Tensor:
 
 
 def margins(logits: Tensor, y: Tensor) -> Tensor:
-    """Return the logit of the right class less the largest of the others: (..., n).
+    """Return the logit of the right class minus the largest of the others: (..., n).
 
     Positive where the prediction is right.
 
@@ -481,7 +481,7 @@ def interval_margins(model: nn.Sequential, X: Tensor, y: Tensor, eps: float) -> 
 
 
 def _contrast(last: nn.Module, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weights (..., n, classes, h) and biases of the right logit less each logit."""
+    """Return weights (..., n, classes, h) and biases of the right logit minus each logit."""
     if not isinstance(last, LINEAR):
         raise ValueError(f"model: ends with {type(last).__name__}, expected a linear layer.")
     W, b = _affine(last)

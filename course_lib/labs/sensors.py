@@ -332,7 +332,7 @@ def redundant_rows(n: int, d: int, redundancy: float, rng: np.random.Generator) 
 def units_as_sensors(hidden: ArrayLike, outputs: ArrayLike) -> Sensors:
     """See the units of a layer as sensors of the outputs that are computed from them.
 
-    theta is the vector of outputs less its mean, and its prior is their covariance over the
+    theta is the vector of outputs minus its mean, and its prior is their covariance over the
     examples. Row a_i is the least squares fit of unit i by the outputs, and the noise is the
     variance that this leaves. So the first two moments of each unit with the outputs are exact;
     that units share no noise is an assumption. A unit that never changes gets a row of zeros.

@@ -36,8 +36,8 @@ def kth_largest(tensors: Sequence[Tensor], k: int) -> tuple[Tensor, int]:
 
     Returns:
         The k-th largest, a tensor of no dimension, which can be compared with those on any device,
-        and how many of the numbers *equal* to it are among the k largest: k less the count of those
-        that are strictly larger.
+        and how many of the numbers *equal* to it are among the k largest: k minus the count of
+        those that are strictly larger.
     """
     dtype = tensors[0].dtype
     flat = [tensor.detach().reshape(-1) for tensor in tensors]  # each on a device of its own

@@ -15,9 +15,9 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 from course_lib.teaching.colours import COLOURS
-from course_lib.teaching.layouts import INCH, NARROW, boxes, narrow, readable
+from course_lib.teaching.layouts import INCH, NARROW, boxes, fitted, narrow, readable
 from course_lib.teaching.names import settle
-from course_lib.teaching.page import Html, asset, prose
+from course_lib.teaching.page import Html, asset, prose, typeset
 
 if TYPE_CHECKING:
     from course_lib.teaching.guess import Answer
@@ -46,6 +46,7 @@ STYLE: Any = {
     "lines.linewidth": 1.7,
     "svg.fonttype": "none",  # words stay words
     "svg.hashsalt": "statue",
+    "text.hinting": "no_hinting",  # what is measured before is as long in the SVG
 }
 
 
@@ -125,9 +126,11 @@ def drawn(fig: Figure, alt: str) -> list[tuple[str, list[dict[str, Any]]]]:
     """
     with matplotlib.rc_context(STYLE):
         readable(fig)
-    if fig.get_figwidth() <= 1.1 * NARROW:
-        return [(svg(fig, alt), boxes(fig))]
-    found = [(svg(fig, alt, "sw-wide"), boxes(fig))]
+    small = fig.get_figwidth() <= 1.1 * NARROW
+    with fitted(fig):
+        found = [(svg(fig, alt, "sw-only" if small else "sw-wide"), boxes(fig))]
+    if small:
+        return found
     with narrow(fig):
         return [*found, (svg(fig, alt, "sw-narrow"), boxes(fig))]
 
@@ -160,7 +163,7 @@ def svg(fig: Figure, alt: str, name: str = "sw-only") -> str:
     width, height = (f"{INCH * size:.0f}" for size in inches)
     opening = (
         f'<svg class="{name}" viewBox="0 0 {box}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{html.escape(alt)}" stroke-linejoin="round" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'aria-label="{html.escape(typeset(alt))}" stroke-linejoin="round" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     text = opening + re.sub(r">\s+<", "><", text[text.index(">") + 1 :]).strip()
     return _own_ids(text)

@@ -9,13 +9,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.legend import Legend
-from matplotlib.text import Text
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.text import Annotation, Text
+from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.transforms import Bbox, ScaledTranslation
 
-from course_lib.teaching.names import settle
+from course_lib.teaching.names import LINE, LineName, settle
+from course_lib.teaching.page import typeset
 
 INCH = 92  # pixels: a figure of eight inches is as wide as the column of the book
 NARROW = 3.85  # inches: the column of a phone
@@ -24,13 +27,16 @@ LEAST = 11 * 72 / INCH  # points: no letter is smaller than 11 pixels
 BAR = 0.8  # inches of a colour bar with its numbers
 BIG = 0.42  # of the width of its axes: a legend that wide is put under them
 GAP = 0.1  # inches between two titles side by side
+APART = 3  # pixels between two numbers of an axis, and between a text and an axis
+BROAD = 0.6  # of the width of its axes: a text in a narrow column that is wider is broken
 
 
 def readable(fig: Figure) -> None:
-    """Enlarge the letters of a figure that nobody could read."""
+    """Enlarge the letters of a figure that nobody could read, and set numbers as in a sentence."""
     fig.draw_without_rendering()  # or there are no ticks yet
-    for text in fig.findobj(Text):
-        if isinstance(text, Text) and text.get_text() and float(text.get_fontsize()) < LEAST:
+    for text in cast("list[Text]", fig.findobj(Text)):
+        text.set_text(typeset(text.get_text()))
+        if text.get_text() and float(text.get_fontsize()) < LEAST:
             text.set_fontsize(LEAST)
 
 
@@ -56,6 +62,26 @@ def narrow(fig: Figure) -> Iterator[None]:
                         _own_axis(ax, undo)
         _wrap(fig, width, undo)
         _legends_below(fig, undo)
+        for ax in fig.axes:
+            for text in _free(ax):
+                _break_off(text, ax, undo)
+        undo.enter_context(fitted(fig))
+        for ax in fig.axes:
+            for text in _free(ax):
+                _inside(text, ax, undo)
+        yield
+
+
+@contextmanager
+def fitted(fig: Figure) -> Iterator[None]:
+    """Within it, numbers of axes keep apart and names of axes and titles lie in the figure."""
+    with ExitStack() as undo:
+        fig.draw_without_rendering()
+        for ax in fig.axes:
+            _thin(ax.xaxis, undo)
+            _thin(ax.yaxis, undo)
+            for text, along in ((ax.title, 0), (ax.xaxis.label, 0), (ax.yaxis.label, 1)):
+                _slide(text, ax, along, undo)
         yield
 
 
@@ -153,6 +179,109 @@ def _wrap(fig: Figure, width: float, undo: ExitStack) -> None:
             _break(text, width * fig.dpi, undo)
         height = fig.get_figheight() / max(1, len(_cells(fig))) if _cells(fig) else 99
         _break(ax.yaxis.label, height * fig.dpi, undo)
+
+
+def _thin(axis: XAxis | YAxis, undo: ExitStack) -> None:
+    """Leave out numbers of an axis that would touch the one before; their ticks stay."""
+    pad = (APART / 2, 0) if isinstance(axis, XAxis) else (0, 0)
+    ticks = [tick for tick in axis.get_major_ticks() if tick.label1.get_visible()]
+    words = {tick.get_loc(): tick.label1.get_text() for tick in ticks}
+    before, kept = sum(map(bool, words.values())), list[Bbox]()
+    for tick in ticks:
+        lies = tick.label1.get_window_extent().padded(*pad)
+        if tick.label1.get_text() and any(lies.overlaps(other) for other in kept):
+            words[tick.get_loc()] = ""
+        elif tick.label1.get_text():
+            kept.append(lies)
+    if len(kept) < before:
+        undo.callback(axis.set_major_formatter, axis.get_major_formatter())
+        undo.callback(axis.set_major_locator, axis.get_major_locator())
+        axis.set_major_locator(FixedLocator(list(words)))
+        axis.set_major_formatter(FixedFormatter(list(words.values())))
+
+
+def _slide(text: Text, ax: Axes, along: int, undo: ExitStack) -> None:
+    """Move a title or the name of an axis along it, if that lies partly outside the figure."""
+    fig = cast(Figure, ax.figure)
+    low, high = text.get_window_extent().get_points()[:, along]
+    room = fig.bbox.get_points()[1, along]
+    if not text.get_text() or high - low > room or (low >= 0 and high <= room):
+        return
+    x, y = text.get_position()
+    undo.callback(text.set_position, (x, y))
+    by = (max(0, -low) - max(0, high - room)) / ax.bbox.size[along]
+    text.set_position((x, y + by) if along else (x + by, y))
+
+
+def _free(ax: Axes) -> list[Text]:
+    """Return the upright texts that a cell wrote into its axes, but not the names of lines."""
+    return [
+        text
+        for text in ax.texts
+        if text.get_visible() and text.get_text() and not text.get_rotation()
+        and not isinstance(text, LineName)
+    ]  # fmt: skip
+
+
+def _inside(text: Text, ax: Axes, undo: ExitStack) -> None:
+    """Move a text that lies across the left or the lower side of its axes to where it is free."""
+    lies, has = text.get_window_extent(), ax.bbox
+    up = has.y0 + APART - lies.y0 if lies.y0 < has.y0 < lies.y1 else 0.0
+    right = has.x0 + APART - lies.x0 if lies.x0 < has.x0 < lies.x1 else 0.0
+    if not ax.axison or not (up or right):
+        return
+    line = LINE * float(text.get_fontsize())
+    at = (
+        ax.transData.transform(text.xy)
+        if isinstance(text, Annotation)
+        else text.get_transform().transform(text.get_position())
+    )
+    other_side = 2 * float(at[0]) - lies.x0 - lies.x1
+    moves = [(right, up), (other_side, up), (right, up + line), (right, up - line)]
+    for dx, dy in [*moves, moves[0]]:
+        box = lies.translated(dx, dy)
+        if box.y0 > has.y0 and _clear(box, text, ax):
+            break
+    _move(text, ax, dx, dy, undo)
+
+
+def _break_off(text: Text, ax: Axes, undo: ExitStack) -> None:
+    """Break a broad text that lies on something, if then it does not."""
+    if text.get_window_extent().width <= BROAD * ax.bbox.width:
+        return
+    with ExitStack() as trial:
+        if not _clear(text.get_window_extent(), text, ax):
+            trial.callback(text.set_verticalalignment, text.get_verticalalignment())
+            if text.get_verticalalignment() == "baseline":  # or what follows hangs below it
+                text.set_verticalalignment("bottom")
+            _break(text, BROAD * ax.bbox.width, trial)
+            if _clear(text.get_window_extent(), text, ax):
+                undo.enter_context(trial.pop_all())
+
+
+def _clear(box: Bbox, text: Text, ax: Axes) -> bool:
+    """Say whether neither another text nor a line of the axes lies in a box."""
+    others = (other.get_window_extent() for other in _free(ax) if other is not text)
+    paths = (line.get_path().transformed(line.get_transform()) for line in ax.lines)
+    return not any(box.overlaps(other) for other in others) and not any(
+        box.count_contains(path.vertices) or path.intersects_bbox(box, filled=False)
+        for path in paths
+    )
+
+
+def _move(text: Text, ax: Axes, dx: float, dy: float, undo: ExitStack) -> None:
+    """Move a text by pixels."""
+    if not isinstance(text, Annotation):
+        undo.callback(text.set_transform, text.get_transform())
+        by = ScaledTranslation(dx / 72, dy / 72, cast(Figure, ax.figure).dpi_scale_trans)
+        text.set_transform(text.get_transform() + by)
+        return
+    undo.callback(setattr, text, "xyann", text.xyann)
+    if text.anncoords == "data":
+        x, y = ax.transData.transform(text.xyann)
+        text.xyann = tuple(ax.transData.inverted().transform((x + dx, y + dy)))
+    else:  # offset points, and a point is a pixel
+        text.xyann = (text.xyann[0] + dx, text.xyann[1] + dy)
 
 
 def _legends_below(fig: Figure, undo: ExitStack) -> None:

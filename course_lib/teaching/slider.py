@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from course_lib.teaching.figures import drawings, figure
-from course_lib.teaching.page import Html, asset, render
+from course_lib.teaching.page import Html, asset, render, typeset
 
 
 def slider(
@@ -49,8 +49,8 @@ def slider(
         fig, axes = figure(**size)
         draw(axes, value)
         frames.append(drawings(fig, alt(value)))
-    names = [str(value) for value in values]
-    says = [_said(name, alt(value)) for name, value in zip(names, values, strict=True)]
+    names = [typeset(str(value)) for value in values]
+    says = [_said(name, typeset(alt(value))) for name, value in zip(names, values, strict=True)]
     told = {"names": names, "says": says, "label": label, "caption": caption, "start": start}
     body = render("slider.html", frames=frames, **told)
     text = f"Slider: {label}. At {names[start]}: {alt(values[start])}"

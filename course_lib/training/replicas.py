@@ -326,7 +326,7 @@ class _Step:
                     survived.append(kept.to(z.dtype).div_(1 - self.recipe.dropout))
                     z.mul_(survived[-1])
                 inputs.append(z)
-        # Softmax and cross-entropy: the derivative is the probabilities, less 1 at the right class.
+        # Softmax and cross-entropy: the derivative is the probabilities, minus 1 at the right one.
         delta = z.sub_(z.amax(dim=-1, keepdim=True)).exp_()
         delta.div_(delta.sum(dim=-1, keepdim=True))
         delta.scatter_add_(-1, y.unsqueeze(-1), self.minus_one)

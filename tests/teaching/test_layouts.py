@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from course_lib.labs.drawings import MEASURED, SEEN, diamond, smallest
-from course_lib.teaching import evidence, figure, forest, name_lines, show
+from course_lib.teaching import evidence, figure, forest, name_lines, show, slider
 from course_lib.teaching.drawing import Panel, drawing
 from course_lib.teaching.figures import drawings, drawn, svg
-from course_lib.teaching.layouts import INCH, LEAST, NARROW, narrow
+from course_lib.teaching.layouts import INCH, LEAST, NARROW, fitted, narrow
 from course_lib.teaching.names import LineName, settle
 
 
@@ -92,6 +92,87 @@ def test_no_letter_is_too_small_and_a_long_title_is_broken():
         assert "\n" in ax.get_title()
         assert ax.title.get_window_extent().width < fig.bbox.width
     assert "\n" not in ax.get_title()
+
+
+def lying(texts):
+    """Where the texts that are seen lie, in pixels."""
+    return [t.get_window_extent() for t in texts if t.get_visible() and t.get_text()]
+
+
+def test_numbers_of_an_axis_that_would_touch_are_left_out_and_come_back():
+    fig, ax = figure(height=4)
+    ax.set(xlim=(17, 200), xticks=[20, 60, 100, 140, 150, 160])
+    with narrow(fig):
+        fig.draw_without_rendering()
+        boxed = lying(ax.get_xticklabels())
+        assert all(low.x1 < high.x0 for low, high in pairwise(boxed)) and len(boxed) == 5
+        assert len(ax.get_xticks()) == 6
+    with fitted(fig):
+        fig.draw_without_rendering()
+        assert len(lying(ax.get_xticklabels())) == 6
+
+
+def test_a_name_of_an_axis_lies_inside_the_figure():
+    fig, ax = figure(height=3)
+    ax.barh(["sums in eight registers, of many words", "b"], [3, 2])
+    ax.set(xlabel="times as fast as dense PyTorch")
+    found = []
+    for way in (narrow, fitted):
+        with way(fig):
+            fig.draw_without_rendering()
+            (lies,) = lying([ax.xaxis.label])
+            assert lies.x0 >= -0.5 and lies.x1 <= fig.bbox.x1 + 0.5
+            found.append(ax.xaxis.label.get_position()[0])
+    assert found[0] < found[1] == 0.5
+
+
+def test_a_text_in_a_narrow_column_does_not_lie_across_an_axis_nor_on_another():
+    fig, ax = figure(height=2.4)
+    for row, low in enumerate((2.4, 2.99, 2.99)):
+        ax.plot([low, low + 0.05], [row, row])
+        ax.text(low - 0.02, row, "2.427 [2.402, 2.453]", ha="right", va="center")
+    ax.text(2.74, -0.15, "the toll: 0.57", ha="center")
+    ax.annotate("low", (2.2, 2.4), (2.2, 2.4), va="center")
+    ax.set(ylim=(2.4, -0.7), xlim=(2.1, 3.2), yticks=range(3), yticklabels=["soft", "or", "hard"])
+    first = drawings(fig, "three")
+    with narrow(fig):
+        fig.draw_without_rendering()
+        for at, box in enumerate(boxed := lying(ax.texts)):
+            assert box.x0 > ax.bbox.x0 and box.y0 > ax.bbox.y0
+            assert not box.count_overlaps(boxed[:at])
+    assert drawings(fig, "three") == first
+
+
+def test_a_text_left_of_its_dot_goes_to_the_other_side_at_an_axis():
+    fig, ax = figure(height=3)
+    ax.plot([10], [0.2], "o")
+    ax.annotate("2 of 10", (10, 0.2), (-7, -4), textcoords="offset points", ha="right")
+    ax.set(xscale="log", xlim=(4, 40_000), ylim=(0, 1))
+    with narrow(fig):
+        (lies,) = lying(ax.texts)
+        assert lies.x0 > ax.transData.transform((10, 0.2))[0]
+    assert ax.texts[0].xyann == (-7, -4)
+
+
+def test_a_broad_text_on_a_line_is_broken_where_that_clears_it():
+    fig, ax = figure(height=4.2)
+    ax.plot([45, 102], [30, 72])
+    ax.text(46.5, 50.4, "sum of the squares of the chances")
+    ax.set(xlim=(45, 102), ylim=(32, 73))
+    with narrow(fig):
+        assert ax.texts[0].get_text() == "sum of the squares\nof the chances"
+    assert "\n" not in ax.texts[0].get_text()
+
+
+def test_the_numbers_of_a_figure_and_of_its_description_have_minus_signs():
+    fig, ax = figure(width=4, height=2, nrows=1)
+    ax.set_title("lower right -0.99")
+    text = drawings(fig, "at -0.99")
+    assert "lower right \N{MINUS SIGN}0.99" in text and "at \N{MINUS SIGN}0.99" in text
+    shown = slider(lambda ax, n: None, [-1, 0.5], label="n", alt=lambda n: f"at {n}", width=4)
+    assert "-1" not in re.sub(
+        r"<svg.*?</svg>|<script.*|<style.*?</style>", "", shown.html, flags=re.S
+    )
 
 
 def named(ends, names=("one", "two", "three"), **given):

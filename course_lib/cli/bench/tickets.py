@@ -53,7 +53,7 @@ def _plain(data: Data, seed: int) -> float:
 
 
 def _race(data: Data) -> list[Measurement]:
-    """Return how much sooner a ticket is as good as the whole network, less a point."""
+    """Return how much sooner a ticket is as good as the whole network, minus a point."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -68,7 +68,7 @@ def _race(data: Data) -> list[Measurement]:
         steps.append(dense[-1].seconds / sparse[-1].seconds)
     return [
         Measurement(
-            "2048 wide, ticket of 10%, to dense accuracy less a point: times sooner",
+            "2048 wide, ticket of 10%, to dense accuracy minus a point: times sooner",
             median(sooner),
             least=4,
         ),

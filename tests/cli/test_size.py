@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # page searches 85, guesses laid over figures, figures drawn for a phone too, names of lines, number
 # lines and drawings, plumbing folded by syntax, formulas and citations for every reader.
 # That nothing jumps, is doubled or lost where a page has no script or keeps nothing, and a slider
-# that begins elsewhere: 60.
-LIBRARY = 19_440  # lines of code of course_lib
+# that begins elsewhere: 60. Words of a figure that keep apart and inside it on a phone: 110.
+LIBRARY = 19_550  # lines of code of course_lib
 # Titles that are true whatever failed take 30 lines more than the 10,900 there were.
 EXERCISES = 10_950  # lines of the specs and mutants, all counted
 LONGEST = 400  # lines of a file, all counted; what is longer and does one job stands below

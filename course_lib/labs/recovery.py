@@ -224,7 +224,7 @@ def iht_steps(
         along = slope * support
         length = along.square().sum(dim=-1, keepdim=True)
         bend = _times(A, along).square().sum(dim=-1, keepdim=True)
-        x = x + slope * length / bend.clamp(min=1e-300)
+        x = x + slope * length / bend.clamp(min=torch.finfo(bend.dtype).tiny)
         support = largest_support(x, k)
         x = x * support
         yield x

@@ -60,6 +60,13 @@ def test_closed_forms():
     torch.testing.assert_close(lab.iht(eye, y, 9, 1), y)
 
 
+def test_hard_thresholding_rests_where_it_has_arrived():
+    """In either precision: no step is left, and none is divided by."""
+    for dtype in (torch.float32, torch.float64):
+        y = torch.tensor([1, 0, 3], dtype=dtype)
+        assert torch.equal(lab.iht(torch.eye(3, dtype=dtype), y, 2, 9), y)
+
+
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 1.0])
 def test_magnitude_pruning_is_the_plain_loop(fraction):
     A, _, y = lab.random_problems(4, 12, 30, 3, seed=5)

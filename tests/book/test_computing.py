@@ -206,6 +206,19 @@ def test_known_slips_are_named_as_in_jupyterlab(desk, assignment, right, tmp_pat
 
 
 @pytest.mark.slow
+def test_every_sign_of_the_keyboard_is_a_letter_of_the_code(desk):
+    """A page has keys of its own, as "/" for its search."""
+    signs = "".join(map(chr, range(ord("!"), 127)))
+    field = desk.field("toll")
+    field.click()
+    desk.page.keyboard.press("Control+a")
+    for sign in f"#{signs}":  # in a comment quotes alone are closed by themselves
+        desk.page.keyboard.press(sign)
+    assert field.inner_text().startswith(f"#{signs}")
+    expect(field).to_be_focused()
+
+
+@pytest.mark.slow
 def test_a_draft_survives_a_reload(opened, right):
     opened.field("toll").fill("def toll(estimates, truth):\n    return 1")
     opened.page.get_by_role("textbox", name="Your answer in words").fill(WORDS)

@@ -5,6 +5,10 @@
     { key: "Ctrl-Enter", mac: "Cmd-Enter", run: () => (check(), true) },
   ];
   const label = field.getAttribute("aria-label"), describedby = field.getAttribute("aria-describedby");
+  // Keys that the page takes for itself, "/" for its search, are letters of the code here.
+  field.parentElement.addEventListener("keydown", (event) => {
+    if (!event.altKey && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
   if (self.swCodeMirror) return swCodeMirror(field, { label, describedby, changed, keys });
   return swPage.words(field, { changed });
 };

@@ -122,7 +122,7 @@ def test_each_assignment_has_its_page():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "book" / "page").glob("*.md")])
+@pytest.mark.parametrize("name", assignments(EXERCISES))
 def test_every_formula_is_set(site, name):
     """What Markdown does not know for a formula stays as it was written, with its signs."""
     html = (site / "book" / "page" / f"{name}.html").read_text(encoding="utf-8")

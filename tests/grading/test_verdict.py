@@ -70,7 +70,7 @@ def test_all_that_a_verdict_has_is_read_again():
     assert read({**stored, "of a later form": 1}) == FULL
 
 
-@pytest.mark.parametrize("path", OLD, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", OLD, ids=lambda path: f"{path.parts[-5]}-{path.parent.name[:2]}")
 def test_a_verdict_of_the_first_form_is_read_with_every_point(path):
     stored = json.loads(path.read_text(encoding="utf-8"))
     verdict = verdicts(path.parents[2], path.parent.name)[path.stem]

@@ -323,6 +323,16 @@ def test_a_program_that_asks_is_told_what_to_do(desk):
 
 
 @pytest.mark.slow
+def test_what_a_check_says_is_read_below_all_that_was_printed(desk, right):
+    flood = "    for i in range(9_000):\n        print('debug', i, '.' * 20)\n"
+    first, _, rest = right["toll"].partition("\n")
+    desk.write({"toll": f"{first}\n{flood}{rest}"})
+    said = desk.check("toll")
+    assert "... (it printed more than is shown)" in said and "points" in said[-3000:]
+    assert desk.said.inner_text() == "toll: all that can be seen here is right."
+
+
+@pytest.mark.slow
 def test_an_unwritten_function_is_named_by_those_that_call_it(desk, right):
     stub = "def soft_threshold(v, tau):\n    raise NotImplementedError()"
     step = "def ista_step(A, y, x, tau):\n    return soft_threshold(x, tau)"

@@ -4,7 +4,8 @@
 // function is turned into one. It sends { ready }, { text, id }, and { good, id } at a cell's end.
 (self.swPage ??= {}).worker = () => {
   const NUMPY = "numpy", HOME = "/home/assignment", MOST = 200_000; // characters that a cell may print
-  let files, python, cells, printed, held, since, id;
+  const LAST = 20_000; // and of more than that, so many at its end: what a check says comes last
+  let files, python, cells, printed, held, last, since, id;
 
   // Pyodide fetches its files by name: here they are.
   const named = (address) => {
@@ -30,6 +31,8 @@
     const room = MOST - printed;
     printed += text.length;
     if (room >= 0) held += text.length > room ? `${text.slice(0, room)}\n... (it printed more than is shown)\n` : text;
+    if (text.length > room) last += text.slice(Math.max(room, 0));
+    if (last.length > 2 * LAST) last = last.slice(-LAST);
     if (performance.now() - since > 100) send();
   };
   const stream = () => {
@@ -64,10 +67,11 @@
       }
       id = data.id;
       printed = 0;
-      held = "";
+      held = last = "";
       since = performance.now();
       if (data.fresh) cells.forget();
       const good = cells.run(data.source, data.name);
+      held += last.slice(-LAST);
       send();
       postMessage({ good, id });
     } catch (error) {
